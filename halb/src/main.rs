@@ -1,0 +1,2 @@
+//! halb.
+fn main() {}

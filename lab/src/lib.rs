@@ -1,0 +1,1 @@
+//! What halb is tried on.

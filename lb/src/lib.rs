@@ -1,0 +1,17 @@
+//! Data path of halb: accepts TCP connections, chooses a server for each, and moves bytes.
+//!
+//! ```text
+//!  listeners ──accept──▶ dispatcher ──session──▶ worker ◀──bytes──▶ client, server
+//!                        pools, queues           one readiness loop per thread
+//! ```
+//!
+//! The crate has a pure part (configuration, balancing, pools, the session machine, codecs) that
+//! takes `now` and events and returns actions, and a driver (feature `driver`, on by default) that
+//! owns sockets, threads and clocks.
+//!
+//! What this crate does not do: it probes no server (verdicts come in from outside), parses no
+//! configuration file, writes no log and serves no metrics (records and counters go out).
+
+pub mod config;
+pub mod names;
+pub mod snapshot;
