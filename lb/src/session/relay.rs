@@ -208,24 +208,29 @@ impl Relay {
         if self.flows.iter().all(|flow| flow.done) {
             return Step::End(self.dying.map_or(Ending::Finished, Ending::Reset));
         }
-        let step = self.flow_step(self.first).or_else(|| self.flow_step(self.first.other()));
-        match step {
+        let order = [self.first, self.first.other()];
+        // Writes first and whatever the turn: a chunk just read lies in the worker's buffer, which
+        // the next read, of either direction, overwrites.
+        if let Some(from) = order.into_iter().find(|from| self.can_write(*from)) {
+            return Step::Write { to: from.other() };
+        }
+        match order.into_iter().find_map(|from| self.flow_step(from)) {
             None => Step::Wait,
-            // What is in the worker's buffer must go out before another session runs.
-            Some(step @ Step::Write { .. }) => step,
             Some(_) if self.turn_left == 0 => Step::Yield,
             Some(step) => step,
         }
     }
 
+    fn can_write(&self, from: Side) -> bool {
+        let flow = &self.flows[from.index()];
+        !flow.done && flow.held > 0 && flow.writable
+    }
+
     fn flow_step(&self, from: Side) -> Option<Step> {
         let flow = &self.flows[from.index()];
         let to = from.other();
-        if flow.done {
+        if flow.done || flow.held > 0 {
             return None;
-        }
-        if flow.held > 0 {
-            return flow.writable.then_some(Step::Write { to });
         }
         if flow.eof {
             return Some(Step::ShutdownWrite { to });
