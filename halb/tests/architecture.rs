@@ -1,0 +1,190 @@
+//! The rules of ARCHITECTURE.md that a compiler doesn't check: who may know whom, that the pure
+//! parts build without sockets, runtimes and clocks, and how long a file may grow.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use serde_json::Value;
+
+/// Every edge between crates of the workspace: who, on whom, and how.
+const EDGES: &[(&str, &str, &str)] = &[
+    ("halb", "halb-healthcheck", "normal"),
+    ("halb", "halb-lab", "normal"), // `halb demo` starts its stand-in API servers
+    ("halb", "halb-lb", "normal"),
+];
+
+/// Crates with a pure part, which `--no-default-features` builds alone.
+const PURE: &[&str] = &["halb-healthcheck", "halb-lb"];
+
+/// What a pure part must not reach: sockets, system calls, runtimes.
+const IO: &[&str] = &["libc", "mio", "nix", "rtnetlink", "rustix", "socket2", "tokio"];
+
+/// What no domain crate knows, driver or not: wire formats, metrics, logs.
+const EDGE_ONLY: &[&str] = &["clap", "metrics", "serde_json", "toml", "tracing"];
+
+/// The files that may relax `unsafe_code = "deny"`.
+const UNSAFE: &[&str] = &[];
+
+/// Longest file, in lines; beyond [`LINES_GOOD`] it is named so that someone looks for a seam.
+const LINES_MAX: usize = 600;
+const LINES_GOOD: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = cargo_command(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {}:\n{errors}", arguments.join(" "));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments).args(["--locked", "--offline"]);
+    command
+}
+
+fn workspace() -> Vec<Value> {
+    let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1"]);
+    let mut metadata: Value = serde_json::from_str(&metadata).unwrap();
+    serde_json::from_value(metadata["packages"].take()).unwrap()
+}
+
+/// Names of all packages in a tree of normal dependencies.
+fn tree(package: &str, features: &[&str]) -> BTreeSet<String> {
+    let shape = ["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"];
+    let listed = cargo(&[&shape, features].concat());
+    listed.lines().filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect()
+}
+
+/// Every Rust file of the workspace, relative to its top, sorted.
+fn sources() -> Vec<(String, String)> {
+    let root = root();
+    let mut files = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy();
+            if path.is_dir() {
+                if name != "target" && !name.starts_with('.') {
+                    folders.push(path);
+                }
+            } else if name.ends_with(".rs") {
+                let relative = path.strip_prefix(&root).unwrap().display().to_string();
+                files.push((relative, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 10, "only {} sources were found", files.len());
+    files
+}
+
+#[test]
+fn crates_know_only_whom_they_may_know() {
+    let packages = workspace();
+    let members: BTreeSet<&str> =
+        packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let mut edges = BTreeSet::new();
+    for package in &packages {
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let name = dependency["name"].as_str().unwrap();
+            if members.contains(name) {
+                let kind = dependency["kind"].as_str().unwrap_or("normal");
+                edges.insert((package["name"].as_str().unwrap(), name, kind));
+            }
+        }
+    }
+    assert_eq!(edges, EDGES.iter().copied().collect(), "left: as it is; right: as it may be");
+}
+
+#[test]
+fn the_pure_parts_reach_no_socket_runtime_or_system_call() {
+    for package in PURE {
+        let tree = tree(package, &["--no-default-features"]);
+        let reached: Vec<_> = IO.iter().filter(|name| tree.contains(**name)).collect();
+        assert!(reached.is_empty(), "{package} without its driver reaches {reached:?}");
+        let with_driver = self::tree(package, &[]);
+        assert!(IO.iter().any(|name| with_driver.contains(*name)), "{package} has no driver");
+    }
+}
+
+#[test]
+fn the_pure_parts_build_alone() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pure");
+    for package in PURE {
+        let output = cargo_command(&["check", "-p", package, "--no-default-features"])
+            .env("CARGO_TARGET_DIR", &target)
+            .env("RUSTFLAGS", "-D warnings")
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{package} without its driver:\n{errors}");
+    }
+}
+
+#[test]
+fn domain_crates_know_no_wire_format_metric_or_log() {
+    for package in PURE {
+        let tree = tree(package, &[]);
+        let reached: Vec<_> = EDGE_ONLY.iter().filter(|name| tree.contains(**name)).collect();
+        assert!(reached.is_empty(), "{package} reaches {reached:?}");
+    }
+}
+
+#[test]
+fn unsafe_code_stays_in_the_listed_modules() {
+    let relaxations = ["allow", "expect", "warn"].map(|level| format!("{level}(unsafe_code"));
+    let opened: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| relaxations.iter().any(|relaxation| text.contains(relaxation)))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(opened, UNSAFE, "left: as it is; right: as it may be");
+    for package in workspace() {
+        let manifest = fs::read_to_string(package["manifest_path"].as_str().unwrap()).unwrap();
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{} does not take the workspace's lints, which deny unsafe code",
+            package["name"]
+        );
+    }
+}
+
+/// Time is an argument of everything pure. It is read where bytes move, in the binary and its
+/// stand-ins, and by tests.
+fn may_read_a_clock(path: &str) -> bool {
+    let is_domain = path.starts_with("lb/src/") || path.starts_with("healthcheck/src/");
+    let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+    let is_driver = path.contains("/driver/") || path.ends_with("/driver.rs");
+    !is_domain || is_test || is_driver
+}
+
+#[test]
+fn only_drivers_and_binaries_read_a_clock() {
+    let clocks = ["Instant::now(", "SystemTime::now(", ".elapsed()"];
+    for (path, text) in sources().into_iter().filter(|(path, _)| !may_read_a_clock(path)) {
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in product.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let read = clocks.iter().find(|clock| code.contains(**clock));
+            assert!(read.is_none(), "{path}:{}: time is an argument here: {line}", number + 1);
+        }
+    }
+}
+
+#[test]
+fn no_file_outgrows_one_idea() {
+    let lengths = sources().into_iter().map(|(path, text)| (text.lines().count(), path));
+    let (too_long, long): (Vec<_>, Vec<_>) =
+        lengths.filter(|(lines, _)| *lines > LINES_GOOD).partition(|(lines, _)| *lines > LINES_MAX);
+    for (lines, path) in long {
+        eprintln!("{path} has {lines} lines: look for a seam");
+    }
+    assert!(too_long.is_empty(), "more than {LINES_MAX} lines: {too_long:?}");
+}
