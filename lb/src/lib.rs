@@ -14,4 +14,6 @@
 
 pub mod config;
 pub mod names;
+pub mod proxy_protocol;
 pub mod snapshot;
+pub mod wheel;
