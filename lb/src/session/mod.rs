@@ -12,8 +12,10 @@
 mod opening;
 mod relay;
 
-pub use opening::{Attempts, ConnectFailure, Next};
-pub use relay::{Ending, Limits, ReadOutcome, Relay, Step, WriteOutcome};
+pub use opening::{Attempts, ConnectFailure, Next, TRIED_MAX};
+pub use relay::{
+    BULK_CHUNK, CHUNK, Ending, Limits, ReadOutcome, Relay, Step, TURN_BYTES, WriteOutcome,
+};
 
 /// One of the two ends of a session. A direction of the byte flow is named by the side that it
 /// comes from.

@@ -36,8 +36,11 @@ pub enum Next {
 /// Attempts of one connection: who was tried, and how many tries are left.
 #[derive(Debug, Clone, Default)]
 pub struct Attempts {
+    /// Each server once, the one that failed last at the end.
     tried: Vec<ServerKey>,
-    failed: u32,
+    /// Whom the last failed attempt went to, for whatever reason it failed.
+    last: Option<ServerKey>,
+    retries: u32,
     redispatched: bool,
 }
 
@@ -47,31 +50,37 @@ impl Attempts {
     /// A local shortage is tried again like a failure, after the pause and on the same terms: it
     /// passes, and hammering the kernel wouldn't help.
     pub fn failed(&mut self, server: ServerKey, why: ConnectFailure, backend: &Backend) -> Next {
-        self.failed += 1;
-        if self.failed > backend.retries {
+        self.last = Some(server);
+        let moves_on = match why {
+            ConnectFailure::Local => false,
+            ConnectFailure::WentDown => true,
+            ConnectFailure::Refused | ConnectFailure::TimedOut => backend.redispatch,
+        };
+        if moves_on {
+            self.remember(server);
+        }
+        if self.retries >= backend.retries {
             return Next::GiveUp;
         }
-        let pause = RETRY_PAUSE.min(backend.connect_timeout);
-        if why == ConnectFailure::Local {
-            return Next::SameAfter(pause);
-        }
-        if !backend.redispatch && why != ConnectFailure::WentDown {
-            return Next::SameAfter(pause);
-        }
+        self.retries += 1;
+        if moves_on { Next::Ask } else { Next::SameAfter(pause(backend)) }
+    }
+
+    fn remember(&mut self, server: ServerKey) {
+        self.tried.retain(|known| *known != server);
         if self.tried.len() == TRIED_MAX {
             self.tried.remove(0);
         }
         self.tried.push(server);
-        Next::Ask
     }
 
     /// A server was chosen. Says how long to wait before connecting: a server that failed this
     /// very connection before gets a moment to recover.
     pub fn chosen(&mut self, server: ServerKey, backend: &Backend) -> Duration {
-        if self.tried.contains(&server) {
-            return RETRY_PAUSE.min(backend.connect_timeout);
+        self.redispatched |= self.last.is_some_and(|last| last != server);
+        if self.last == Some(server) || self.tried.contains(&server) {
+            return pause(backend);
         }
-        self.redispatched |= !self.tried.is_empty();
         Duration::ZERO
     }
 
@@ -84,7 +93,7 @@ impl Attempts {
     /// Attempts after the first.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        self.failed
+        self.retries
     }
 
     /// An attempt went to another server than the one before.
@@ -92,6 +101,10 @@ impl Attempts {
     pub fn redispatched(&self) -> bool {
         self.redispatched
     }
+}
+
+fn pause(backend: &Backend) -> Duration {
+    RETRY_PAUSE.min(backend.connect_timeout)
 }
 
 #[cfg(test)]

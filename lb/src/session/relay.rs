@@ -54,7 +54,7 @@ pub enum Step {
         /// The side to write to.
         to: Side,
     },
-    /// Shut this side's socket down for writing (send FIN); no answer.
+    /// Shut this side's socket down for writing (send FIN); answer with [`Relay::shut_down`].
     ShutdownWrite {
         /// The side whose reader sees the end.
         to: Side,
@@ -103,8 +103,11 @@ pub enum WriteOutcome {
     Bytes(usize),
     /// The socket is full.
     WouldBlock,
-    /// The connection is gone.
+    /// The connection is gone (reset, timed out, unreachable).
     Gone,
+    /// EPIPE: the other end is gone too, but it sent FIN before, so that what it said is whole.
+    /// Linux says so only then; the first error after a reset without FIN is ECONNRESET.
+    Closed,
 }
 
 /// Times that end a session.
@@ -112,7 +115,8 @@ pub enum WriteOutcome {
 pub struct Limits {
     /// Silence in both directions that ends it.
     pub idle: Option<Duration>,
-    /// Once a FIN was passed on, silence of the client (index 0) or the server (1) that ends it.
+    /// Once a FIN was passed on, silence of the client (index 0) or the server (1) that ends it,
+    /// whichever the open direction waits for.
     pub fin: [Duration; 2],
     /// When it is over in any case.
     pub expires_at: Option<Instant>,
@@ -135,7 +139,7 @@ struct Flow {
     held: usize,
     /// Held bytes that halb wrote itself (a PROXY header) and that don't count as payload.
     own: usize,
-    /// Consecutive full chunks (copying) or small splices (splicing).
+    /// Consecutive full chunks while not bulk, or small splices while bulk.
     streak: u8,
     /// The direction carries bulk: splice, or read in large chunks.
     bulk: bool,
@@ -143,6 +147,15 @@ struct Flow {
     copy_once: bool,
     /// Payload bytes written to the sink.
     bytes: u64,
+}
+
+/// A side whose socket takes no more bytes, while what it sent before is still to be read.
+#[derive(Debug, Clone, Copy)]
+struct Dying {
+    side: Side,
+    /// It sent FIN before it broke. Otherwise an end of its stream is no FIN: Linux tells of a
+    /// reset once, to the write that failed, and a later read says 0.
+    whole: bool,
 }
 
 /// The machine. See the [module documentation](self).
@@ -154,14 +167,15 @@ pub struct Relay {
     /// directions share.
     first: Side,
     active_at: Instant,
-    /// A side whose socket broke on write; what it sent before is still passed on.
-    dying: Option<Side>,
+    /// A side whose socket broke; what it sent before is still passed on.
+    dying: Option<Dying>,
     ended: Option<Ending>,
 }
 
 impl Relay {
     /// A session whose two sockets stand. `prefix` bytes (a PROXY header) are held for the server
-    /// already.
+    /// already. Both sockets count as writable and neither as readable: an edge that came before
+    /// is to be repeated to [`Relay::readable`].
     #[must_use]
     pub fn new(prefix: usize, now: Instant) -> Self {
         let mut flows = [Flow::default(), Flow::default()];
@@ -187,6 +201,16 @@ impl Relay {
         flow.closing |= closing;
     }
 
+    /// This side's socket has an error pending (EPOLLERR): what it sent before can still be read,
+    /// then the error. Where its FIN was read already, nothing else would tell that it is gone.
+    pub fn broken(&mut self, side: Side) {
+        if self.flows[side.index()].eof && !self.flows[side.other().index()].done {
+            self.sink_gone(side, true);
+        } else {
+            self.readable(side, true);
+        }
+    }
+
     /// This side takes bytes again.
     pub fn writable(&mut self, side: Side) {
         self.flows[side.other().index()].writable = true;
@@ -206,7 +230,9 @@ impl Relay {
             return Step::End(ending);
         }
         if self.flows.iter().all(|flow| flow.done) {
-            return Step::End(self.dying.map_or(Ending::Finished, Ending::Reset));
+            return Step::End(
+                self.dying.map_or(Ending::Finished, |dying| Ending::Reset(dying.side)),
+            );
         }
         let order = [self.first, self.first.other()];
         // Writes first and whatever the turn: a chunk just read lies in the worker's buffer, which
@@ -250,9 +276,7 @@ impl Relay {
         let flow = &mut self.flows[from.index()];
         flow.copy_once = false;
         if let ReadOutcome::Bytes(count) = outcome {
-            let full = count >= CHUNK;
-            flow.streak = if full { flow.streak.saturating_add(1) } else { 0 };
-            flow.bulk = flow.streak >= BULK_AFTER;
+            flow.copied(count);
             // A short read says as much as EAGAIN (epoll(7)), unless a FIN follows unannounced.
             flow.readable = count == max || flow.closing;
         }
@@ -263,11 +287,7 @@ impl Relay {
     pub fn spliced(&mut self, from: Side, outcome: ReadOutcome, now: Instant) {
         let flow = &mut self.flows[from.index()];
         if let ReadOutcome::Bytes(count) = outcome {
-            flow.streak = if count < SPLICE_MIN { flow.streak + 1 } else { 0 };
-            if flow.streak >= BULK_AFTER {
-                flow.bulk = false;
-                flow.streak = 0;
-            }
+            flow.spliced(count);
         }
         self.took(from, outcome, now);
     }
@@ -287,19 +307,21 @@ impl Relay {
             }
             ReadOutcome::WouldBlock => {
                 flow.readable = false;
-                if self.dying == Some(from) {
-                    self.ended = Some(Ending::Reset(from));
+                if self.dying.is_some_and(|dying| dying.side == from) {
+                    self.end(Ending::Reset(from));
                 }
+            }
+            ReadOutcome::Eof
+                if self.dying.is_some_and(|dying| dying.side == from && !dying.whole) =>
+            {
+                self.end(Ending::Reset(from));
             }
             ReadOutcome::Eof => {
                 flow.readable = false;
                 flow.eof = true;
                 self.active_at = now;
-                if self.dying == Some(from) {
-                    self.ended = Some(Ending::Reset(from));
-                }
             }
-            ReadOutcome::Gone => self.ended = Some(Ending::Reset(from)),
+            ReadOutcome::Gone => self.end(Ending::Reset(from)),
         }
     }
 
@@ -323,7 +345,8 @@ impl Relay {
                 flow.writable = false;
                 flow.slow_sink();
             }
-            WriteOutcome::Gone => self.sink_gone(to),
+            WriteOutcome::Gone => self.sink_gone(to, false),
+            WriteOutcome::Closed => self.sink_gone(to, true),
         }
     }
 
@@ -335,26 +358,36 @@ impl Relay {
 
     /// The socket of `side` takes no more bytes, ever. What it sent before is still delivered:
     /// a server that answers and closes while the client still speaks is common.
-    fn sink_gone(&mut self, side: Side) {
+    fn sink_gone(&mut self, side: Side, whole: bool) {
         let lost = &mut self.flows[side.other().index()];
         lost.held = 0;
         lost.own = 0;
         lost.done = true;
         let last_words = &mut self.flows[side.index()];
         last_words.readable = !last_words.eof;
-        self.dying = Some(side);
+        last_words.closing = true;
+        self.dying.get_or_insert(Dying { side, whole });
+    }
+
+    /// The first reason stands.
+    fn end(&mut self, ending: Ending) {
+        self.ended.get_or_insert(ending);
     }
 
     /// When [`Relay::expire`] has something to say, and why. Pushed back by each byte.
     #[must_use]
     pub fn deadline(&self, limits: &Limits) -> Option<(Instant, Ending)> {
-        let silence = match self.half_closed() {
-            Some(awaited) => {
+        let silence = match self.open_flow() {
+            Some(from) => {
+                let awaited = self.awaited_by(from);
                 Some((limits.fin[awaited.index()], Ending::FinTimeout(awaited)))
             }
-            None => limits.idle.map(|idle| (idle, Ending::Idle(self.stuck_side()))),
+            // Where neither holds bytes up, both are silent: the client is named.
+            None => limits.idle.map(|idle| (idle, Ending::Idle(self.awaited_by(Side::Client)))),
         };
-        let silence = silence.map(|(limit, ending)| (self.active_at + limit, ending));
+        // A time that the clock can't express never comes.
+        let silence =
+            silence.and_then(|(limit, ending)| Some((self.active_at.checked_add(limit)?, ending)));
         let expiry = limits.expires_at.map(|at| (at, Ending::Expired));
         silence.into_iter().chain(expiry).min_by_key(|(at, _)| *at)
     }
@@ -363,26 +396,24 @@ impl Relay {
     pub fn expire(&mut self, limits: &Limits, now: Instant) {
         if let Some((at, ending)) = self.deadline(limits)
             && at <= now
-            && self.ended.is_none()
+            && !matches!(self.poll(), Step::End(_))
         {
-            self.ended = Some(ending);
+            self.end(ending);
         }
     }
 
-    /// Exactly one direction is over: the side that the other one is waiting for.
-    fn half_closed(&self) -> Option<Side> {
-        let [from_client, from_server] = &self.flows;
-        match (from_client.done || from_client.eof, from_server.done || from_server.eof) {
-            (false, false) => None,
-            (true, false) => Some(Side::Server),
-            (false, true) => Some(Side::Client),
-            (true, true) => Some(self.stuck_side()),
+    /// The direction that is left when the other one is over.
+    fn open_flow(&self) -> Option<Side> {
+        match self.flows.each_ref().map(|flow| flow.done) {
+            [true, false] => Some(Side::Server),
+            [false, true] => Some(Side::Client),
+            [false, false] | [true, true] => None,
         }
     }
 
-    /// The side whose full socket holds bytes up, the client where there is none.
-    fn stuck_side(&self) -> Side {
-        if self.flows[Side::Client.index()].held > 0 { Side::Server } else { Side::Client }
+    /// The side that a direction waits for: its sink while bytes are held, else its source.
+    fn awaited_by(&self, from: Side) -> Side {
+        if self.flows[from.index()].held > 0 { from.other() } else { from }
     }
 
     /// The server has said all it had to say, and the client doesn't have it all yet.
@@ -412,6 +443,31 @@ impl Relay {
 }
 
 impl Flow {
+    /// A chunk came by copying.
+    fn copied(&mut self, count: usize) {
+        let full = count >= CHUNK;
+        if self.bulk {
+            // No pipe was free. A copied chunk says nothing about small splices.
+            self.bulk = full;
+            self.streak = 0;
+            return;
+        }
+        self.streak = if full { self.streak + 1 } else { 0 };
+        if self.streak >= BULK_AFTER {
+            self.bulk = true;
+            self.streak = 0;
+        }
+    }
+
+    /// A chunk came by splicing.
+    fn spliced(&mut self, count: usize) {
+        self.streak = if count < SPLICE_MIN { self.streak + 1 } else { 0 };
+        if self.streak >= BULK_AFTER {
+            self.bulk = false;
+            self.streak = 0;
+        }
+    }
+
     /// The sink is slower than the source: large chunks would only be held longer.
     fn slow_sink(&mut self) {
         if !self.bulk {
