@@ -12,8 +12,11 @@
 //! What this crate does not do: it probes no server (verdicts come in from outside), parses no
 //! configuration file, writes no log and serves no metrics (records and counters go out).
 
+pub mod admission;
+mod balance;
 pub mod config;
 pub mod names;
+pub mod pool;
 pub mod proxy_protocol;
 pub mod snapshot;
 pub mod wheel;
