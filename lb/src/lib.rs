@@ -14,9 +14,13 @@
 
 pub mod admission;
 mod balance;
+pub mod client_hello;
 pub mod config;
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod names;
 pub mod pool;
 pub mod proxy_protocol;
+pub mod session;
 pub mod snapshot;
 pub mod wheel;

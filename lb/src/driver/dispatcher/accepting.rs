@@ -1,0 +1,165 @@
+//! Accepting: who is let in, when to leave clients in the kernel's backlog, and which worker gets
+//! a connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+
+use super::super::mail::{Adopted, Opening, Ticket, ToWorker};
+use super::super::sockets::{is_shortage, reset};
+use super::Dispatcher;
+use super::routing::Routed;
+use crate::admission::AcceptRate;
+use crate::snapshot::AcceptPause;
+
+/// Connections accepted from one listener before the next one gets its turn and mail is read.
+const BATCH: usize = 64;
+
+/// Rest after the kernel had no descriptor or memory (HAProxy's 100 ms).
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+
+impl Dispatcher {
+    /// Accepts what waits, as far as limits allow.
+    pub(super) fn accept(&mut self, now: Instant) {
+        let keys: Vec<usize> = self.listeners.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.accept_batch(key, now);
+        }
+    }
+
+    fn accept_batch(&mut self, key: usize, now: Instant) {
+        for _ in 0..BATCH {
+            if !self.listeners[key].ready {
+                return;
+            }
+            let pause = self.reason_to_pause(key, now);
+            self.listeners[key].state.set_paused(pause);
+            if pause.is_some() {
+                return;
+            }
+            self.accept_one(key, now);
+        }
+    }
+
+    fn accept_one(&mut self, key: usize, now: Instant) {
+        let listener = &mut self.listeners[key];
+        match listener.socket.accept() {
+            Ok((stream, client)) => self.admit(key, stream, client, now),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
+            Err(error) if is_shortage(&error) => {
+                self.shortage_until = Some(now + SHORTAGE_PAUSE);
+                self.descriptors.accept_paused();
+                listener.state.set_paused(Some(AcceptPause::Shortage));
+            }
+            // The connection died in the queue, or the network under it did (accept(2) lists
+            // ECONNABORTED, ENETDOWN, EPROTO and others): the next one may be well. A listener
+            // never ends for it, and a batch bounds the attempts.
+            Err(_) => {}
+        }
+    }
+
+    /// Accepts all that wait in a listener about to close, over limits too: they were let into its
+    /// queue, and a reset would be the alternative. Bounded by the length of that queue.
+    pub(super) fn empty_queue(&mut self, key: usize, now: Instant) {
+        let frontend = self.listeners[key].frontend;
+        let most = self.frontends[frontend].now.options.backlog.get();
+        self.listeners[key].ready = true;
+        for _ in 0..most {
+            if !self.listeners[key].ready || self.shortage_until.is_some() {
+                return;
+            }
+            self.accept_one(key, now);
+        }
+    }
+
+    /// Why clients of this listener stay in the kernel's backlog for now.
+    fn reason_to_pause(&mut self, key: usize, now: Instant) -> Option<AcceptPause> {
+        if self.shortage_until.is_some_and(|until| now < until) {
+            return Some(AcceptPause::Shortage);
+        }
+        self.shortage_until = None;
+        if self.is_full(key) {
+            // Raise first and look again: a connection may end in between.
+            self.wanted.raise();
+            if self.is_full(key) {
+                return Some(AcceptPause::Full);
+            }
+        }
+        let rate = &self.frontends[self.listeners[key].frontend].rate;
+        let next = rate.as_ref().and_then(AcceptRate::poll_timeout);
+        next.filter(|(at, _)| *at > now).map(|_| AcceptPause::Rate)
+    }
+
+    fn is_full(&self, key: usize) -> bool {
+        let frontend = &self.frontends[self.listeners[key].frontend].now;
+        let own = frontend.options.maxconn;
+        let frontend_full =
+            own.is_some_and(|max| frontend.stats.connections() >= u64::from(max.get()));
+        frontend_full || !self.descriptors.has_room()
+    }
+
+    /// When accepting goes on after a pause of known length; at once where a batch was cut short.
+    pub(super) fn accept_due(&self, now: Instant) -> Option<Instant> {
+        let due = |listener: &super::Listener| match listener.state.paused() {
+            None => Some(now),
+            Some(AcceptPause::Full) => None,
+            Some(AcceptPause::Shortage) => self.shortage_until,
+            Some(AcceptPause::Rate) => {
+                let rate = &self.frontends[listener.frontend].rate;
+                rate.as_ref().and_then(AcceptRate::poll_timeout).map(|(at, _)| at)
+            }
+        };
+        let ready = self.listeners.iter().filter(|(_, listener)| listener.ready);
+        ready.filter_map(|(_, listener)| due(listener)).min()
+    }
+
+    /// A connection was accepted: it is refused by the lists, or goes to a worker.
+    fn admit(&mut self, key: usize, stream: TcpStream, client: SocketAddr, now: Instant) {
+        let frontend = &mut self.frontends[self.listeners[key].frontend];
+        if let Some(rate) = &mut frontend.rate {
+            rate.take(now);
+        }
+        if !frontend.access.permits(client.ip()) {
+            frontend.now.stats.denied_at_accept.add(1);
+            reset(stream);
+            return;
+        }
+        frontend.now.stats.accepted.add(1);
+        let frontend = Arc::clone(&frontend.now);
+        self.descriptors.connection_opens();
+        let id = self.next_id;
+        self.next_id += 1;
+
+        let worker = self.least_busy();
+        let ticket = Ticket { worker, id };
+        let options = &frontend.options;
+        let opening = if options.accept_proxy || !options.routes.is_empty() {
+            Opening::Inspect
+        } else {
+            let backend = options.default_backend.as_ref();
+            match self.route(backend, ticket, client, &[], now) {
+                Routed::Chosen(target) => Opening::Chosen(target),
+                Routed::Queued(backend) => Opening::Queued(backend),
+                Routed::Refused(backend, why) => Opening::Refused(backend, why),
+            }
+        };
+        let (mailbox, state) = &self.workers[worker];
+        state.adopted.add(1);
+        let adopted = Adopted { id, stream, client, accepted_at: now, frontend, opening };
+        mailbox.send(ToWorker::Adopt(Box::new(adopted)));
+    }
+
+    /// The worker with the fewest sessions; ties in turn.
+    fn least_busy(&mut self) -> usize {
+        let count = self.workers.len();
+        let first = self.turn;
+        self.turn = (self.turn + 1) % count;
+        (0..count)
+            .map(|offset| (first + offset) % count)
+            .min_by_key(|worker| self.workers[*worker].1.sessions())
+            .unwrap_or(first)
+    }
+}

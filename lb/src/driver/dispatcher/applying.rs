@@ -1,0 +1,303 @@
+//! A new configuration: first everything that can fail, then everything that can't.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::handle::{Applied, ApplyError};
+use super::super::shared::{
+    BackendNow, BackendStats, FrontendNow, FrontendStats, PerThread, ServerShared,
+};
+use super::super::{shared::Count, sockets};
+use super::{BackendEntry, Dispatcher, FrontendEntry, Servers, listeners};
+use crate::admission::{AcceptRate, AccessList, Capacity};
+use crate::config::{Backend, Config, Frontend};
+use crate::names::{BackendName, FrontendName};
+use crate::pool::{Pool, PoolChange, ServerKey};
+
+impl Dispatcher {
+    /// Goes over to `config`.
+    ///
+    /// # Errors
+    /// A new listener can't be opened; nothing has changed then.
+    pub(in crate::driver) fn apply(
+        &mut self,
+        config: Config,
+        now: Instant,
+    ) -> Result<Applied, ApplyError> {
+        let mut applied = Applied::default();
+        let opened = self.open_listeners(&config, &mut applied)?;
+        self.retire_listeners(&config, now, &mut applied);
+        self.apply_frontends(&config, &opened, now, &mut applied);
+        self.apply_backends(&config, now, &mut applied);
+        let capacity = Capacity::new(self.fd_limit, config.maxconn());
+        self.descriptors.set_places(capacity.connections());
+        self.places_reason = capacity.to_string();
+        self.expire_waiters(now);
+        self.serve_queues(now);
+        self.publish();
+        Ok(applied)
+    }
+
+    /// Opens what isn't open yet; all or nothing.
+    fn open_listeners(
+        &mut self,
+        config: &Config,
+        applied: &mut Applied,
+    ) -> Result<Vec<usize>, ApplyError> {
+        let mut opened = Vec::new();
+        for frontend in config.frontends() {
+            for address in &frontend.binds {
+                if self.listener_at(*address).is_some() {
+                    continue;
+                }
+                let outgoing = self.outgoing_on_port(config, address.port());
+                let registry = self.poll.registry();
+                let list = &mut self.listeners;
+                match listeners::open(list, registry, *address, frontend, &outgoing) {
+                    Ok(key) => opened.push(key),
+                    Err(error) => {
+                        opened.into_iter().for_each(|key| drop(self.listeners.remove(key)));
+                        return Err(error);
+                    }
+                }
+                applied.changes.push(format!("frontend {}: listens on {address}", frontend.name));
+            }
+        }
+        Ok(opened)
+    }
+
+    fn listener_at(&self, address: std::net::SocketAddr) -> Option<usize> {
+        let found = self.listeners.iter().find(|(_, listener)| listener.address == address);
+        found.map(|(key, _)| key)
+    }
+
+    /// Listeners on `port` that `config` no longer has; a new address may overlap theirs.
+    fn outgoing_on_port(&self, config: &Config, port: u16) -> Vec<usize> {
+        let stays = |address| config.frontends().iter().any(|f| f.binds.contains(address));
+        let listeners = self.listeners.iter();
+        listeners
+            .filter(|(_, listener)| listener.address.port() == port && !stays(&listener.address))
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    /// Closes listeners that the new configuration doesn't have, after serving who waits in them:
+    /// the kernel would reset those.
+    fn retire_listeners(&mut self, config: &Config, now: Instant, applied: &mut Applied) {
+        let stays = |address| config.frontends().iter().any(|f| f.binds.contains(address));
+        let outgoing: Vec<usize> = self
+            .listeners
+            .iter()
+            .filter(|(_, listener)| !stays(&listener.address))
+            .map(|(key, _)| key)
+            .collect();
+        for key in outgoing {
+            self.empty_queue(key, now);
+            let listener = self.listeners.remove(key);
+            applied.changes.push(format!("listens on {} no more", listener.address));
+        }
+    }
+
+    /// Closes all listeners, after serving who waits in them.
+    pub(super) fn stop_accepting(&mut self, now: Instant) {
+        let keys: Vec<usize> = self.listeners.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.empty_queue(key, now);
+            self.listeners.remove(key);
+        }
+        for entry in &mut self.frontends {
+            entry.listeners.clear();
+        }
+        self.publish();
+    }
+
+    fn apply_frontends(
+        &mut self,
+        config: &Config,
+        opened: &[usize],
+        now: Instant,
+        applied: &mut Applied,
+    ) {
+        let mut former: HashMap<FrontendName, FrontendEntry> = std::mem::take(&mut self.frontends)
+            .into_iter()
+            .map(|entry| (entry.now.options.name.clone(), entry))
+            .collect();
+        for (index, frontend) in config.frontends().iter().enumerate() {
+            let before = former.remove(&frontend.name);
+            match &before {
+                None => applied.changes.push(format!("frontend {} added", frontend.name)),
+                Some(before) if before.now.options != *frontend => {
+                    applied.changes.push(format!("frontend {} changed", frontend.name));
+                }
+                Some(_) => {}
+            }
+            let listeners = self.assign_listeners(index, frontend, opened);
+            self.frontends.push(frontend_entry(
+                frontend,
+                before,
+                listeners,
+                self.workers.len(),
+                now,
+            ));
+        }
+        for name in former.into_keys() {
+            applied.changes.push(format!("frontend {name} removed"));
+        }
+    }
+
+    /// Gives the frontend its listeners, and kept ones the options of this configuration.
+    fn assign_listeners(
+        &mut self,
+        index: usize,
+        frontend: &Frontend,
+        opened: &[usize],
+    ) -> Vec<usize> {
+        let mut own = Vec::with_capacity(frontend.binds.len());
+        for (key, listener) in &mut self.listeners {
+            if !frontend.binds.contains(&listener.address) {
+                continue;
+            }
+            listener.frontend = index;
+            if !opened.contains(&key) {
+                // Socket options of an open listener fail only for bad values, which the
+                // configuration can't hold.
+                let _ = sockets::reconfigure(&listener.socket, frontend.backlog, &frontend.client);
+            }
+            own.push(key);
+        }
+        own
+    }
+
+    fn apply_backends(&mut self, config: &Config, now: Instant, applied: &mut Applied) {
+        let mut former: HashMap<BackendName, BackendEntry> = std::mem::take(&mut self.backends)
+            .into_iter()
+            .map(|entry| (entry.now.options.name.clone(), entry))
+            .collect();
+        for backend in config.backends() {
+            let entry = match former.remove(&backend.name) {
+                Some(entry) => entry.change(backend, self.workers.len(), now, applied),
+                None => {
+                    applied.changes.push(format!("backend {} added", backend.name));
+                    BackendEntry::new(backend, self.workers.len())
+                }
+            };
+            self.backends.push(entry);
+        }
+        for (name, entry) in former {
+            if !entry.removed {
+                applied.changes.push(format!("backend {name} removed, its servers drain"));
+            }
+            self.backends.push(entry.retire(now));
+        }
+    }
+}
+
+fn frontend_entry(
+    frontend: &Frontend,
+    before: Option<FrontendEntry>,
+    listeners: Vec<usize>,
+    workers: usize,
+    now: Instant,
+) -> FrontendEntry {
+    let (stats, former_rate) = match before {
+        Some(before) => (Arc::clone(&before.now.stats), before.rate),
+        None => (Arc::new(FrontendStats::new(workers)), None),
+    };
+    let rate = frontend.accept_rate.map(|rate| match former_rate {
+        Some(mut former) => {
+            former.set_rate(rate, now);
+            former
+        }
+        None => AcceptRate::new(rate, now),
+    });
+    FrontendEntry {
+        access: AccessList::new(&frontend.allow, &frontend.deny),
+        now: Arc::new(FrontendNow { options: frontend.clone(), stats }),
+        rate,
+        listeners,
+    }
+}
+
+impl BackendEntry {
+    fn new(backend: &Backend, workers: usize) -> Self {
+        let stats = Arc::new(BackendStats::new(workers));
+        let mut entry = Self {
+            now: Arc::new(BackendNow { options: backend.clone(), stats }),
+            pool: Pool::new(backend.clone()),
+            servers: Servers::default(),
+            removed: false,
+        };
+        let keys: Vec<ServerKey> = entry.pool.servers().map(|view| view.key).collect();
+        entry.share(&keys, workers);
+        entry
+    }
+
+    fn change(
+        mut self,
+        backend: &Backend,
+        workers: usize,
+        now: Instant,
+        applied: &mut Applied,
+    ) -> Self {
+        if self.now.options == *backend && !self.removed {
+            return self;
+        }
+        let before = Arc::clone(&self.now);
+        let PoolChange { added, revived, removed, kept, wake_queue: _ } =
+            self.pool.apply(backend.clone(), now);
+        self.share(&added, workers);
+        self.removed = false;
+        let stats = Arc::clone(&self.now.stats);
+        self.now = Arc::new(BackendNow { options: backend.clone(), stats });
+
+        let mut say = |keys: &[ServerKey], what: &str| {
+            for server in keys.iter().filter_map(|key| self.pool.server(*key)) {
+                applied
+                    .changes
+                    .push(format!("server {}/{} {what}", backend.name, server.config.name));
+            }
+        };
+        say(&added, "added");
+        say(&revived, "added again");
+        say(&removed, "removed, it drains");
+        let differs = |key: &&ServerKey| {
+            self.pool.server(**key).is_some_and(|now| !before.options.servers.contains(now.config))
+        };
+        let changed: Vec<ServerKey> = kept.iter().filter(differs).copied().collect();
+        say(&changed, "changed");
+        if !same_settings(&before.options, backend) {
+            applied.changes.push(format!("backend {} changed", backend.name));
+        }
+        self
+    }
+
+    /// Takes no more connections; ends with its last session.
+    fn retire(mut self, now: Instant) -> Self {
+        let options = Backend { servers: Vec::new(), ..self.now.options.clone() };
+        // Waiters are told by the caller, who empties the queue next.
+        let _: PoolChange = self.pool.apply(options, now);
+        self.removed = true;
+        self
+    }
+
+    fn share(&mut self, keys: &[ServerKey], workers: usize) {
+        for server in keys.iter().filter_map(|key| self.pool.server(*key)) {
+            let shared = ServerShared {
+                key: server.key,
+                backend: self.now.options.name.clone(),
+                name: server.config.name.clone(),
+                address: server.config.address,
+                assigned: Count::default(),
+                workers: PerThread::new(workers),
+            };
+            self.servers.0.insert(server.key, Arc::new(shared));
+        }
+    }
+}
+
+/// Everything but the servers is the same.
+fn same_settings(one: &Backend, other: &Backend) -> bool {
+    let bare = |backend: &Backend| Backend { servers: Vec::new(), ..backend.clone() };
+    bare(one) == bare(other)
+}

@@ -1,0 +1,57 @@
+//! Listening sockets: opened, kept over reloads, closed when nobody waits in them any more.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mio::net::TcpListener;
+use mio::{Interest, Registry, Token};
+use slab::Slab;
+
+use super::super::handle::ApplyError;
+use super::super::shared::ListenerState;
+use super::super::sockets;
+use crate::config::Frontend;
+
+pub(in crate::driver) struct Listener {
+    pub(super) socket: TcpListener,
+    pub(super) address: SocketAddr,
+    pub(super) state: Arc<ListenerState>,
+    /// Index of the frontend that it accepts for.
+    pub(super) frontend: usize,
+    /// Clients may wait in its queue: the kernel said so, and no accept has come back empty since.
+    pub(super) ready: bool,
+}
+
+/// Opens a listener for one bind of a frontend; on failure nothing is left of it.
+///
+/// `outgoing` are listeners that are about to close. The kernel refuses an address that overlaps
+/// theirs (`*:6443` replaced by `10.0.0.1:6443`) unless both sockets allow it for a moment.
+pub(super) fn open(
+    listeners: &mut Slab<Listener>,
+    registry: &Registry,
+    address: SocketAddr,
+    frontend: &Frontend,
+    outgoing: &[usize],
+) -> Result<usize, ApplyError> {
+    let failed = |source: io::Error| ApplyError::Listen { address, source };
+    let beside = !outgoing.is_empty();
+    for key in outgoing {
+        sockets::allow_overlap(&listeners[*key].socket, true).map_err(failed)?;
+    }
+    let mut socket =
+        sockets::listen(address, frontend.backlog, &frontend.client, beside).map_err(failed)?;
+    // Port 0 asks for any; what the kernel chose is what people need to know.
+    let bound = socket.local_addr().map_err(failed)?;
+    let entry = listeners.vacant_entry();
+    registry.register(&mut socket, Token(entry.key()), Interest::READABLE).map_err(failed)?;
+    let key = entry.key();
+    entry.insert(Listener {
+        socket,
+        address,
+        state: Arc::new(ListenerState::new(bound)),
+        frontend: usize::MAX,
+        ready: true,
+    });
+    Ok(key)
+}

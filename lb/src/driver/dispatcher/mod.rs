@@ -1,0 +1,288 @@
+//! The dispatcher thread: accepts, chooses a server, hands the connection to a worker. It owns
+//! everything that must be decided in one place: listeners, pools, queues, limits.
+
+mod accepting;
+mod applying;
+mod listeners;
+mod routing;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll};
+use slab::Slab;
+
+use self::listeners::Listener;
+use super::budget::Descriptors;
+use super::handle::UnknownServer;
+use super::mail::{Mailbox, Ticket, ToDispatcher, ToWorker, WAKER};
+use super::random::Random;
+use super::shared::{BackendNow, FrontendNow, ServerShared, Wanted, WorkerState};
+use super::view::{BackendView, FrontendView, ServerState, View};
+use crate::admission::{AcceptRate, AccessList};
+use crate::config::OnDown;
+use crate::names::{BackendName, ServerRef};
+use crate::pool::{Effect, Loads, Pool, ServerKey};
+use crate::snapshot::{Admin, Cause, Health};
+
+/// Readiness events taken at a time: listeners and the waker.
+const EVENTS_MAX: usize = 256;
+
+/// Longest sleep. Removed servers whose last session ended are forgotten this often.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the dispatcher needs to live.
+pub(super) struct Parts {
+    pub(super) poll: Poll,
+    pub(super) mail: Receiver<ToDispatcher>,
+    pub(super) workers: Vec<(Mailbox<ToWorker>, Arc<WorkerState>)>,
+    pub(super) descriptors: Arc<Descriptors>,
+    pub(super) wanted: Arc<Wanted>,
+    pub(super) view: Arc<Mutex<Arc<View>>>,
+    pub(super) fd_limit: u64,
+}
+
+/// The thread's own data.
+pub(super) struct Dispatcher {
+    poll: Poll,
+    mail: Receiver<ToDispatcher>,
+    workers: Vec<(Mailbox<ToWorker>, Arc<WorkerState>)>,
+    descriptors: Arc<Descriptors>,
+    wanted: Arc<Wanted>,
+    view: Arc<Mutex<Arc<View>>>,
+    fd_limit: u64,
+
+    listeners: Slab<Listener>,
+    frontends: Vec<FrontendEntry>,
+    backends: Vec<BackendEntry>,
+    /// Sessions in a backend's queue, by their id: whom to answer, and whose queue it is.
+    waiting: HashMap<u64, (Ticket, BackendName)>,
+    places_reason: String,
+    next_id: u64,
+    /// The worker that wins a tie.
+    turn: usize,
+    random: Random,
+    /// Accepting rests until then: the kernel was short of something.
+    shortage_until: Option<Instant>,
+    /// Something that readers see has changed.
+    unpublished: bool,
+    exit: bool,
+}
+
+pub(super) struct FrontendEntry {
+    now: Arc<FrontendNow>,
+    access: AccessList,
+    rate: Option<AcceptRate>,
+    listeners: Vec<usize>,
+}
+
+pub(super) struct BackendEntry {
+    now: Arc<BackendNow>,
+    pool: Pool,
+    servers: Servers,
+    /// Left out by a reload; forgotten with its last server.
+    removed: bool,
+}
+
+/// The shared part of each server of a pool.
+#[derive(Default)]
+pub(super) struct Servers(HashMap<ServerKey, Arc<ServerShared>>);
+
+impl Loads for Servers {
+    fn active(&self, server: ServerKey) -> u32 {
+        self.0.get(&server).map_or(0, |server| server.active())
+    }
+}
+
+impl Dispatcher {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            poll: parts.poll,
+            mail: parts.mail,
+            workers: parts.workers,
+            descriptors: parts.descriptors,
+            wanted: parts.wanted,
+            view: parts.view,
+            fd_limit: parts.fd_limit,
+            listeners: Slab::new(),
+            frontends: Vec::new(),
+            backends: Vec::new(),
+            waiting: HashMap::new(),
+            places_reason: String::new(),
+            next_id: 1,
+            turn: 0,
+            random: Random::seeded(),
+            shortage_until: None,
+            unpublished: false,
+            exit: false,
+        }
+    }
+
+    /// The thread's life.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while !self.exit {
+            let timeout = self.patience(Instant::now());
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                // epoll_wait fails otherwise only for a bad descriptor or address: a bug.
+                unreachable!("epoll_wait: {error}");
+            }
+            let now = Instant::now();
+            for event in events.iter().filter(|event| event.token() != WAKER) {
+                if let Some(listener) = self.listeners.get_mut(event.token().0) {
+                    listener.ready = true;
+                }
+            }
+            self.read_mail(now);
+            self.keep_time(now);
+            self.serve_queues(now);
+            self.accept(now);
+            if self.unpublished {
+                self.publish();
+            }
+        }
+    }
+
+    fn patience(&self, now: Instant) -> Duration {
+        let pools = self.backends.iter().filter_map(|backend| backend.pool.poll_timeout());
+        let due = pools.map(|(at, _)| at).chain(self.accept_due(now)).min();
+        due.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK))
+    }
+
+    fn read_mail(&mut self, now: Instant) {
+        while let Ok(letter) = self.mail.try_recv() {
+            match letter {
+                ToDispatcher::Ask(question) => self.answer(*question, now),
+                ToDispatcher::Cancel { id } => self.cancel(id),
+                ToDispatcher::Health { server, health } => {
+                    let changed = self.change(&server, Cause::Down, |pool, key| {
+                        pool.set_health(key, health, now)
+                    });
+                    // A verdict on a server that was removed meanwhile is void.
+                    let _: Result<(), UnknownServer> = changed;
+                }
+                ToDispatcher::Admin { server, admin, reply } => {
+                    let changed = self.change(&server, Cause::Killed, |pool, key| {
+                        pool.set_admin(key, admin, now)
+                    });
+                    let _ = reply.send(changed);
+                }
+                ToDispatcher::Weight { server, weight, reply } => {
+                    let changed = self.change(&server, Cause::Killed, |pool, key| {
+                        pool.set_weight(key, weight, now)
+                    });
+                    let _ = reply.send(changed);
+                }
+                ToDispatcher::Apply { config, reply } => {
+                    let _ = reply.send(self.apply(*config, now));
+                }
+                ToDispatcher::StopAccepting { reply } => {
+                    self.stop_accepting(now);
+                    let _ = reply.send(());
+                }
+                ToDispatcher::Exit => self.exit = true,
+            }
+        }
+    }
+
+    /// Changes one server's state and does what follows from it.
+    fn change(
+        &mut self,
+        server: &ServerRef,
+        cause: Cause,
+        change: impl FnOnce(&mut Pool, ServerKey) -> Effect,
+    ) -> Result<(), UnknownServer> {
+        let unknown = || UnknownServer(server.clone());
+        let entry = self.backend_mut(&server.backend).ok_or_else(unknown)?;
+        let key = entry.pool.find(&server.server).ok_or_else(unknown)?;
+        let effect = change(&mut entry.pool, key);
+        let spread = match entry.now.options.on_down {
+            OnDown::Reset { spread } if effect.reset_sessions => Some(spread),
+            OnDown::Reset { .. } | OnDown::Keep => None,
+        };
+        let gone = entry
+            .pool
+            .server(key)
+            .is_some_and(|server| server.health == Health::Down || server.admin == Admin::Maint);
+        if let (true, Some(server)) = (effect.changed && gone, entry.servers.0.get(&key)) {
+            let server = Arc::clone(server);
+            for (worker, _) in &self.workers {
+                let server = Arc::clone(&server);
+                worker.send(ToWorker::ServerLost { server, spread, cause });
+            }
+        }
+        self.unpublished = true;
+        Ok(())
+    }
+
+    /// Slow start goes on, waiters time out, drained servers are forgotten.
+    fn keep_time(&mut self, now: Instant) {
+        for entry in &mut self.backends {
+            if entry.pool.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                let _: Effect = entry.pool.handle_timeout(now); // queues are served next anyway
+                self.unpublished = true;
+            }
+        }
+        self.expire_waiters(now);
+        self.forget_drained();
+    }
+
+    fn forget_drained(&mut self) {
+        for entry in &mut self.backends {
+            let views = entry.pool.servers();
+            let gone: Vec<ServerKey> = views
+                .filter(|view| view.removed && entry.servers.active(view.key) == 0)
+                .map(|view| view.key)
+                .collect();
+            for key in gone {
+                entry.pool.forget(key);
+                entry.servers.0.remove(&key);
+                self.unpublished = true;
+            }
+        }
+        self.backends.retain(|entry| !(entry.removed && entry.servers.0.is_empty()));
+    }
+
+    fn backend_mut(&mut self, name: &BackendName) -> Option<&mut BackendEntry> {
+        self.backends.iter_mut().find(|entry| entry.now.options.name == *name && !entry.removed)
+    }
+
+    /// Shows readers the present state.
+    fn publish(&mut self) {
+        let view = View {
+            frontends: self.frontends.iter().map(|entry| self.frontend_view(entry)).collect(),
+            backends: self.backends.iter().map(BackendEntry::view).collect(),
+            places_reason: self.places_reason.clone(),
+        };
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        self.unpublished = false;
+    }
+
+    fn frontend_view(&self, entry: &FrontendEntry) -> FrontendView {
+        let listeners = entry.listeners.iter().map(|key| Arc::clone(&self.listeners[*key].state));
+        FrontendView { frontend: Arc::clone(&entry.now), listeners: listeners.collect() }
+    }
+}
+
+impl BackendEntry {
+    fn view(&self) -> BackendView {
+        let servers = self.pool.servers().filter_map(|view| {
+            Some(ServerState {
+                server: Arc::clone(self.servers.0.get(&view.key)?),
+                health: view.health,
+                admin: view.admin,
+                weight: view.weight.get(),
+                slow_start_percent: view.slow_start_percent,
+                backup: view.config.backup,
+                removed: view.removed,
+                connections_max: view.limit.map(u64::from),
+            })
+        });
+        BackendView { backend: Arc::clone(&self.now), servers: servers.collect() }
+    }
+}

@@ -1,0 +1,199 @@
+//! Starts and stops the threads of the data path.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mio::Poll;
+
+use super::budget::Descriptors;
+use super::dispatcher::{self, Dispatcher};
+use super::handle::{ApplyError, Handle, Shared};
+use super::mail::{Mailbox, ToDispatcher, ToWorker};
+use super::shared::{Wanted, WorkerState};
+use super::view::View;
+use super::worker::{self, Worker};
+use crate::config::Config;
+use crate::names::ServerRef;
+use crate::snapshot::ConnectionRecord;
+
+/// Called in a worker when a real connect failed; must not block.
+pub type PassiveSignal = Arc<dyn Fn(&ServerRef) + Send + Sync>;
+
+/// How often a stopping engine looks whether its sessions have ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
+/// What the engine needs besides the configuration.
+pub struct Options {
+    /// Worker threads, at least one.
+    pub workers: usize,
+    /// File descriptors that this process may have open (the soft limit in force).
+    pub fd_limit: u64,
+    /// Where records of ended connections go. A full channel drops them and counts.
+    pub records: Option<SyncSender<ConnectionRecord>>,
+    /// Told about each failed connect that is the server's fault.
+    pub connect_failed: PassiveSignal,
+}
+
+/// Why the engine didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address can't be bound.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The kernel refused a thread or a poll.
+    #[error("can't start the threads of the data path")]
+    Threads(#[source] io::Error),
+}
+
+/// What was left when the engine stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Sessions that had not ended by the deadline and were reset.
+    pub remaining: u64,
+}
+
+/// A running data path. Dropped without [`Engine::stop`], it resets all sessions.
+#[derive(Debug)]
+pub struct Engine {
+    handle: Handle,
+    threads: Vec<JoinHandle<()>>,
+    hurry: Arc<AtomicBool>,
+}
+
+/// Cuts [`Engine::stop`] short.
+#[derive(Debug, Clone)]
+pub struct Hurry(Arc<AtomicBool>);
+
+impl Hurry {
+    /// Whatever session is left is reset now.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// Binds the listeners of `config` and starts to serve.
+    ///
+    /// # Errors
+    /// An address can't be bound, or the kernel refuses a thread.
+    pub fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        let epoch = Instant::now();
+        let poll = Poll::new().map_err(StartError::Threads)?;
+        let (dispatcher_mail, dispatcher_inbox) =
+            Mailbox::new(poll.registry()).map_err(StartError::Threads)?;
+        let descriptors = Arc::new(Descriptors::new(0));
+        let wanted = Arc::new(Wanted::default());
+        let view = Arc::new(Mutex::new(Arc::new(View::default())));
+
+        let mut engine = Self {
+            handle: Handle(Arc::new(Shared {
+                dispatcher: dispatcher_mail.clone(),
+                workers: Vec::new(),
+                descriptors: Arc::clone(&descriptors),
+                view: Arc::clone(&view),
+                epoch,
+            })),
+            threads: Vec::new(),
+            hurry: Arc::new(AtomicBool::new(false)),
+        };
+        let mut workers = Vec::new();
+        for index in 0..options.workers.max(1) {
+            let poll = Poll::new().map_err(StartError::Threads)?;
+            let (mailbox, mail) = Mailbox::new(poll.registry()).map_err(StartError::Threads)?;
+            let state = Arc::new(WorkerState::default());
+            let worker = Worker::new(worker::Parts {
+                index,
+                poll,
+                mail,
+                dispatcher: dispatcher_mail.clone(),
+                state: Arc::clone(&state),
+                descriptors: Arc::clone(&descriptors),
+                wanted: Arc::clone(&wanted),
+                records: options.records.clone(),
+                passive: Arc::clone(&options.connect_failed),
+                epoch,
+            });
+            workers.push((mailbox, state));
+            engine.spawn(format!("halb-worker-{index}"), move || worker.run())?;
+        }
+        engine.handle = Handle(Arc::new(Shared {
+            dispatcher: dispatcher_mail,
+            workers: workers.clone(),
+            descriptors: Arc::clone(&descriptors),
+            view: Arc::clone(&view),
+            epoch,
+        }));
+        let mut dispatcher = Dispatcher::new(dispatcher::Parts {
+            poll,
+            mail: dispatcher_inbox,
+            workers,
+            descriptors,
+            wanted,
+            view,
+            fd_limit: options.fd_limit,
+        });
+        dispatcher.apply(config, Instant::now())?;
+        engine.spawn("halb-dispatch".to_owned(), move || dispatcher.run())?;
+        Ok(engine)
+    }
+
+    fn spawn(
+        &mut self,
+        name: String,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        let thread = thread::Builder::new().name(name).spawn(body).map_err(StartError::Threads)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Commands and figures.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Cuts a later or running [`Engine::stop`] short.
+    #[must_use]
+    pub fn hurry(&self) -> Hurry {
+        Hurry(Arc::clone(&self.hurry))
+    }
+
+    /// Stops accepting, lets sessions end by themselves for as long as `drain`, then resets the
+    /// rest. Blocks until the threads have ended.
+    #[must_use]
+    pub fn stop(mut self, drain: Duration) -> Drained {
+        let deadline = Instant::now() + drain;
+        let _ = self.handle.ask(|reply| ToDispatcher::StopAccepting { reply });
+        while self.handle.connections() > 0
+            && Instant::now() < deadline
+            && !self.hurry.load(Ordering::Relaxed)
+        {
+            thread::sleep(DRAIN_LOOK);
+        }
+        let remaining = self.handle.connections();
+        self.end_threads();
+        Drained { remaining }
+    }
+
+    fn end_threads(&mut self) {
+        self.handle.0.dispatcher.send(ToDispatcher::Exit);
+        for (worker, _) in &self.handle.0.workers {
+            worker.send(ToWorker::Exit);
+        }
+        for thread in self.threads.drain(..) {
+            // A panic was already printed by its thread; the others are still to be joined.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.end_threads();
+    }
+}

@@ -1,0 +1,164 @@
+//! Messages between the threads of the data path.
+//!
+//! The channels need no bound of their own: a session has at most one question open, and an answer
+//! only for it, and sessions are bounded by the descriptor budget; requests of handles wait for
+//! their answer before the next one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Registry, Token, Waker};
+
+use super::shared::{BackendNow, FrontendNow, ServerShared, Target};
+use crate::config::{Config, Weight};
+use crate::names::{BackendName, ServerRef};
+use crate::pool::ServerKey;
+use crate::snapshot::{Admin, Cause, Health, SessionSnapshot};
+
+use super::handle::{Applied, ApplyError, SessionFilter, UnknownServer};
+
+/// The token of every thread's waker; no session or listener gets so high a key.
+pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// The sending end of a thread's mailbox.
+#[derive(Debug)]
+pub(super) struct Mailbox<T> {
+    sender: Sender<T>,
+    waker: Arc<Waker>,
+}
+
+impl<T> Clone for Mailbox<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), waker: Arc::clone(&self.waker) }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// A mailbox whose letters wake the poll that `registry` belongs to.
+    pub(super) fn new(registry: &Registry) -> io::Result<(Self, Receiver<T>)> {
+        let (sender, receiver) = mpsc::channel();
+        let waker = Arc::new(Waker::new(registry, WAKER)?);
+        Ok((Self { sender, waker }, receiver))
+    }
+
+    /// Sends and wakes. A letter to a thread that has ended is dropped: so is all that it would
+    /// have been about.
+    pub(super) fn send(&self, letter: T) {
+        if self.sender.send(letter).is_ok() {
+            self.wake();
+        }
+    }
+
+    /// Wakes without a letter.
+    pub(super) fn wake(&self) {
+        // Fails only when the eventfd is at its maximum, which is a wake-up in itself.
+        let _ = self.waker.wake();
+    }
+}
+
+/// A session that waits for the dispatcher's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) worker: usize,
+    /// The session's id.
+    pub(super) id: u64,
+}
+
+/// To a worker.
+#[derive(Debug)]
+pub(super) enum ToWorker {
+    /// A connection was accepted.
+    Adopt(Box<Adopted>),
+    /// The server that a session asked for.
+    Assign { ticket: Ticket, target: Target },
+    /// No server: the session ends.
+    Refuse { ticket: Ticket, why: Refused },
+    /// A server went down or to maintenance.
+    ServerLost { server: Arc<ServerShared>, spread: Option<Duration>, cause: Cause },
+    /// End matching sessions now.
+    Kill { filter: SessionFilter, reply: Sender<u64> },
+    /// Describe sessions.
+    List { server: Option<ServerRef>, limit: usize, reply: Sender<Vec<SessionSnapshot>> },
+    /// End all sessions and the thread.
+    Exit,
+}
+
+/// A connection on its way from the dispatcher to a worker.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    pub(super) id: u64,
+    pub(super) stream: TcpStream,
+    pub(super) client: SocketAddr,
+    pub(super) accepted_at: Instant,
+    pub(super) frontend: Arc<FrontendNow>,
+    pub(super) opening: Opening,
+}
+
+/// How far the dispatcher got with a connection.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// The client's first bytes decide.
+    Inspect,
+    /// It is in this backend's queue.
+    Queued(Arc<BackendNow>),
+    /// Its server is known.
+    Chosen(Target),
+    /// There is no server for it.
+    Refused(Option<Arc<BackendNow>>, Refused),
+}
+
+/// Why a session gets no server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// No route matches and there is no default backend.
+    NoRoute,
+    /// No server takes connections.
+    NoServer,
+    /// The queue is full.
+    QueueFull,
+    /// It waited too long.
+    QueueTimeout,
+}
+
+/// To the dispatcher.
+#[derive(Debug)]
+pub(super) enum ToDispatcher {
+    /// A session needs a server.
+    Ask(Box<Question>),
+    /// A session that waited has ended.
+    Cancel { id: u64 },
+    /// A verdict of the checks.
+    Health { server: ServerRef, health: Health },
+    /// The operator's word.
+    Admin { server: ServerRef, admin: Admin, reply: Sender<Result<(), UnknownServer>> },
+    /// A weight set at run time; none: the configured one.
+    Weight { server: ServerRef, weight: Option<Weight>, reply: Sender<Result<(), UnknownServer>> },
+    /// A new configuration.
+    Apply { config: Box<Config>, reply: Sender<Result<Applied, ApplyError>> },
+    /// Close the listeners, empty the queues; sessions go on.
+    StopAccepting { reply: Sender<()> },
+    /// End the thread.
+    Exit,
+}
+
+/// What a session asks the dispatcher.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) ticket: Ticket,
+    pub(super) client: SocketAddr,
+    pub(super) subject: Subject,
+    pub(super) tried: Vec<ServerKey>,
+}
+
+/// Where the session wants to go.
+#[derive(Debug)]
+pub(super) enum Subject {
+    /// Wherever its frontend's routes say for this server name.
+    Route { frontend: Arc<FrontendNow>, sni: Option<Box<str>> },
+    /// To another server of the same backend.
+    Backend(BackendName),
+}

@@ -1,0 +1,219 @@
+//! A worker thread: one readiness loop, its sessions in a slab, its timers in a wheel.
+//!
+//! Each round: wait for readiness, mail or the next deadline; note readiness in the sessions; read
+//! the mail; let timers fire; then run every session that has something to do, one turn each.
+
+mod connecting;
+mod ending;
+mod inspecting;
+mod mail;
+mod relaying;
+mod session;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::{Events, Poll, Token};
+use slab::Slab;
+
+use self::session::{Session, State};
+use super::budget::Descriptors;
+use super::engine::PassiveSignal;
+use super::mail::{Mailbox, ToDispatcher, ToWorker, WAKER};
+use super::pipe::Pipes;
+use super::random::Random;
+use super::shared::{Wanted, WorkerState};
+use crate::session::{BULK_CHUNK, Side};
+use crate::snapshot::ConnectionRecord;
+use crate::wheel::Wheel;
+
+/// Readiness events taken from the kernel at a time; more wait for the next round.
+const EVENTS_MAX: usize = 1024;
+
+/// Longest sleep, so that the heartbeat tells a stuck worker from an idle one.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// What a worker needs to live.
+pub(super) struct Parts {
+    pub(super) index: usize,
+    pub(super) poll: Poll,
+    pub(super) mail: Receiver<ToWorker>,
+    pub(super) dispatcher: Mailbox<ToDispatcher>,
+    pub(super) state: Arc<WorkerState>,
+    pub(super) descriptors: Arc<Descriptors>,
+    pub(super) wanted: Arc<Wanted>,
+    pub(super) records: Option<SyncSender<ConnectionRecord>>,
+    pub(super) passive: PassiveSignal,
+    /// The engine's start, which heartbeats count from.
+    pub(super) epoch: Instant,
+}
+
+/// The thread's own data.
+pub(super) struct Worker {
+    index: usize,
+    poll: Poll,
+    mail: Receiver<ToWorker>,
+    dispatcher: Mailbox<ToDispatcher>,
+    state: Arc<WorkerState>,
+    descriptors: Arc<Descriptors>,
+    wanted: Arc<Wanted>,
+    records: Option<SyncSender<ConnectionRecord>>,
+    passive: PassiveSignal,
+    epoch: Instant,
+
+    sessions: Slab<Session>,
+    /// Sessions that the dispatcher owes an answer, by their id.
+    waiting: HashMap<u64, usize>,
+    /// Sessions with something to do. One entry per session at most, see [`Session::queued`].
+    runnable: VecDeque<usize>,
+    wheel: Wheel,
+    pipes: Pipes,
+    /// What one read brings; written out before the next read.
+    buffer: Box<[u8]>,
+    random: Random,
+    exit: bool,
+}
+
+impl Worker {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            index: parts.index,
+            poll: parts.poll,
+            mail: parts.mail,
+            dispatcher: parts.dispatcher,
+            state: parts.state,
+            pipes: Pipes::new(Arc::clone(&parts.descriptors)),
+            descriptors: parts.descriptors,
+            wanted: parts.wanted,
+            records: parts.records,
+            passive: parts.passive,
+            epoch: parts.epoch,
+            sessions: Slab::new(),
+            waiting: HashMap::new(),
+            runnable: VecDeque::new(),
+            wheel: Wheel::new(parts.epoch),
+            buffer: vec![0; BULK_CHUNK].into_boxed_slice(),
+            random: Random::seeded(),
+            exit: false,
+        }
+    }
+
+    /// The thread's life.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while !self.exit {
+            let timeout = self.patience(Instant::now());
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                // epoll_wait fails otherwise only for a bad descriptor or address: a bug.
+                unreachable!("epoll_wait: {error}");
+            }
+            let now = Instant::now();
+            self.beat(now);
+            for event in events.iter().filter(|event| event.token() != WAKER) {
+                self.note(event);
+            }
+            self.read_mail(now);
+            self.fire_timers(now);
+            self.run_sessions(now);
+        }
+        self.end_all(Instant::now());
+    }
+
+    fn patience(&self, now: Instant) -> Duration {
+        if !self.runnable.is_empty() {
+            return Duration::ZERO;
+        }
+        let next = self.wheel.next_deadline().map(|at| at.saturating_duration_since(now));
+        next.map_or(HEARTBEAT, |next| next.min(HEARTBEAT))
+    }
+
+    fn beat(&self, now: Instant) {
+        let nanos = now.saturating_duration_since(self.epoch).as_nanos();
+        self.state.heartbeat.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Notes what the kernel says about a socket. A late event for a session that has ended finds
+    /// no session, or a new one to which it is a harmless spurious wake-up.
+    fn note(&mut self, event: &Event) {
+        let (key, side) = unpack(event.token());
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let closing = event.is_read_closed() || event.is_error();
+        if event.is_readable() || closing {
+            session.note_readable(side, closing);
+        }
+        if event.is_writable() || event.is_write_closed() {
+            session.note_writable(side);
+        }
+        if event.is_error() || (event.is_read_closed() && event.is_write_closed()) {
+            session.note_broken(side);
+        }
+        self.make_runnable(key);
+    }
+
+    fn make_runnable(&mut self, key: usize) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && !session.queued
+        {
+            session.queued = true;
+            self.runnable.push_back(key);
+        }
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        while let Some(key) = self.wheel.expire(now) {
+            self.make_runnable(key as usize);
+        }
+    }
+
+    /// One turn for each session that was runnable at the beginning.
+    fn run_sessions(&mut self, now: Instant) {
+        for _ in 0..self.runnable.len() {
+            let Some(key) = self.runnable.pop_front() else { return };
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            session.queued = false;
+            self.turn(key, now);
+        }
+    }
+
+    fn turn(&mut self, key: usize, now: Instant) {
+        if let Some(end) = self.sessions[key].overdue(now) {
+            self.end(key, end, now);
+            return;
+        }
+        match self.sessions[key].state {
+            State::Inspecting { .. } => self.inspect(key, now),
+            State::Waiting => self.await_answer(key, now),
+            State::Pausing { .. } | State::Connecting { .. } => self.connecting(key, now),
+            State::Relaying(_) => self.relay(key, now),
+        }
+        self.arm(key);
+    }
+
+    /// Sees to it that the wheel wakes the session in time. Deadlines mostly move away as bytes
+    /// flow: the wheel leaves an earlier alarm alone, and it is set anew when it rings.
+    fn arm(&mut self, key: usize) {
+        if let Some(due) = self.sessions.get(key).and_then(Session::deadline) {
+            self.wheel.arm_by(wheel_key(key), due);
+        }
+    }
+}
+
+/// Slab keys are bounded by the descriptor budget, far below 2³².
+fn wheel_key(key: usize) -> u32 {
+    u32::try_from(key).expect("fewer than 2^32 sessions")
+}
+
+fn token(key: usize, side: Side) -> Token {
+    Token(key << 1 | usize::from(side == Side::Server))
+}
+
+fn unpack(token: Token) -> (usize, Side) {
+    (token.0 >> 1, if token.0 & 1 == 0 { Side::Client } else { Side::Server })
+}
