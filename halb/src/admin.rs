@@ -1,0 +1,131 @@
+//! The admin address: status page, metrics and probes over HTTP. Reads only; nothing that comes in
+//! here can change anything.
+//!
+//! ```text
+//!  GET /             status page            GET /livez   200 if the workers come round
+//!  GET /status.json  the same as JSON       GET /readyz  200 if clients are served
+//!  GET /metrics      Prometheus
+//! ```
+//!
+//! One request per connection: with [`CONNECTIONS_MAX`] connections of at most [`CONNECTION_TIME`]
+//! each, of which a new one displaces the oldest, a client that stalls delays nobody.
+
+pub mod page;
+pub mod routes;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::Request;
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task;
+use tokio::task::AbortHandle;
+use tokio::time;
+use tracing::debug;
+use tracing::warn;
+
+use crate::status::Status;
+
+/// Most connections at a time: a handful of scrapers, probes and people. One more displaces the
+/// oldest, which has had the most time to be served and so is the likeliest to stall.
+const CONNECTIONS_MAX: usize = 32;
+
+/// A request's head must arrive within this time.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// Request and answer together may take this long; a scrape of a thousand servers over a slow
+/// line takes less.
+const CONNECTION_TIME: Duration = Duration::from_secs(30);
+
+/// Largest head of a request, in bytes; the least that hyper allows.
+const HEAD_LEN_MAX: usize = 8 * 1024;
+
+/// Most headers of a request; browsers send about 20.
+const HEADERS_MAX: usize = 64;
+
+/// Most statuses gathered at a time, so that a flood of requests can't fill the thread pool that
+/// reloads and checks use too.
+const GATHERINGS_MAX: usize = 2;
+
+/// Pause after an accept error that won't go away at once (no descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Looks at the daemon. It may block for milliseconds.
+pub type Look = Arc<dyn Fn() -> Status + Send + Sync>;
+
+/// Serves until it is dropped.
+pub async fn serve(listener: TcpListener, look: Look) {
+    let gatherings = Arc::new(Semaphore::new(GATHERINGS_MAX));
+    let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS_MAX);
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(%error, "admin address accepts nothing at the moment");
+                time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS_MAX
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = serve_one(stream, Arc::clone(&look), Arc::clone(&gatherings));
+        open.push_back(tokio::spawn(connection).abort_handle());
+    }
+}
+
+async fn serve_one(stream: TcpStream, look: Look, gatherings: Arc<Semaphore>) {
+    let service = service_fn(|request| {
+        let (look, gatherings) = (Arc::clone(&look), Arc::clone(&gatherings));
+        async move { Ok::<_, Infallible>(answer(&request, look, gatherings).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_LEN_MAX)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    match time::timeout(CONNECTION_TIME, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "admin connection ended early"),
+        Err(_) => debug!("admin connection took too long"),
+    }
+}
+
+async fn answer(
+    request: &Request<Incoming>,
+    look: Look,
+    gatherings: Arc<Semaphore>,
+) -> Response<Full<Bytes>> {
+    let route = match routes::find(request.method(), request.uri().path()) {
+        Ok(route) => route,
+        Err(refusal) => return refusal,
+    };
+    // The permit travels with the work, which goes on when its connection is displaced.
+    let Ok(permit) = gatherings.acquire_owned().await else { return routes::unavailable() };
+    let work = task::spawn_blocking(move || {
+        let response = routes::respond(route, &*look);
+        drop(permit);
+        response
+    });
+    work.await.unwrap_or_else(|_| routes::unavailable())
+}
+
+#[cfg(test)]
+mod tests;

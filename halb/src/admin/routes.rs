@@ -1,0 +1,112 @@
+//! Which path gives what.
+
+use http_body_util::Full;
+use hyper::Method;
+use hyper::Response;
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use hyper::header;
+use hyper::header::HeaderValue;
+
+use super::page;
+use crate::metrics;
+use crate::status::Status;
+use crate::status::readiness;
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The status page.
+    Page,
+    /// Its style sheet.
+    Style,
+    /// The status tree.
+    Json,
+    /// Prometheus text.
+    Metrics,
+    /// Whether the workers come round.
+    Live,
+    /// Whether clients are served.
+    Ready,
+}
+
+/// Nothing is loaded from elsewhere, nothing runs, nothing is sent, nobody frames it.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The version is part of the format's name.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The route of a request.
+///
+/// # Errors
+/// The answer to a request that has none: 404, or 405 for anything but GET and HEAD.
+pub fn find(method: &Method, path: &str) -> Result<Route, Response<Full<Bytes>>> {
+    if method != Method::GET && method != Method::HEAD {
+        let words = "this address is for reading; changes go through the control socket\n";
+        let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, words);
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Err(refusal);
+    }
+    match path {
+        "/" => Ok(Route::Page),
+        "/style.css" => Ok(Route::Style),
+        "/status.json" => Ok(Route::Json),
+        "/metrics" => Ok(Route::Metrics),
+        "/livez" => Ok(Route::Live),
+        "/readyz" => Ok(Route::Ready),
+        _ => {
+            let words = "there are: / /status.json /metrics /livez /readyz\n";
+            Err(response(StatusCode::NOT_FOUND, TEXT, words))
+        }
+    }
+}
+
+/// The answer of a route; looks at the daemon where the answer depends on it.
+pub fn respond(route: Route, look: &dyn Fn() -> Status) -> Response<Full<Bytes>> {
+    let ok = StatusCode::OK;
+    match route {
+        Route::Style => response(ok, "text/css; charset=utf-8", page::STYLE),
+        Route::Page => response(ok, "text/html; charset=utf-8", page::render(&look())),
+        Route::Metrics => response(ok, PROMETHEUS, metrics::render(&look())),
+        Route::Json => match serde_json::to_vec_pretty(&look()) {
+            Ok(json) => response(ok, "application/json", json),
+            Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+        },
+        Route::Live => verdict("alive", &readiness::stuck_workers(&look().process)),
+        Route::Ready => verdict("ready", &look().readiness.reasons),
+    }
+}
+
+/// The answer while the daemon can't look at itself.
+pub(super) fn unavailable() -> Response<Full<Bytes>> {
+    response(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the daemon is ending\n")
+}
+
+fn verdict(word: &'static str, reasons: &[String]) -> Response<Full<Bytes>> {
+    if reasons.is_empty() {
+        return response(StatusCode::OK, TEXT, format!("{word}\n"));
+    }
+    let words = format!("not {word}:\n{}\n", reasons.join("\n"));
+    response(StatusCode::SERVICE_UNAVAILABLE, TEXT, words)
+}
+
+fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

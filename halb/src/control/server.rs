@@ -1,0 +1,217 @@
+//! The daemon's end of the control socket.
+
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::io::BufReader;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::time;
+use tracing::debug;
+use tracing::warn;
+
+use super::frame;
+use super::frame::LineError;
+use super::protocol::Envelope;
+use super::protocol::Request;
+use super::protocol::Response;
+use super::protocol::VERSION;
+
+/// Most connections at a time; further ones wait in the backlog. A person uses one.
+const CONNECTIONS_MAX: usize = 32;
+
+/// A client that says nothing for so long is sent away, so that forgotten ones don't fill the
+/// [`CONNECTIONS_MAX`].
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client that takes no byte of its answer for so long is sent away.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause after an accept error that won't go away at once (no descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Owner and group may talk to the daemon; group `halb` is who is let in.
+const SOCKET_MODE: u32 = 0o660;
+
+/// Mode of a directory that had to be made for the socket.
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// A daemon answers on it.
+    #[error(
+        "another halb runs here: it answers on {0} (stop it, or give this one its own: --socket PATH)"
+    )]
+    InUse(PathBuf),
+    /// Something that is no socket has its name.
+    #[error("{0} exists and is not a socket; remove it or choose another path: admin.socket")]
+    NotASocket(PathBuf),
+    /// The system said no.
+    #[error("can't make the control socket {path}")]
+    Io {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A bound control socket; its file goes when this does.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// Binds `path`, makes its directory where it is missing, and replaces the socket file that a
+    /// dead daemon left. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind(path: &Path) -> Result<Self, BindError> {
+        let failed = |source| BindError::Io { path: path.to_owned(), source };
+        make_directory(path).map_err(failed)?;
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        let socket = Self { listener, path: path.to_owned() };
+        fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
+        Ok(socket)
+    }
+
+    /// Serves until it is dropped; `answer` is asked for each request.
+    pub async fn serve<F, A>(self, answer: F)
+    where
+        F: Fn(Request) -> A + Send + Sync + 'static,
+        A: Future<Output = Response> + Send,
+    {
+        let answer = Arc::new(answer);
+        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    warn!(%error, "control socket accepts nothing at the moment");
+                    time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let answer = Arc::clone(&answer);
+            tokio::spawn(async move {
+                if let Err(error) = converse(stream, &*answer).await {
+                    debug!(%error, "control connection ended early");
+                }
+                drop(slot);
+            });
+        }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) else {
+        return Ok(());
+    };
+    fs::create_dir_all(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE))
+}
+
+fn remove_stale(path: &Path) -> Result<(), BindError> {
+    let failed = |source| BindError::Io { path: path.to_owned(), source };
+    let kind = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    if !kind.is_socket() {
+        return Err(BindError::NotASocket(path.to_owned()));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(BindError::InUse(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+async fn converse<F, A>(mut stream: UnixStream, answer: &F) -> Result<(), LineError>
+where
+    F: Fn(Request) -> A,
+    A: Future<Output = Response>,
+{
+    let (reader, mut writer) = stream.split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        let reading = frame::read_line(&mut reader, frame::REQUEST_LEN_MAX);
+        let response = match time::timeout(IDLE_TIMEOUT, reading).await {
+            Err(_) | Ok(Ok(None)) => return Ok(()),
+            Ok(Ok(Some(line))) => match understand(&line) {
+                Ok(request) => answer(request).await,
+                Err(message) => Response::Refused { message },
+            },
+            Ok(Err(error)) => {
+                let message = format!("not understood: {error}");
+                send(&mut writer, Response::Refused { message }).await?;
+                return Err(error);
+            }
+        };
+        send(&mut writer, response).await?;
+    }
+}
+
+fn understand(line: &[u8]) -> Result<Request, String> {
+    let envelope: Envelope<serde_json::Value> =
+        serde_json::from_slice(line).map_err(|error| format!("not understood: {error}"))?;
+    if envelope.version != VERSION {
+        let theirs = envelope.version;
+        return Err(format!(
+            "this halb ({}) speaks version {VERSION} of the control protocol, not {theirs}; \
+             use the command that belongs to the running daemon",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    serde_json::from_value(envelope.body).map_err(|error| format!("not understood: {error}"))
+}
+
+async fn send(
+    writer: &mut (impl tokio::io::AsyncWrite + Unpin),
+    response: Response,
+) -> Result<(), LineError> {
+    let mut line = serde_json::to_vec(&Envelope { version: VERSION, body: response })
+        .map_err(io::Error::from)?;
+    line.push(b'\n');
+    let mut rest = line.as_slice();
+    while !rest.is_empty() {
+        let writing = writer.write(rest);
+        let written = time::timeout(WRITE_TIMEOUT, writing)
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        if written == 0 {
+            return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+        }
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

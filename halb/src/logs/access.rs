@@ -1,0 +1,163 @@
+//! The access log: one line per connection when it ends, with the fields of HAProxy's `tcplog`.
+//!
+//! ```text
+//! 2026-01-31T12:00:00.000000Z access client=10.0.0.9:51234 frontend=kubernetes
+//!   server=masters/kmaster1 wait=0ms connect=1ms total=12034ms in=1234 out=5678 end=-- retries=0
+//! ```
+//! (one line). `server=masters/-`: no server was found; `connect=-`: no connection stood;
+//! `retries=1+`: the last attempt went to another server. docs/logs.md lists `end`.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::io;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use halb_lb::snapshot::Cause;
+use halb_lb::snapshot::ConnectionRecord;
+use halb_lb::snapshot::Phase;
+use halb_lb::snapshot::Termination;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::time::SystemTime;
+
+use super::Format;
+use super::Sink;
+
+/// Records that wait for their line, at most: half a second of 20,000 connections a second. The
+/// data path drops and counts beyond it.
+pub const RECORDS_MAX: usize = 10_000;
+
+/// Starts the thread that turns records into lines; it ends when the last sender does.
+///
+/// # Errors
+/// The operating system refused a thread.
+pub fn start(
+    records: Receiver<ConnectionRecord>,
+    sink: Sink,
+    format: Format,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+        let mut text = String::new();
+        for record in records {
+            text.clear();
+            // Writing to a String can't fail.
+            let _ = line(&record, format, &mut text);
+            sink.push(text.as_bytes());
+        }
+    })
+}
+
+/// Appends the line of `record` to `out`, `\n` included.
+fn line(record: &ConnectionRecord, format: Format, out: &mut String) -> fmt::Result {
+    match format {
+        Format::Text => text_line(record, out),
+        Format::Json => json_line(record, out),
+    }
+}
+
+fn text_line(record: &ConnectionRecord, out: &mut String) -> fmt::Result {
+    SystemTime.format_time(&mut Writer::new(out))?;
+    write!(out, " access client={} frontend={}", record.client, record.frontend)?;
+    out.push_str(" server=");
+    push_server(record, out);
+    write!(out, " wait={}ms connect=", millis(record.wait))?;
+    match record.connect {
+        Some(connect) => write!(out, "{}ms", millis(connect))?,
+        None => out.push('-'),
+    }
+    let Termination(cause, phase) = record.termination;
+    writeln!(
+        out,
+        " total={}ms in={} out={} end={}{} retries={}{}",
+        millis(record.total),
+        record.bytes_in,
+        record.bytes_out,
+        cause_char(cause),
+        phase_char(phase),
+        record.retries,
+        if record.redispatched { "+" } else { "" },
+    )
+}
+
+/// Names hold only characters that JSON takes as they are, and so do addresses and numbers.
+fn json_line(record: &ConnectionRecord, out: &mut String) -> fmt::Result {
+    out.push_str("{\"timestamp\":\"");
+    SystemTime.format_time(&mut Writer::new(out))?;
+    write!(
+        out,
+        "\",\"event\":\"access\",\"id\":{},\"client\":\"{}\",\"frontend\":\"{}\"",
+        record.id, record.client, record.frontend
+    )?;
+    out.push_str(",\"backend\":");
+    push_name(record.backend.as_ref(), out)?;
+    out.push_str(",\"server\":");
+    push_name(record.server.as_ref(), out)?;
+    write!(out, ",\"wait_ms\":{},\"connect_ms\":", millis(record.wait))?;
+    match record.connect {
+        Some(connect) => write!(out, "{}", millis(connect))?,
+        None => out.push_str("null"),
+    }
+    let Termination(cause, phase) = record.termination;
+    writeln!(
+        out,
+        ",\"total_ms\":{},\"bytes_in\":{},\"bytes_out\":{},\"end\":\"{}{}\",\"retries\":{},\"redispatched\":{}}}",
+        millis(record.total),
+        record.bytes_in,
+        record.bytes_out,
+        cause_char(cause),
+        phase_char(phase),
+        record.retries,
+        record.redispatched,
+    )
+}
+
+fn push_server(record: &ConnectionRecord, out: &mut String) {
+    out.push_str(record.backend.as_ref().map_or("-", |name| name.as_str()));
+    out.push('/');
+    out.push_str(record.server.as_ref().map_or("-", |name| name.as_str()));
+}
+
+fn push_name(name: Option<&impl fmt::Display>, out: &mut String) -> fmt::Result {
+    match name {
+        Some(name) => write!(out, "\"{name}\""),
+        None => out.write_str("null"),
+    }
+}
+
+fn millis(duration: Duration) -> u128 {
+    duration.as_millis()
+}
+
+/// HAProxy's first character.
+fn cause_char(cause: Cause) -> char {
+    match cause {
+        Cause::Normal => '-',
+        Cause::Client => 'C',
+        Cause::Server => 'S',
+        Cause::Proxy => 'P',
+        Cause::Resource => 'R',
+        Cause::Internal => 'I',
+        Cause::Down => 'D',
+        Cause::Killed => 'K',
+        Cause::ClientTimeout => 'c',
+        Cause::ServerTimeout => 's',
+    }
+}
+
+/// HAProxy's second character.
+fn phase_char(phase: Phase) -> char {
+    match phase {
+        Phase::Request => 'R',
+        Phase::Queue => 'Q',
+        Phase::Connect => 'C',
+        Phase::Data => 'D',
+        Phase::Last => 'L',
+        Phase::Done => '-',
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::status::samples;
+
+const DOC: &str = include_str!("../../../docs/metrics.md");
+
+/// A status in which each metric has a value.
+fn full() -> Status {
+    let mut sample = samples::one_down();
+    sample.server(0).connections_max = Some(250);
+    sample.status()
+}
+
+/// Name, type, unit, labels and help of each row of the table.
+fn documented() -> Vec<[String; 5]> {
+    let rows = DOC.lines().filter(|line| line.starts_with("| `halb_"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [name, kind, unit, labels, help] = cells.try_into().expect("five cells in a row");
+        [name.trim_matches('`'), kind, unit, labels, help].map(str::to_owned)
+    })
+    .collect()
+}
+
+#[test]
+fn the_page_documents_each_metric_as_it_is() {
+    let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let expected: Vec<[String; 5]> = METRICS
+        .iter()
+        .map(|metric| {
+            [
+                metric.name.to_owned(),
+                metric.kind.word().to_owned(),
+                dash(metric.unit.to_owned()),
+                dash(metric.labels.join(", ")),
+                metric.help.to_owned(),
+            ]
+        })
+        .collect();
+    assert_eq!(documented(), expected);
+}
+
+#[test]
+fn each_metric_is_served_with_its_help_type_and_labels() {
+    let text = render(&full());
+    let mut served: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        let labels = rest.split_once('}').map_or("", |(labels, _)| labels);
+        let names =
+            labels.split(',').filter(|l| !l.is_empty()).map(|l| l.split('=').next().unwrap());
+        served.entry(name).or_default().insert(names.collect::<Vec<_>>().join(", "));
+    }
+    let expected: BTreeMap<&str, BTreeSet<String>> =
+        METRICS.iter().map(|m| (m.name, BTreeSet::from([m.labels.join(", ")]))).collect();
+    assert_eq!(served, expected);
+    for metric in METRICS {
+        assert!(text.contains(&format!("# HELP {} {}\n", metric.name, metric.help)));
+        assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind.word())));
+    }
+}
+
+#[test]
+fn names_keep_to_the_form() {
+    for metric in METRICS {
+        assert!(metric.name.starts_with("halb_"), "{}", metric.name);
+        assert_eq!(
+            metric.kind == Kind::Counter,
+            metric.name.ends_with("_total"),
+            "{}",
+            metric.name
+        );
+        let stem = metric.name.trim_end_matches("_total");
+        assert!(stem.ends_with(metric.unit), "{}", metric.name);
+    }
+    let distinct: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(distinct.len(), METRICS.len());
+}
+
+#[test]
+fn values_are_those_of_the_status() {
+    let text = render(&full());
+    for line in [
+        "halb_ready 1",
+        "halb_process_connections 12",
+        "halb_frontend_received_bytes_total{frontend=\"kubernetes\"} 1234567",
+        "halb_server_up{backend=\"masters\",server=\"kmaster1\"} 1",
+        "halb_server_up{backend=\"masters\",server=\"kmaster2\"} 0",
+        "halb_server_connect_time_seconds{backend=\"masters\",server=\"kmaster1\"} 0.9",
+        "halb_check_failures_total{backend=\"masters\",server=\"kmaster2\"} 3",
+    ] {
+        assert!(text.lines().any(|served| served == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_removed_server_takes_its_series_with_it() {
+    let mut sample = samples::all_fine();
+    assert!(render(&sample.status()).contains("kmaster3"));
+    sample.snapshot.backends[0].servers.pop();
+    assert!(!render(&sample.status()).contains("kmaster3"));
+}
+
+#[test]
+fn the_largest_count_is_served_as_the_nearest_float() {
+    let mut sample = samples::all_fine();
+    sample.snapshot.process.connections = u64::MAX;
+    assert!(render(&sample.status()).contains("halb_process_connections 18446744073709552000"));
+}
