@@ -1,0 +1,5 @@
+//! The driver of the data path against real sockets on loopback.
+#![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
+
+mod balancing;
+mod common;
