@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A timer sits in the level whose slot width fits its distance. When time reaches a slot of a
-//! higher level, its timers move down to finer slots, so that each moves at most [`LEVELS`] times
-//! in its life. Arming and cancelling take constant time; a jump of the clock over hours (a
+//! higher level, its timers move down to finer slots, so that each moves at most seven times in its
+//! life. Arming and cancelling take constant time; a jump of the clock over hours (a
 //! suspended machine) costs as much as the timers it passes, not as the time it skips.
 //!
 //! Times are rounded up to ticks of [`TICK`]: a timer never fires early, and at most one tick late
@@ -58,7 +58,7 @@ pub const TICK: Duration = Duration::from_millis(8);
 pub struct Wheel {
     /// Tick 0.
     base: Instant,
-    /// All ticks up to this one have been worked off: their timers are in [`DUE`] or gone.
+    /// All ticks up to this one have been worked off: their timers are in `DUE` or gone.
     elapsed: u64,
     /// Indexed by key.
     timers: Vec<Timer>,
@@ -135,8 +135,8 @@ impl Wheel {
     /// When to call [`expire`](Self::expire) next; none while no timer is armed.
     ///
     /// For a timer in level 0 this is its tick. For a farther one it is the beginning of its slot,
-    /// where it moves to a finer level: never too late, and at most `LEVELS - 1` calls of `expire`
-    /// that return nothing between arming a timer and its firing.
+    /// where it moves to a finer level: never too late, and at most six calls of `expire` that
+    /// return nothing between arming a timer and its firing.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let tick = if self.first[DUE] == NONE { self.next_slot()?.begin } else { self.elapsed };
