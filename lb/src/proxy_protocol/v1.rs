@@ -37,7 +37,10 @@ impl From<Invalid> for Stop {
 
 /// `input` begins with `P`.
 pub(super) fn parse(input: &[u8]) -> Result<Parsed<'_>, Invalid> {
-    let line = &input[..input.len().min(V1_LEN_MAX)];
+    // The last byte that can belong is a LF after a CR; without the CR the line is too long already.
+    let len_max =
+        if input.get(V1_LEN_MAX - 2) == Some(&b'\r') { V1_LEN_MAX } else { V1_LEN_MAX - 1 };
+    let line = &input[..input.len().min(len_max)];
     match parse_line(line) {
         Ok((endpoints, len)) => Ok(Parsed::Header(Header {
             version: ProxyVersion::V1,
