@@ -1,1 +1,37 @@
-//! What halb is tried on.
+//! What halb is tried on: hosts, processes and a Kubernetes API server to stand in for the real one.
+//!
+//! ```text
+//!   Lab ─ Host loadbalancer01 ─┐           Process   halb, haproxy, nginx, etcd …
+//!       ─ Host kmaster1 ───────┤ bridge    Subject   a process with its configuration
+//!       ─ Host client ─────────┘           ApiServer in process, or `halb-lab-apiserver`
+//! ```
+//!
+//! - [`net`]: hosts as network namespaces on a bridge, as root or in a user namespace.
+//! - [`process`]: processes with their output and signals, gone with whoever started them.
+//! - [`subject`]: HAProxy, nginx and etcd, started with a given configuration.
+//! - [`apiserver`]: the stand-in API server; [`client`]: an HTTPS client that speaks to it.
+//! - [`loopback`]: addresses for tests on loopback; [`eventually`]: waiting with a deadline.
+//!
+//! # What this crate does not do
+//! It knows no crate of the workspace: a subject is a process and the packets it sends. So the same
+//! scenario runs on halb and on what it replaces, and a fault in halb can't hide in the apparatus.
+//!
+//! # Invariants
+//! - Nothing outlives its owner: no name, interface or process is left when a test ends, panics or
+//!   is killed.
+//! - Nothing is sent but on loopback or inside namespaces that the lab made.
+//! - Everything that a test waits for has a deadline, and says what it last saw.
+
+pub mod apiserver;
+pub mod client;
+pub mod loopback;
+pub mod net;
+pub mod process;
+pub mod subject;
+mod wait;
+
+pub use apiserver::ApiServer;
+pub use loopback::Loopback;
+pub use net::{Host, Lab, enter_user_namespace};
+pub use process::Process;
+pub use wait::{Condition, eventually, eventually_async};

@@ -1,0 +1,243 @@
+//! One host: its interface and addresses, and what runs on it.
+
+use std::{
+    future::Future,
+    io,
+    net::IpAddr,
+    process::Command,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use futures_util::TryStreamExt;
+use ipnet::IpNet;
+use rtnetlink::{
+    Handle, LinkUnspec, RouteMessageBuilder,
+    packet_route::address::{AddressAttribute, AddressFlags, AddressMessage},
+};
+
+use super::{
+    Error,
+    namespace::Namespace,
+    segment::{Segment, index_of},
+};
+use crate::process::{self, Process, Shared};
+
+/// A host of a [`Lab`](super::Lab). Dropping it is pulling its plug: its processes are killed and
+/// its interface and addresses are gone.
+#[derive(Debug)]
+pub struct Host {
+    namespace: Namespace,
+    segment: Arc<Segment>,
+    /// The other end of its cable, on the bridge.
+    port: u32,
+    /// Index of [`INTERFACE`].
+    interface: u32,
+    address: IpNet,
+    processes: Mutex<Vec<Weak<Shared>>>,
+}
+
+impl Host {
+    pub(super) fn create(name: &str, address: &str, segment: Arc<Segment>) -> Result<Self, Error> {
+        let address = parse(address)?;
+        let namespace = Namespace::create(name)?;
+        let port = segment.plug_in(&namespace)?;
+        let interface = namespace
+            .netlink(async |netlink: Handle| {
+                for link in ["lo", INTERFACE] {
+                    let up = LinkUnspec::new_with_name(link).up().build();
+                    netlink.link().set(up).execute().await?;
+                }
+                index_of(&netlink, INTERFACE).await
+            })
+            .map_err(Error::netlink(name, "bringing its interfaces up"))?;
+        let processes = Mutex::new(Vec::new());
+        let host = Self { namespace, segment, port, interface, address, processes };
+        host.add(address)?;
+        Ok(host)
+    }
+
+    /// Its name, for messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.namespace.name()
+    }
+
+    /// The address that it was made with.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.address.addr()
+    }
+
+    /// Runs `work` on a thread of its own on this host, and returns what it returns.
+    ///
+    /// Sockets that it opens and processes that it starts belong to this host.
+    ///
+    /// # Panics
+    /// When `work` does.
+    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.namespace.run(work)
+    }
+
+    /// Runs a future on this host's runtime and blocks until it is done.
+    ///
+    /// Tasks that it spawns go on afterwards, until the host is dropped. The runtime has one
+    /// thread: a task that blocks it blocks the host's other tasks and the change of its addresses.
+    ///
+    /// # Panics
+    /// When the future does.
+    pub fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.namespace.block_on(future)
+    }
+
+    /// Starts a process on this host. It ends with the [`Process`] or with the host, whichever
+    /// goes first.
+    ///
+    /// # Errors
+    /// [`process::Error::Start`].
+    pub fn spawn(&self, command: Command) -> Result<Process, process::Error> {
+        let process = Process::spawn_in(Some(Arc::clone(self.namespace.fd())), command)?;
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.retain(|shared| shared.strong_count() > 0);
+        processes.push(Arc::downgrade(process.shared()));
+        Ok(process)
+    }
+
+    /// Adds an address with its prefix length to [`INTERFACE`].
+    ///
+    /// An IPv6 address can be used at once: the search for duplicates is left out.
+    ///
+    /// # Errors
+    /// [`Error::Address`], or [`Error::Netlink`], also when the host has it already.
+    pub fn add_address(&self, address: &str) -> Result<(), Error> {
+        self.add(parse(address)?)
+    }
+
+    /// Removes an address.
+    ///
+    /// # Errors
+    /// As [`Self::add_address`], also when the host doesn't have it.
+    pub fn remove_address(&self, address: &str) -> Result<(), Error> {
+        let address = parse(address)?;
+        let interface = self.interface;
+        self.namespace
+            .netlink(async move |netlink: Handle| {
+                // The message of an addition names what is to go, too.
+                let mut add =
+                    netlink.address().add(interface, address.addr(), address.prefix_len());
+                let message = add.message_mut().clone();
+                netlink.address().del(message).execute().await
+            })
+            .map_err(Error::netlink(self.name(), format!("removing {address}")))
+    }
+
+    /// The addresses on [`INTERFACE`], without the link-local ones that the kernel makes itself.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`].
+    pub fn addresses(&self) -> Result<Vec<IpNet>, Error> {
+        let interface = self.interface;
+        let messages: Vec<_> = self
+            .namespace
+            .netlink(async move |netlink: Handle| {
+                let all = netlink.address().get().set_link_index_filter(interface).execute();
+                all.try_collect().await
+            })
+            .map_err(Error::netlink(self.name(), "listing its addresses"))?;
+        Ok(messages.iter().filter_map(address_of).collect())
+    }
+
+    /// Adds a route to `destination` (such as `0.0.0.0/0`) by way of another host.
+    ///
+    /// # Errors
+    /// [`Error::Address`] for a destination that is no prefix, or [`Error::Netlink`], also when
+    /// destination and gateway are of two families.
+    pub fn add_route(&self, destination: &str, gateway: IpAddr) -> Result<(), Error> {
+        let destination = parse(destination)?;
+        let what = format!("adding a route to {destination} by {gateway}");
+        let route = RouteMessageBuilder::<IpAddr>::new()
+            .destination_prefix(destination.network(), destination.prefix_len())
+            .and_then(|route| route.gateway(gateway))
+            .map_err(|error| Error::kernel(self.name(), &what)(io::Error::other(error)))?
+            .output_interface(self.interface)
+            .build();
+        self.namespace
+            .netlink(async move |netlink: Handle| netlink.route().add(route).execute().await)
+            .map_err(Error::netlink(self.name(), what))
+    }
+
+    /// Pulls the cable: the interface loses its carrier, keeps its addresses and routes, and
+    /// nothing comes or goes.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`].
+    pub fn link_down(&self) -> Result<(), Error> {
+        self.segment.set_port(self.port, self.name(), false)
+    }
+
+    /// Puts the cable back.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`].
+    pub fn link_up(&self) -> Result<(), Error> {
+        self.segment.set_port(self.port, self.name(), true)
+    }
+
+    fn add(&self, address: IpNet) -> Result<(), Error> {
+        let interface = self.interface;
+        self.namespace
+            .netlink(async move |netlink: Handle| {
+                let mut add =
+                    netlink.address().add(interface, address.addr(), address.prefix_len());
+                if address.addr().is_ipv6() {
+                    let usable_at_once = AddressAttribute::Flags(AddressFlags::Nodad);
+                    add.message_mut().attributes.push(usable_at_once);
+                }
+                add.execute().await
+            })
+            .map_err(Error::netlink(self.name(), format!("adding {address}")))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let processes = self.processes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for process in processes.iter().filter_map(Weak::upgrade) {
+            process.kill_group();
+        }
+        // The kernel would do it with the namespace, but only when the last socket is gone.
+        if let Err(error) = self.segment.unplug(self.port, self.namespace.name()) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<IpNet, Error> {
+    text.parse().map_err(|source| Error::Address { text: text.to_owned(), source })
+}
+
+/// The address that a netlink message tells of, unless it is link-local.
+fn address_of(message: &AddressMessage) -> Option<IpNet> {
+    let (mut local, mut any) = (None, None);
+    for attribute in &message.attributes {
+        if let AddressAttribute::Local(ip) = attribute {
+            local = Some(*ip);
+        } else if let AddressAttribute::Address(ip) = attribute {
+            any = Some(*ip);
+        }
+    }
+    // IPv4 tells the host's own address as `Local`; IPv6 has `Address` only.
+    let address = local.or(any)?;
+    if let IpAddr::V6(ip) = address
+        && ip.is_unicast_link_local()
+    {
+        return None;
+    }
+    IpNet::new(address, message.header.prefix_len).ok()
+}
+
+/// The interface of each host, named as on the machines of the guides: there eth0 is the way in for
+/// administration and eth1 carries the cluster.
+pub const INTERFACE: &str = "eth1";
