@@ -32,6 +32,9 @@ pub struct ProcessSnapshot {
     pub pipes: u64,
     /// Access log records dropped because the sink was behind.
     pub log_records_dropped: u64,
+    /// Time since the accepting thread last came round its loop; it does so at least once a
+    /// second.
+    pub dispatcher_heartbeat_age: Duration,
     /// Workers in order.
     pub workers: Vec<WorkerSnapshot>,
 }

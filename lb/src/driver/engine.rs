@@ -13,7 +13,7 @@ use super::budget::Descriptors;
 use super::dispatcher::{self, Dispatcher};
 use super::handle::{ApplyError, Handle, Shared};
 use super::mail::{Mailbox, ToDispatcher, ToWorker};
-use super::shared::{Wanted, WorkerState};
+use super::shared::{Heartbeat, Wanted, WorkerState};
 use super::view::View;
 use super::worker::{self, Worker};
 use crate::config::Config;
@@ -86,6 +86,7 @@ impl Engine {
         let (dispatcher_mail, dispatcher_inbox) =
             Mailbox::new(poll.registry()).map_err(StartError::Threads)?;
         let descriptors = Arc::new(Descriptors::new(0));
+        let heartbeat = Arc::new(Heartbeat::new(epoch));
         let wanted = Arc::new(Wanted::default());
         let view = Arc::new(Mutex::new(Arc::new(View::default())));
 
@@ -95,7 +96,7 @@ impl Engine {
                 workers: Vec::new(),
                 descriptors: Arc::clone(&descriptors),
                 view: Arc::clone(&view),
-                epoch,
+                heartbeat: Arc::clone(&heartbeat),
             })),
             threads: Vec::new(),
             hurry: Arc::new(AtomicBool::new(false)),
@@ -104,7 +105,7 @@ impl Engine {
         for index in 0..options.workers.max(1) {
             let poll = Poll::new().map_err(StartError::Threads)?;
             let (mailbox, mail) = Mailbox::new(poll.registry()).map_err(StartError::Threads)?;
-            let state = Arc::new(WorkerState::default());
+            let state = Arc::new(WorkerState::new(epoch));
             let worker = Worker::new(worker::Parts {
                 index,
                 poll,
@@ -115,7 +116,6 @@ impl Engine {
                 wanted: Arc::clone(&wanted),
                 records: options.records.clone(),
                 passive: Arc::clone(&options.connect_failed),
-                epoch,
             });
             workers.push((mailbox, state));
             engine.spawn(format!("halb-worker-{index}"), move || worker.run())?;
@@ -125,7 +125,7 @@ impl Engine {
             workers: workers.clone(),
             descriptors: Arc::clone(&descriptors),
             view: Arc::clone(&view),
-            epoch,
+            heartbeat: Arc::clone(&heartbeat),
         }));
         let mut dispatcher = Dispatcher::new(dispatcher::Parts {
             poll,
@@ -135,6 +135,7 @@ impl Engine {
             wanted,
             view,
             fd_limit: options.fd_limit,
+            heartbeat,
         });
         dispatcher.apply(config, Instant::now())?;
         engine.spawn("halb-dispatch".to_owned(), move || dispatcher.run())?;

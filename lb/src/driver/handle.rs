@@ -3,14 +3,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::budget::Descriptors;
 use super::mail::{Mailbox, ToDispatcher, ToWorker};
-use super::shared::WorkerState;
+use super::shared::{Heartbeat, WorkerState};
 use super::view::View;
 use crate::config::{Config, Weight};
 use crate::names::{FrontendName, ServerRef};
@@ -71,7 +70,7 @@ pub(super) struct Shared {
     pub(super) workers: Vec<(Mailbox<ToWorker>, Arc<WorkerState>)>,
     pub(super) descriptors: Arc<Descriptors>,
     pub(super) view: Arc<Mutex<Arc<View>>>,
-    pub(super) epoch: Instant,
+    pub(super) heartbeat: Arc<Heartbeat>,
 }
 
 impl Handle {
@@ -127,11 +126,10 @@ impl Handle {
     }
 
     fn process(&self, view: &View) -> ProcessSnapshot {
-        let age = self.0.epoch.elapsed();
+        let now = Instant::now();
         let worker = |state: &WorkerState| WorkerSnapshot {
             sessions: state.sessions(),
-            heartbeat_age: age
-                .saturating_sub(Duration::from_nanos(state.heartbeat.load(Ordering::Relaxed))),
+            heartbeat_age: state.heartbeat.age(now),
         };
         let workers = || self.0.workers.iter().map(|(_, state)| state);
         ProcessSnapshot {
@@ -141,6 +139,7 @@ impl Handle {
             accept_pauses: self.0.descriptors.accept_pauses(),
             pipes: u64::from(self.0.descriptors.pipes()),
             log_records_dropped: workers().map(|state| state.records_dropped.get()).sum(),
+            dispatcher_heartbeat_age: self.0.heartbeat.age(now),
             workers: workers().map(|state| worker(state)).collect(),
         }
     }

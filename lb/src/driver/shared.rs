@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::config::{Backend, Frontend};
 use crate::names::{BackendName, ServerName, ServerRef};
@@ -193,20 +194,52 @@ pub(super) struct Target {
     pub(super) server: Arc<ServerShared>,
 }
 
+/// When a thread last came round its loop.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    epoch: Instant,
+    /// Nanoseconds from `epoch` to the last beat.
+    last: AtomicU64,
+}
+
+impl Heartbeat {
+    pub(super) fn new(epoch: Instant) -> Self {
+        Self { epoch, last: AtomicU64::new(0) }
+    }
+
+    pub(super) fn beat(&self, now: Instant) {
+        let nanos = now.saturating_duration_since(self.epoch).as_nanos();
+        self.last.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        let last = Duration::from_nanos(self.last.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.epoch).saturating_sub(last)
+    }
+}
+
 /// A worker's state that others read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct WorkerState {
     /// Sessions handed to it; written by the dispatcher.
     pub(super) adopted: Count,
     /// Sessions that it ended.
     pub(super) closed: Count,
-    /// Nanoseconds from the engine's start to the last time it came round its loop.
-    pub(super) heartbeat: AtomicU64,
+    pub(super) heartbeat: Heartbeat,
     /// Records that the access log's sink had no room for.
     pub(super) records_dropped: Count,
 }
 
 impl WorkerState {
+    pub(super) fn new(epoch: Instant) -> Self {
+        Self {
+            adopted: Count::default(),
+            closed: Count::default(),
+            heartbeat: Heartbeat::new(epoch),
+            records_dropped: Count::default(),
+        }
+    }
+
     pub(super) fn sessions(&self) -> u64 {
         self.adopted.get().saturating_sub(self.closed.get())
     }

@@ -129,6 +129,8 @@ struct Flow {
     /// The source said that it is done: bytes may be left, then comes the FIN. A short read
     /// doesn't mean "nothing more" then, since no further edge will come.
     closing: bool,
+    /// The source's socket has an error.
+    broken: bool,
     /// The sink may take bytes.
     writable: bool,
     /// The source's FIN was read.
@@ -201,13 +203,20 @@ impl Relay {
         flow.closing |= closing;
     }
 
-    /// This side's socket has an error pending (EPOLLERR): what it sent before can still be read,
-    /// then the error. Where its FIN was read already, nothing else would tell that it is gone.
+    /// This side's socket has an error pending (EPOLLERR) or is shut both ways (EPOLLHUP): what it
+    /// sent before can still be read, then the error. After a FIN there is no error to be read,
+    /// and nothing else would tell that the side is gone.
     pub fn broken(&mut self, side: Side) {
-        if self.flows[side.index()].eof && !self.flows[side.other().index()].done {
+        self.flows[side.index()].broken = true;
+        self.readable(side, true);
+        self.end_broken(side);
+    }
+
+    /// The side's FIN was read, and it is broken: it takes nothing any more.
+    fn end_broken(&mut self, side: Side) {
+        let flow = &self.flows[side.index()];
+        if flow.eof && flow.broken && !self.flows[side.other().index()].done {
             self.sink_gone(side, true);
-        } else {
-            self.readable(side, true);
         }
     }
 
@@ -320,6 +329,7 @@ impl Relay {
                 flow.readable = false;
                 flow.eof = true;
                 self.active_at = now;
+                self.end_broken(from);
             }
             ReadOutcome::Gone => self.end(Ending::Reset(from)),
         }
@@ -366,6 +376,7 @@ impl Relay {
         let last_words = &mut self.flows[side.index()];
         last_words.readable = !last_words.eof;
         last_words.closing = true;
+        last_words.broken |= !whole;
         self.dying.get_or_insert(Dying { side, whole });
     }
 
@@ -416,11 +427,12 @@ impl Relay {
         if self.flows[from.index()].held > 0 { from.other() } else { from }
     }
 
-    /// The server has said all it had to say, and the client doesn't have it all yet.
+    /// The server has said all it had to say, and the client doesn't have it all yet. Its FIN
+    /// can't have been read, since nothing is read while bytes are held, but it was announced.
     #[must_use]
     pub fn last_bytes_pending(&self) -> bool {
         let flow = &self.flows[Side::Server.index()];
-        flow.eof && flow.held > 0
+        flow.closing && !flow.broken && flow.held > 0
     }
 
     /// Payload bytes passed on from this side.

@@ -20,7 +20,7 @@ use super::budget::Descriptors;
 use super::handle::UnknownServer;
 use super::mail::{Mailbox, Ticket, ToDispatcher, ToWorker, WAKER};
 use super::random::Random;
-use super::shared::{BackendNow, FrontendNow, ServerShared, Wanted, WorkerState};
+use super::shared::{BackendNow, FrontendNow, Heartbeat, ServerShared, Wanted, WorkerState};
 use super::view::{BackendView, FrontendView, ServerState, View};
 use crate::admission::{AcceptRate, AccessList};
 use crate::config::OnDown;
@@ -31,8 +31,11 @@ use crate::snapshot::{Admin, Cause, Health};
 /// Readiness events taken at a time: listeners and the waker.
 const EVENTS_MAX: usize = 256;
 
-/// Longest sleep. Removed servers whose last session ended are forgotten this often.
-const TICK: Duration = Duration::from_secs(1);
+/// Longest sleep, so that the heartbeat tells a stuck dispatcher from an idle one.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// How often removed servers whose last session has ended are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What the dispatcher needs to live.
 pub(super) struct Parts {
@@ -43,6 +46,7 @@ pub(super) struct Parts {
     pub(super) wanted: Arc<Wanted>,
     pub(super) view: Arc<Mutex<Arc<View>>>,
     pub(super) fd_limit: u64,
+    pub(super) heartbeat: Arc<Heartbeat>,
 }
 
 /// The thread's own data.
@@ -67,6 +71,8 @@ pub(super) struct Dispatcher {
     random: Random,
     /// Accepting rests until then: the kernel was short of something.
     shortage_until: Option<Instant>,
+    swept_at: Instant,
+    heartbeat: Arc<Heartbeat>,
     /// Something that readers see has changed.
     unpublished: bool,
     exit: bool,
@@ -116,6 +122,8 @@ impl Dispatcher {
             turn: 0,
             random: Random::seeded(),
             shortage_until: None,
+            swept_at: Instant::now(),
+            heartbeat: parts.heartbeat,
             unpublished: false,
             exit: false,
         }
@@ -133,6 +141,7 @@ impl Dispatcher {
                 unreachable!("epoll_wait: {error}");
             }
             let now = Instant::now();
+            self.heartbeat.beat(now);
             for event in events.iter().filter(|event| event.token() != WAKER) {
                 if let Some(listener) = self.listeners.get_mut(event.token().0) {
                     listener.ready = true;
@@ -151,7 +160,7 @@ impl Dispatcher {
     fn patience(&self, now: Instant) -> Duration {
         let pools = self.backends.iter().filter_map(|backend| backend.pool.poll_timeout());
         let due = pools.map(|(at, _)| at).chain(self.accept_due(now)).min();
-        due.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK))
+        due.map_or(HEARTBEAT, |at| at.saturating_duration_since(now).min(HEARTBEAT))
     }
 
     fn read_mail(&mut self, now: Instant) {
@@ -229,7 +238,10 @@ impl Dispatcher {
             }
         }
         self.expire_waiters(now);
-        self.forget_drained();
+        if now >= self.swept_at + SWEEP {
+            self.swept_at = now;
+            self.forget_drained();
+        }
     }
 
     fn forget_drained(&mut self) {

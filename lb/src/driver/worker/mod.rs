@@ -13,7 +13,6 @@ mod session;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -49,8 +48,6 @@ pub(super) struct Parts {
     pub(super) wanted: Arc<Wanted>,
     pub(super) records: Option<SyncSender<ConnectionRecord>>,
     pub(super) passive: PassiveSignal,
-    /// The engine's start, which heartbeats count from.
-    pub(super) epoch: Instant,
 }
 
 /// The thread's own data.
@@ -64,7 +61,6 @@ pub(super) struct Worker {
     wanted: Arc<Wanted>,
     records: Option<SyncSender<ConnectionRecord>>,
     passive: PassiveSignal,
-    epoch: Instant,
 
     sessions: Slab<Session>,
     /// Sessions that the dispatcher owes an answer, by their id.
@@ -92,11 +88,10 @@ impl Worker {
             wanted: parts.wanted,
             records: parts.records,
             passive: parts.passive,
-            epoch: parts.epoch,
             sessions: Slab::new(),
             waiting: HashMap::new(),
             runnable: VecDeque::new(),
-            wheel: Wheel::new(parts.epoch),
+            wheel: Wheel::new(Instant::now()),
             buffer: vec![0; BULK_CHUNK].into_boxed_slice(),
             random: Random::seeded(),
             exit: false,
@@ -115,7 +110,7 @@ impl Worker {
                 unreachable!("epoll_wait: {error}");
             }
             let now = Instant::now();
-            self.beat(now);
+            self.state.heartbeat.beat(now);
             for event in events.iter().filter(|event| event.token() != WAKER) {
                 self.note(event);
             }
@@ -132,11 +127,6 @@ impl Worker {
         }
         let next = self.wheel.next_deadline().map(|at| at.saturating_duration_since(now));
         next.map_or(HEARTBEAT, |next| next.min(HEARTBEAT))
-    }
-
-    fn beat(&self, now: Instant) {
-        let nanos = now.saturating_duration_since(self.epoch).as_nanos();
-        self.state.heartbeat.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Notes what the kernel says about a socket. A late event for a session that has ended finds
