@@ -96,8 +96,7 @@ fn a_test_that_failed_or_never_ran_is_found() {
     let covered_by = "`halb-lb::pool::tests::good`, `halb-lb::pool::tests::bad`, `halb::gone`";
     let rows = [Row { number: 1, covered_by: covered_by.to_owned() }];
     let found = shortcomings(&rows, &report(text));
-    let expected =
-        ["trap 1: halb-lb::pool::tests::bad failed", "trap 1: halb::gone didn't run"];
+    let expected = ["trap 1: halb-lb::pool::tests::bad failed", "trap 1: halb::gone didn't run"];
     assert_eq!(found, expected.map(str::to_owned).into());
 }
 

@@ -37,7 +37,8 @@ impl Disk {
     /// An empty layer on the Debian root, which is made when it isn't there.
     pub(crate) fn new() -> Self {
         let release = fs::read_to_string("/etc/os-release").unwrap();
-        let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap();
+        let suite =
+            release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/debian-root");
         let made = Command::new("bash").arg(script).args([suite, "host"]).args(PACKAGES).output();
         let made = made.unwrap();
