@@ -238,11 +238,6 @@ impl Relay {
         if let Some(ending) = self.ended {
             return Step::End(ending);
         }
-        if self.flows.iter().all(|flow| flow.done) {
-            return Step::End(
-                self.dying.map_or(Ending::Finished, |dying| Ending::Reset(dying.side)),
-            );
-        }
         let order = [self.first, self.first.other()];
         // Writes first and whatever the turn: a chunk just read lies in the worker's buffer, which
         // the next read, of either direction, overwrites.
@@ -364,6 +359,7 @@ impl Relay {
     pub fn shut_down(&mut self, to: Side, now: Instant) {
         self.flows[to.other().index()].done = true;
         self.active_at = now;
+        self.end_if_done();
     }
 
     /// The socket of `side` takes no more bytes, ever. What it sent before is still delivered:
@@ -378,6 +374,13 @@ impl Relay {
         last_words.closing = true;
         last_words.broken |= !whole;
         self.dying.get_or_insert(Dying { side, whole });
+        self.end_if_done();
+    }
+
+    fn end_if_done(&mut self) {
+        if self.flows.iter().all(|flow| flow.done) {
+            self.end(self.dying.map_or(Ending::Finished, |dying| Ending::Reset(dying.side)));
+        }
     }
 
     /// The first reason stands.
@@ -407,7 +410,6 @@ impl Relay {
     pub fn expire(&mut self, limits: &Limits, now: Instant) {
         if let Some((at, ending)) = self.deadline(limits)
             && at <= now
-            && !matches!(self.poll(), Step::End(_))
         {
             self.end(ending);
         }

@@ -6,7 +6,7 @@
 use Act::{Closes, Fin, Room, Rst, Run, Says};
 use Who::{Far, Near};
 
-use super::sim::{Conditions, OPEN, Rig, Seen};
+use super::sim::{Conditions, OPEN, PIPE_MAX, Rig, Seen};
 use crate::session::relay::CHUNK;
 use crate::session::{Ending, Side};
 
@@ -393,7 +393,7 @@ fn tidy(story: &[String]) -> String {
 
 /// A session that has carried enough in both directions to be in the mode.
 fn rig_in(mode: Mode, full_edges: bool) -> Rig {
-    let mut rig = Rig::new(Conditions { prefix: 0, pipe: Some(256 * 1024), full_edges });
+    let mut rig = Rig::new(Conditions { prefix: 0, pipe: Some(PIPE_MAX), full_edges });
     if !matches!(mode, Mode::Copy) {
         for side in [Side::Client, Side::Server] {
             rig.socket(side).says(8 * CHUNK);

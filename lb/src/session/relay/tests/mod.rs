@@ -141,22 +141,12 @@ fn each_input_leads_to_the_step_of_the_table() {
         ),
         (
             "but the other direction goes on",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, put(4)),
-                Readable(Server),
-            ],
+            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Readable(Server)],
             Step::Read { from: Server, max: CHUNK },
         ),
         (
             "room: write the rest",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, put(4)),
-                Writable(Server),
-            ],
+            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Writable(Server)],
             WRITE,
         ),
         (
@@ -357,10 +347,11 @@ fn three_full_chunks_make_bulk_and_three_small_splices_end_it() {
             ],
             SPLICE,
         ),
-        ("an empty socket ends nothing", vec![
-            chunks(3, CHUNK),
-            vec![Spliced(Client, WouldBlock), Readable(Client)],
-        ], SPLICE),
+        (
+            "an empty socket ends nothing",
+            vec![chunks(3, CHUNK), vec![Spliced(Client, WouldBlock), Readable(Client)]],
+            SPLICE,
+        ),
         ("no pipe: copy in large chunks", vec![chunks(3, CHUNK), vec![NoPipe(Client)]], READ_BULK),
         (
             "once, then ask for a pipe again",
@@ -472,11 +463,7 @@ fn last_bytes_are_pending_only_between_the_servers_fin_and_the_clients_last_byte
 
 #[test]
 fn a_deadline_beyond_the_clock_never_comes() {
-    let limits = Limits {
-        idle: Some(Duration::MAX),
-        fin: [Duration::MAX; 2],
-        expires_at: None,
-    };
+    let limits = Limits { idle: Some(Duration::MAX), fin: [Duration::MAX; 2], expires_at: None };
     assert_eq!(after(0, &[]).deadline(&limits), None);
     let half_closed = after(0, &[Closing(Client), Read(Client, Eof), ShutDown(Server)]);
     assert_eq!(half_closed.deadline(&limits), None);
