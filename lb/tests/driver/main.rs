@@ -3,3 +3,6 @@
 
 mod balancing;
 mod common;
+mod endings;
+mod limits;
+mod reloading;
