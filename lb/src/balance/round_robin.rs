@@ -3,8 +3,9 @@
 //! Each pick credits every candidate with its weight, takes the one with the highest credit (the
 //! first among equals) and debits it with the sum of the candidates' weights. This is nginx's
 //! algorithm; HAProxy's tree of next positions interleaves alike in O(log n). A pick is O(n) here:
-//! about a microsecond for 1,000 servers (one pass over 32 kB), on a thread that spends several on
-//! handing the connection over; in return there is one vector, and what follows is provable.
+//! two nanoseconds of processor time a server, so 2 µs for 1,000 of them, on a thread that spends
+//! 3 to 6 µs on handing the connection over; in return there is one vector, and what follows is
+//! provable.
 //!
 //! **Strict.** While the same seats with the same weights are all candidates, any window of as many
 //! picks as the weights sum up to (over their common factor) holds each seat exactly as often as
@@ -18,7 +19,7 @@
 //! whenever changes outnumber connections, as in a slow start. A pick takes one connection's worth
 //! from whoever is owed most, so no claim exceeds the harmonic number of n however weights change
 //! (the bound of the cup game): nobody starves, and nobody bursts with an old claim. After a
-//! change a window is off by one at most, until the claims from before it are served.
+//! change a window may be off by a connection, until the claims from before it are served.
 
 use crate::balance::Seat;
 

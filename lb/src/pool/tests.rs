@@ -15,6 +15,7 @@ mod reload;
 mod simulation;
 mod slow_start;
 mod waiting;
+mod world;
 
 const SECOND: Duration = Duration::from_secs(1);
 
