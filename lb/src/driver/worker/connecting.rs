@@ -67,6 +67,7 @@ impl Worker {
         });
         session.readable[index(Side::Server)] = false;
         session.closing[index(Side::Server)] = false;
+        session.broken[index(Side::Server)] = false;
         match registered {
             Ok(stream) => {
                 session.server = Some(stream);
@@ -150,6 +151,9 @@ impl Worker {
         for side in [Side::Client, Side::Server] {
             if session.readable[index(side)] {
                 relay.readable(side, session.closing[index(side)]);
+            }
+            if session.broken[index(side)] {
+                relay.broken(side);
             }
         }
         session.state = State::Relaying(relay);

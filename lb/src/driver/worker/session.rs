@@ -135,6 +135,9 @@ impl Session {
 
     pub(super) fn note_broken(&mut self, side: Side) {
         self.broken[index(side)] = true;
+        if let State::Relaying(relay) = &mut self.state {
+            relay.broken(side);
+        }
     }
 
     /// When it must be looked at even if nothing happens.
