@@ -300,6 +300,12 @@ impl Fleet {
         [due, self.deadlines.first()].into_iter().flatten().map(|(at, _)| *at).min()
     }
 
+    /// Whether there is such a target.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        self.monitors.contains_key(id)
+    }
+
     /// All targets in the order of the configuration.
     #[must_use]
     pub fn status(&self, now: Instant) -> Vec<TargetStatus> {

@@ -26,3 +26,17 @@ pub mod health;
 mod monitor;
 pub mod outcome;
 pub mod status;
+
+#[cfg(feature = "driver")]
+mod driver;
+#[cfg(feature = "driver")]
+mod probe;
+#[cfg(feature = "driver")]
+pub mod setup;
+
+#[cfg(feature = "driver")]
+pub use driver::{Checks, EVENTS_MAX, Event};
+#[cfg(feature = "driver")]
+pub use probe::probe_once;
+#[cfg(feature = "driver")]
+pub use setup::{CheckSetupError, validate};
