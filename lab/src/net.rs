@@ -15,6 +15,7 @@
 
 mod error;
 mod host;
+mod link;
 mod namespace;
 mod segment;
 mod user;

@@ -10,7 +10,7 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use halb_lab::{
@@ -72,9 +72,8 @@ fn namespace_of(host: &Host) -> String {
 fn hosts_reach_each_other_and_data_flows_both_ways() {
     let (_lab, one, two) = pair();
     let listener = two.run(|| TcpListener::bind("172.16.16.101:6443").unwrap());
-    let begin = Instant::now();
-    let mut client = eventually("reached", SOON, || connect(&one, listener.local_addr().unwrap()));
-    assert!(begin.elapsed() < Duration::from_secs(1), "took {:?}", begin.elapsed());
+    // At the first attempt: a host is complete when it is there.
+    let mut client = one.run(|| TcpStream::connect(listener.local_addr().unwrap()).unwrap());
     let (mut server, peer) = listener.accept().unwrap();
     assert_eq!(peer.ip(), one.ip());
     client.write_all(b"ping").unwrap();
@@ -98,9 +97,7 @@ fn a_cut_link_carries_nothing_keeps_its_addresses_and_heals() {
     assert!(connect(&one, address).is_err(), "reached over a cut link");
     assert_eq!(two.addresses().unwrap(), ["172.16.16.101/24".parse().unwrap()]);
     two.link_up().unwrap();
-    let begin = Instant::now();
     eventually("reached again", SOON, || connect(&one, address));
-    eprintln!("healed after {:?}", begin.elapsed());
 }
 
 #[test]

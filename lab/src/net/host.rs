@@ -17,8 +17,9 @@ use rtnetlink::{
 
 use super::{
     Error,
+    link::{self, index_of},
     namespace::Namespace,
-    segment::{Segment, index_of},
+    segment::Segment,
 };
 use crate::process::{self, Process, Shared};
 
@@ -53,6 +54,7 @@ impl Host {
         let processes = Mutex::new(Vec::new());
         let host = Self { namespace, segment, port, interface, address, processes };
         host.add(address)?;
+        host.wait_for_link()?;
         Ok(host)
     }
 
@@ -174,15 +176,24 @@ impl Host {
     /// # Errors
     /// [`Error::Netlink`].
     pub fn link_down(&self) -> Result<(), Error> {
-        self.segment.set_port(self.port, self.name(), false)
+        self.segment.cut(self.port, self.name())
     }
 
-    /// Puts the cable back.
+    /// Puts the cable back, and returns when packets pass.
+    ///
+    /// The first of them may still take a second: a neighbour that was asked for in vain while the
+    /// link was cut is asked again only then.
     ///
     /// # Errors
-    /// [`Error::Netlink`].
+    /// [`Error::Netlink`], or [`Error::Kernel`] when the link doesn't come up.
     pub fn link_up(&self) -> Result<(), Error> {
-        self.segment.set_port(self.port, self.name(), true)
+        self.segment.restore(self.port, self.name())?;
+        self.wait_for_link()
+    }
+
+    fn wait_for_link(&self) -> Result<(), Error> {
+        self.segment.wait_for(self.port, self.name())?;
+        link::wait_until_operational(&self.namespace, self.interface, self.name())
     }
 
     fn add(&self, address: IpNet) -> Result<(), Error> {

@@ -5,13 +5,17 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use futures_util::TryStreamExt;
 use rtnetlink::{
     Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth,
     packet_route::link::{InfoData, InfoKind, InfoVeth},
 };
 
-use super::{Error, host::INTERFACE, namespace::Namespace};
+use super::{
+    Error,
+    host::INTERFACE,
+    link::{self, index_of},
+    namespace::Namespace,
+};
 
 /// A network segment: what is sent on one port reaches all others.
 #[derive(Debug)]
@@ -53,16 +57,25 @@ impl Segment {
             .map_err(Error::netlink(host.name(), "plugging it into the bridge"))
     }
 
-    /// Takes the carrier from a port, or gives it back.
-    pub(super) fn set_port(&self, port: u32, host: &str, up: bool) -> Result<(), Error> {
-        let link = LinkUnspec::new_with_index(port);
-        let link = if up { link.up() } else { link.down() }.build();
+    /// Takes the carrier from a host's port.
+    pub(super) fn cut(&self, port: u32, host: &str) -> Result<(), Error> {
+        let down = LinkUnspec::new_with_index(port).down().build();
         self.namespace
-            .netlink(async move |netlink: Handle| netlink.link().set(link).execute().await)
-            .map_err(Error::netlink(
-                host,
-                if up { "restoring its link" } else { "cutting its link" },
-            ))
+            .netlink(async move |netlink: Handle| netlink.link().set(down).execute().await)
+            .map_err(Error::netlink(host, "cutting its link"))
+    }
+
+    /// Gives the carrier back.
+    pub(super) fn restore(&self, port: u32, host: &str) -> Result<(), Error> {
+        let up = LinkUnspec::new_with_index(port).up().build();
+        self.namespace
+            .netlink(async move |netlink: Handle| netlink.link().set(up).execute().await)
+            .map_err(Error::netlink(host, "restoring its link"))
+    }
+
+    /// Waits until a port forwards what comes.
+    pub(super) fn wait_for(&self, port: u32, host: &str) -> Result<(), Error> {
+        link::wait_until_operational(&self.namespace, port, host)
     }
 
     /// Unplugs a host that is gone.
@@ -71,14 +84,6 @@ impl Segment {
             .netlink(async move |netlink: Handle| netlink.link().del(port).execute().await)
             .map_err(Error::netlink(host, "unplugging it from the bridge"))
     }
-}
-
-/// The index of an interface.
-pub(super) async fn index_of(netlink: &Handle, name: &str) -> Result<u32, rtnetlink::Error> {
-    let mut links = netlink.link().get().match_name(name.to_owned()).execute();
-    // The kernel answers a name that isn't there with an error.
-    let link = links.try_next().await?.ok_or(rtnetlink::Error::RequestFailed)?;
-    Ok(link.header.index)
 }
 
 /// The bridge's interface, for those who look inside.
