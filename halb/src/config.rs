@@ -1,0 +1,248 @@
+//! The configuration file: TOML in, checked settings or all of its problems out.
+//!
+//! ```text
+//!  file ──▶ Source ──syntax──▶ tree with spans ──reader──▶ frontend, backend, daemon ──▶ Settings
+//!                     │                            │             │
+//!                     └──────────────▶ Sink ◀──────┴── together ─┘ ──▶ Diagnostics
+//! ```
+//!
+//! One pass finds every problem, each with its place, what comes of it and what to write instead.
+//! [`keys`] lists everything that a file may hold, [`defaults`] what holds where it says nothing.
+//! `halb check` ([`command`]) is the same code that start and reload run.
+//!
+//! What this module does not do: it opens no socket and needs no right but to read the file and the
+//! files that checks name.
+
+pub mod command;
+pub mod defaults;
+pub mod diagnostic;
+pub mod keys;
+pub mod render;
+pub mod settings;
+pub mod source;
+pub mod summary;
+pub mod units;
+
+mod address;
+mod backend;
+mod check;
+mod check_http;
+mod check_lints;
+mod daemon;
+mod files;
+mod frontend;
+mod reader;
+mod sides;
+mod sink;
+mod syntax;
+mod together;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use halb_lb::config::Config;
+
+use crate::config::backend::BackendDraft;
+use crate::config::daemon::Daemon;
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::frontend::FrontendDraft;
+use crate::config::reader::{Entry, Table};
+use crate::config::render::Style;
+use crate::config::settings::Settings;
+use crate::config::sink::Sink;
+use crate::config::source::Source;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Shortest timeout or interval: less is within the noise of a busy host.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// Largest `maxconn`: far beyond what the ports and descriptors of one host carry.
+const CONNECTIONS_MAX: u32 = 10_000_000;
+
+/// A file that is good.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it says.
+    pub settings: Settings,
+    /// What is allowed, and probably not wanted.
+    pub lints: Vec<Diagnostic>,
+    /// The file itself, which the lints point into.
+    pub source: Source,
+}
+
+impl Loaded {
+    /// The lints as text, a blank line between them; empty if there are none.
+    #[must_use]
+    pub fn lints_text(&self, style: Style) -> String {
+        texts(&self.lints, &self.source, style)
+    }
+}
+
+/// Everything that is wrong with a file, lints included, in the order of the file.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// At least one is an error.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The file that they point into; without text if it couldn't be read.
+    pub source: Source,
+}
+
+impl Report {
+    fn new(diagnostics: Vec<Diagnostic>, source: Source) -> Self {
+        Self { diagnostics, source }
+    }
+
+    /// All diagnostics as text, a blank line between them.
+    #[must_use]
+    pub fn text(&self, style: Style) -> String {
+        texts(&self.diagnostics, &self.source, style)
+    }
+
+    /// How many there are of a severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == severity).count()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text(Style::Plain).trim_end())
+    }
+}
+
+impl std::error::Error for Report {}
+
+fn texts(diagnostics: &[Diagnostic], source: &Source, style: Style) -> String {
+    let texts: Vec<_> = diagnostics.iter().map(|d| render::text(d, source, style)).collect();
+    texts.join("\n")
+}
+
+/// Reads a file and checks all of it, the files that its checks name included.
+///
+/// # Errors
+/// Everything that is wrong with it, or why it can't be read.
+pub fn load(path: &Path) -> Result<Loaded, Report> {
+    read(files::read(path)?, &path.display().to_string(), files::check_named)
+}
+
+/// Checks a text; `name` is what diagnostics call it. Files that checks name aren't looked at.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(text: &str, name: &str) -> Result<Loaded, Report> {
+    read(text.to_owned(), name, |_, _| {})
+}
+
+fn read(
+    text: String,
+    name: &str,
+    check_files: impl FnOnce(&Sink, &[BackendDraft]),
+) -> Result<Loaded, Report> {
+    let source = Source::new(name, text);
+    let (settings, diagnostics) = {
+        let parsed = syntax::parse(&source);
+        let sink = Sink::new(parsed.errors, parsed.broken_lines);
+        let settings = read_tree(&sink, parsed.tree.get_ref(), check_files);
+        (settings.filter(|_| !sink.has_errors()), sink.into_diagnostics())
+    };
+    match settings {
+        Some(settings) => Ok(Loaded { settings, lints: diagnostics, source }),
+        None => Err(Report::new(diagnostics, source)),
+    }
+}
+
+fn read_tree<'a>(
+    sink: &'a Sink,
+    tree: &'a toml::de::DeTable<'a>,
+    check_files: impl FnOnce(&Sink, &[BackendDraft]),
+) -> Option<Settings> {
+    let top = Table::top(sink, tree);
+    report_foreign_tables(&top);
+    let named = top.named_tables("backend");
+    let backends: Vec<_> = named.iter().filter_map(|entry| backend::read(sink, entry)).collect();
+    let frontends = top.named_tables("frontend");
+    let frontends: Vec<_> =
+        frontends.iter().filter_map(|entry| frontend::read(sink, entry)).collect();
+    if !top.has("frontend") {
+        report_no_frontend(&top);
+    }
+    let daemon = daemon::read(&top);
+    together::check(sink, &frontends, &backends, &named, &daemon);
+    if !sink.has_errors() {
+        check_files(sink, &backends);
+    }
+    settings(sink, frontends, backends, daemon)
+}
+
+fn settings(
+    sink: &Sink,
+    frontends: Vec<FrontendDraft>,
+    backends: Vec<BackendDraft>,
+    daemon: Daemon,
+) -> Option<Settings> {
+    if sink.has_errors() {
+        return None;
+    }
+    let checks = backends.iter().flat_map(|draft| draft.targets.clone()).collect();
+    let frontends = frontends.into_iter().map(|draft| draft.frontend).collect();
+    let backends = backends.into_iter().map(|draft| draft.backend).collect();
+    let Daemon { global, maxconn, log, admin, .. } = daemon;
+    match Config::new(frontends, backends, maxconn) {
+        Ok(lb) => Some(Settings { lb, checks, global, log, admin }),
+        Err(error) => {
+            sink.report(Diagnostic::error_of_file(error.to_string()).remedy("correct that"));
+            None
+        }
+    }
+}
+
+/// Tables that no version knows, and those of versions to come.
+fn report_foreign_tables(top: &Table<'_>) {
+    for entry in top.entries() {
+        if keys::find(&[&keys::ROOT], entry.key).is_none() {
+            top.sink.report(foreign_table(entry));
+        }
+    }
+}
+
+fn foreign_table(entry: &Entry<'_>) -> Diagnostic {
+    let coming: Option<(&str, &str)> = match entry.key {
+        "vrrp" => Some((
+            "this version of halb holds no virtual IP",
+            "keep keepalived for the virtual IP, and remove the table",
+        )),
+        "peer" => Some((
+            "this version of halb has no link to the other balancer",
+            "remove the table; each balancer works by itself",
+        )),
+        _ => None,
+    };
+    if let Some((consequence, remedy)) = coming {
+        let what = format!("'{}' is not part of this version", entry.key);
+        return Diagnostic::error(entry.key_span.clone(), what)
+            .consequence(consequence)
+            .remedy(remedy);
+    }
+    reader::unknown_key(entry, "", &[&keys::ROOT])
+}
+
+fn report_no_frontend(top: &Table<'_>) {
+    let nearly = |entry: &Entry<'_>| {
+        keys::nearest_key(&[&keys::ROOT], entry.key).is_some_and(|key| key.name == "frontend")
+    };
+    if !top.entries().iter().any(nearly) {
+        top.sink.report_absence(
+            Diagnostic::error_of_file("there is no frontend")
+                .consequence("nobody could connect")
+                .remedy("add `[frontend.NAME]` with `bind` and `backend`"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! `halb check`: all problems of a file, or what it will do.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::config::render::{self, JsonDiagnostic, Style};
+use crate::config::source::Source;
+use crate::config::{Loaded, Report, load, summary};
+
+/// Exit code of a good file, with or without lints.
+pub const EXIT_GOOD: u8 = 0;
+
+/// Exit code where the answer couldn't be written.
+pub const EXIT_FAILED: u8 = 1;
+
+/// Exit code of a file with errors, or one that can't be read.
+pub const EXIT_BAD_CONFIG: u8 = 3;
+
+/// Checks a file as the daemon would, and prints the answer to standard output.
+#[must_use]
+pub fn check_command(path: &Path, json: bool) -> u8 {
+    let stdout = io::stdout();
+    let style = Style::for_stream(&stdout);
+    check(path, json, style, &mut stdout.lock()).unwrap_or(EXIT_FAILED)
+}
+
+/// The same, to anywhere.
+///
+/// # Errors
+/// The answer can't be written.
+pub fn check(path: &Path, json: bool, style: Style, out: &mut impl Write) -> io::Result<u8> {
+    let loaded = load(path);
+    let code = if loaded.is_ok() { EXIT_GOOD } else { EXIT_BAD_CONFIG };
+    let answer = match (&loaded, json) {
+        (Ok(loaded), false) => good_text(loaded, style),
+        (Err(report), false) => bad_text(report, style),
+        (Ok(loaded), true) => good_json(loaded)?,
+        (Err(report), true) => bad_json(report)?,
+    };
+    out.write_all(answer.as_bytes())?;
+    out.flush()?;
+    Ok(code)
+}
+
+fn good_text(loaded: &Loaded, style: Style) -> String {
+    let lints = loaded.lints_text(style);
+    let name = loaded.source.name();
+    let verdict = match loaded.lints.len() {
+        0 => format!("{name}: ok"),
+        count => format!("{lints}\n{name}: ok, {}", counted(count, "lint")),
+    };
+    format!("{verdict}\n\n{}", summary::text(&loaded.settings))
+}
+
+fn bad_text(report: &Report, style: Style) -> String {
+    let errors = counted(report.count(Severity::Error), "error");
+    let counts = match report.count(Severity::Lint) {
+        0 => errors,
+        lints => format!("{errors}, {}", counted(lints, "lint")),
+    };
+    format!("{}\n{}: {counts}\n", report.text(style), report.source.name())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// The answer of `halb check --json`: one object.
+#[derive(Serialize)]
+struct JsonAnswer<'a> {
+    file: &'a str,
+    ok: bool,
+    errors: usize,
+    lints: usize,
+    diagnostics: Vec<JsonDiagnostic<'a>>,
+    summary: Option<String>,
+}
+
+fn good_json(loaded: &Loaded) -> serde_json::Result<String> {
+    json(&loaded.source, &loaded.lints, Some(summary::text(&loaded.settings)))
+}
+
+fn bad_json(report: &Report) -> serde_json::Result<String> {
+    json(&report.source, &report.diagnostics, None)
+}
+
+fn json(
+    source: &Source,
+    diagnostics: &[Diagnostic],
+    summary: Option<String>,
+) -> serde_json::Result<String> {
+    let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+    let errors = count(Severity::Error);
+    let answer = JsonAnswer {
+        file: source.name(),
+        ok: errors == 0,
+        errors,
+        lints: count(Severity::Lint),
+        diagnostics: diagnostics.iter().map(|d| render::json(d, source)).collect(),
+        summary,
+    };
+    Ok(serde_json::to_string_pretty(&answer)? + "\n")
+}

@@ -1,0 +1,120 @@
+//! Reads `[global]`, `[log]` and `[admin]`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::address::Purpose;
+use crate::config::diagnostic::{Diagnostic, Span};
+use crate::config::keys;
+use crate::config::reader::Table;
+use crate::config::settings::{Admin, Global, Log, LogFormat, LogLevel};
+use crate::config::{CONNECTIONS_MAX, DAY, defaults};
+
+/// The tables of the process, and where things stand that other tables are compared with.
+pub(super) struct Daemon {
+    pub(super) global: Global,
+    pub(super) maxconn: Option<NonZeroU32>,
+    pub(super) log: Log,
+    pub(super) admin: Admin,
+    pub(super) admin_http_span: Option<Span>,
+}
+
+/// Longest path of a unix socket, in bytes: `sun_path` holds 108 with the zero at the end.
+const SOCKET_PATH_LEN_MAX: usize = 107;
+
+/// Reads the three tables; each may be left out.
+pub(super) fn read(top: &Table<'_>) -> Daemon {
+    let global = top.table("global", &[&keys::GLOBAL]);
+    let (admin, admin_http_span) = read_admin(top.table("admin", &[&keys::ADMIN]).as_ref());
+    Daemon {
+        maxconn: global.as_ref().and_then(|table| table.count("maxconn", CONNECTIONS_MAX)),
+        global: read_global(global.as_ref()),
+        log: read_log(top.table("log", &[&keys::LOG]).as_ref()),
+        admin,
+        admin_http_span,
+    }
+}
+
+fn read_global(table: Option<&Table<'_>>) -> Global {
+    let drain = table.and_then(|t| t.duration("drain_timeout", Duration::ZERO..=DAY));
+    Global {
+        workers: table.and_then(|t| t.count("workers", defaults::WORKERS_MAX)),
+        drain_timeout: drain.unwrap_or(defaults::DRAIN_TIMEOUT),
+    }
+}
+
+fn read_log(table: Option<&Table<'_>>) -> Log {
+    let level = table.and_then(|t| t.choice("level", LEVELS));
+    let format = table.and_then(|t| t.choice("format", FORMATS));
+    Log {
+        level: level.unwrap_or(LogLevel::Info),
+        format: format.unwrap_or(LogFormat::Text),
+        access: table.and_then(read_access).unwrap_or(true),
+    }
+}
+
+const LEVELS: &[(&str, LogLevel)] = &[
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+fn read_access(table: &Table<'_>) -> Option<bool> {
+    let (text, entry) = table.text("access")?;
+    if text.starts_with('/') {
+        table.sink.report(
+            Diagnostic::error(entry.span, "the access log can't go to a file of its own")
+                .consequence("halb writes all logs to the standard error, which systemd keeps")
+                .remedy("write \"stderr\", and read it with `journalctl -u halb`"),
+        );
+        return None;
+    }
+    table.choice("access", &[("stderr", true), ("off", false)])
+}
+
+fn read_admin(table: Option<&Table<'_>>) -> (Admin, Option<Span>) {
+    let mut admin =
+        Admin { http: Some(defaults::ADMIN_HTTP), socket: PathBuf::from(defaults::ADMIN_SOCKET) };
+    let Some(table) = table else { return (admin, None) };
+    if table.is_off("http") {
+        admin.http = None;
+    } else if let Some(address) = table.socket_address("http", Purpose::Bind) {
+        admin.http = Some(address);
+        if address.ip().is_unspecified() {
+            lint_open_admin(table);
+        }
+    }
+    if let Some(socket) = read_socket(table) {
+        admin.socket = socket;
+    }
+    (admin, table.get("http").map(|entry| entry.span.clone()))
+}
+
+fn lint_open_admin(table: &Table<'_>) {
+    let Some(entry) = table.get("http") else { return };
+    table.sink.report(
+        Diagnostic::lint(entry.span.clone(), "the status page listens on all addresses")
+            .consequence("whoever reaches this host reads servers, metrics and client addresses")
+            .remedy("write the address of the management network, or 127.0.0.1"),
+    );
+}
+
+fn read_socket(table: &Table<'_>) -> Option<PathBuf> {
+    let socket = table.file("socket")?;
+    let (text, entry) = table.text("socket")?;
+    if text.len() > SOCKET_PATH_LEN_MAX {
+        let what = format!("'{}' is longer than {SOCKET_PATH_LEN_MAX} bytes", entry.path);
+        table.sink.report(
+            Diagnostic::error(entry.span, what)
+                .consequence("the kernel takes no longer path for a unix socket")
+                .remedy(format!("write a shorter path, such as \"{}\"", defaults::ADMIN_SOCKET)),
+        );
+        return None;
+    }
+    Some(socket)
+}

@@ -1,0 +1,94 @@
+//! Tables that concern the process as a whole.
+
+use super::{Key, Section};
+
+/// The top level.
+pub static ROOT: Section = Section {
+    path: "(top level)",
+    doc: "A file consists of tables. Frontends and backends have names of your choice: 1 to 64 \
+          letters, digits, `-`, `_`, `.` and `:`; a name with a dot is quoted.",
+    keys: &[
+        Key::required("frontend", "tables by name", "[frontend.kubernetes]")
+            .also(&["frontends", "listen", "listener", "listeners"])
+            .doc("Where clients connect."),
+        Key::required("backend", "tables by name", "[backend.masters]")
+            .also(&["backends", "upstream", "upstreams", "cluster", "pool"])
+            .doc("Servers that can stand in for each other."),
+        Key::optional("global", "a table", "defaults", "[global]")
+            .also(&["process", "daemon"])
+            .doc("Limits of the process."),
+        Key::optional("log", "a table", "defaults", "[log]")
+            .also(&["logging", "logs"])
+            .doc("What is logged, and how."),
+        Key::optional("admin", "a table", "defaults", "[admin]")
+            .also(&["stats", "status", "control"])
+            .doc("Where halb is looked at and controlled."),
+    ],
+};
+
+/// `[global]`.
+pub static GLOBAL: Section = Section {
+    path: "[global]",
+    doc: "Limits of the process.",
+    keys: &[
+        Key::optional(
+            "maxconn",
+            "an integer, 1 to 10000000",
+            "what the file descriptors carry",
+            "4000",
+        )
+        .also(&["max_connections", "maxconnections"])
+        .doc(
+            "Most client connections of the whole process. Beyond it halb stops accepting and \
+                 the kernel's backlog holds clients. The limit of file descriptors may allow less.",
+        ),
+        Key::optional("workers", "an integer, 1 to 64", "one for each core, at most 64", "2")
+            .also(&["nbthread", "threads", "worker_processes"])
+            .doc("Threads that forward."),
+        Key::with_default("drain_timeout", "a duration, 0s to 1d", r#""5s""#)
+            .also(&["hard_stop_after", "shutdown_timeout", "grace"])
+            .doc(
+                "When halb is told to stop it accepts no more, lets sessions end by themselves for \
+                 so long, and then closes them.",
+            ),
+    ],
+};
+
+/// `[log]`.
+pub static LOG: Section = Section {
+    path: "[log]",
+    doc: "What is logged, and how. Logs go to the standard error, where systemd picks them up. \
+          Forwarding never waits for a log: records that can't be written are dropped and counted.",
+    keys: &[
+        Key::with_default("level", r#""error", "warn", "info", "debug" or "trace""#, r#""info""#)
+            .also(&["loglevel", "log_level", "verbosity"])
+            .doc("Least important event that is logged."),
+        Key::with_default("format", r#""text" or "json""#, r#""text""#)
+            .also(&["log_format"])
+            .doc("Lines for people, or one JSON object a line."),
+        Key::with_default("access", r#""stderr" or "off""#, r#""stderr""#)
+            .also(&["access_log", "tcplog"])
+            .doc("Where the line about each ended connection goes."),
+    ],
+};
+
+/// `[admin]`.
+pub static ADMIN: Section = Section {
+    path: "[admin]",
+    doc: "Where halb is looked at and controlled.",
+    keys: &[
+        Key::with_default("http", r#""ADDRESS:PORT" or false"#, r#""127.0.0.1:8404""#)
+            .also(&["listen", "address", "bind", "stats"])
+            .doc(
+                "Status page, `/metrics`, `/livez`, `/readyz`, `/status.json`. It can change \
+                 nothing, but everyone who reaches the address can read it.",
+            ),
+        Key::with_default(
+            "socket",
+            "an absolute path of at most 107 bytes",
+            r#""/run/halb/admin.sock""#,
+        )
+        .also(&["path", "unix", "stats_socket"])
+        .doc("Unix socket for `halb status` and all control; its file permissions say who may."),
+    ],
+};

@@ -1,0 +1,82 @@
+//! Getters of addresses and names.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::{Entry, Table};
+use crate::config::address::{self, Problem, Purpose};
+use crate::config::diagnostic::{Diagnostic, Span};
+
+impl<'a> Table<'a> {
+    /// `ADDRESS:PORT`.
+    pub(in crate::config) fn socket_address(
+        &self,
+        key: &'static str,
+        purpose: Purpose,
+    ) -> Option<SocketAddr> {
+        self.socket_address_of(self.get(key)?, purpose)
+    }
+
+    /// `ADDRESS:PORT`, in an entry of an array or a table of servers.
+    pub(in crate::config) fn socket_address_of(
+        &self,
+        entry: &Entry<'a>,
+        purpose: Purpose,
+    ) -> Option<SocketAddr> {
+        let text = self.text_of(entry)?;
+        let parsed = address::parse_socket_address(text, purpose);
+        self.accept(entry, text, "an address with a port", parsed)
+    }
+
+    /// An address without a port.
+    pub(in crate::config) fn ip(&self, key: &'static str) -> Option<(IpAddr, Span)> {
+        let (text, entry) = self.text(key)?;
+        let ip = self.accept(&entry, text, "an address", address::parse_ip(text))?;
+        Some((ip, entry.span))
+    }
+
+    /// An array of prefixes, each with its place.
+    pub(in crate::config) fn prefixes(&self, key: &'static str) -> Vec<(IpNet, Span)> {
+        let entries = self.list(key).unwrap_or_default();
+        entries.iter().filter_map(|entry| self.prefix(entry)).collect()
+    }
+
+    fn prefix(&self, entry: &Entry<'a>) -> Option<(IpNet, Span)> {
+        let text = self.text_of(entry)?;
+        let parsed = address::parse_prefix(text);
+        let (net, cut) = self.accept(entry, text, "a prefix", parsed)?;
+        if cut {
+            self.sink.report(
+                Diagnostic::lint(
+                    entry.span.clone(),
+                    format!("\"{text}\" has bits beyond its length"),
+                )
+                .consequence(format!("it is taken as \"{net}\", which holds more than one host"))
+                .remedy(format!("write \"{net}\", or \"{}\" for that host alone", host_of(text))),
+            );
+        }
+        Some((net, entry.span.clone()))
+    }
+
+    fn accept<T>(
+        &self,
+        entry: &Entry<'_>,
+        text: &str,
+        kind: &str,
+        parsed: Result<T, Problem>,
+    ) -> Option<T> {
+        parsed
+            .map_err(|problem| {
+                let what = format!("\"{text}\" is not {kind}: {}", problem.why);
+                let mut wrong = Diagnostic::error(entry.span.clone(), what).remedy(problem.remedy);
+                wrong.consequence = problem.consequence.map(str::to_owned);
+                self.sink.report(wrong);
+            })
+            .ok()
+    }
+}
+
+fn host_of(prefix: &str) -> &str {
+    prefix.split('/').next().unwrap_or(prefix)
+}
