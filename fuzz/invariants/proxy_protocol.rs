@@ -5,7 +5,8 @@ use halb_lb::proxy_protocol::{ENCODED_LEN_MAX, HEADER_LEN_MAX, Header, Parsed, e
 /// Panics if a promise of the parser is broken for `input` or for one of its beginnings.
 pub(crate) fn check(input: &[u8]) {
     let whole = parse(input);
-    for arrived in 0..input.len() {
+    // All beginnings of a short input, a few hundred of a long one.
+    for arrived in (0..input.len()).step_by(1 + input.len() / 256) {
         let early = parse(&input[..arrived]);
         if let Ok(Parsed::Incomplete { need_at_least }) = early {
             check_need(arrived, need_at_least, &whole);

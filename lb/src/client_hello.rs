@@ -140,7 +140,6 @@ fn read_extensions(hello: &mut Fragments<'_>, end: usize) -> Result<Option<HostN
         let kind = hello.u16()?;
         let len = usize::from(hello.u16()?);
         let extension_end = hello.position() + len;
-        require(extension_end <= end)?;
         if kind == SERVER_NAME {
             // Servers refuse a second one; none must be routed by either.
             require(sni.is_none())?;

@@ -29,9 +29,7 @@ const RECORD_LEN_MAX: usize = 1 << 14;
 pub(super) struct Fragments<'a> {
     /// What is left of the current record, as far as it has arrived.
     fragment: &'a [u8],
-    /// Bytes of the current record that have not arrived.
-    missing: usize,
-    /// What follows the current record.
+    /// What follows the current record; nothing while that has not arrived in full.
     records: &'a [u8],
     /// Handshake bytes read so far.
     position: usize,
@@ -42,7 +40,7 @@ pub(super) struct Fragments<'a> {
 impl<'a> Fragments<'a> {
     /// Reads from the beginning of a connection.
     pub(super) fn new(records: &'a [u8]) -> Self {
-        Self { fragment: &[], missing: 0, records, position: 0, end: usize::MAX }
+        Self { fragment: &[], records, position: 0, end: usize::MAX }
     }
 
     /// Handshake bytes read so far.
@@ -104,9 +102,6 @@ impl<'a> Fragments<'a> {
 
     /// On success the fragment isn't empty.
     fn next_record(&mut self) -> Result<(), Stop> {
-        if self.missing > 0 {
-            return Err(Stop::Incomplete);
-        }
         let byte = |index: usize| self.records.get(index).copied().ok_or(Stop::Incomplete);
         if byte(0)? != HANDSHAKE || byte(1)? != VERSION_MAJOR {
             return Err(NotTls::Record.into());
@@ -126,7 +121,6 @@ impl<'a> Fragments<'a> {
         if fragment.is_empty() {
             return Err(Stop::Incomplete);
         }
-        self.missing = len - fragment.len();
         self.fragment = fragment;
         self.records = records;
         Ok(())

@@ -269,6 +269,10 @@ fn lengths_that_contradict_each_other_are_refused() {
         ("a list longer than its extension", list(&[0, 4, 0, 0, 0])),
         ("a list shorter than its extension", list(&[0, 3, 0, 0, 0, 0])),
         ("a name longer than its list", list(&[0, 4, 0, 0, 2, b'a'])),
+        ("a name that reaches over the next extension", {
+            let list = extension(0, &[0, 4, 0, 0, 5, b'a']);
+            hello(&[list, extension(21, &[])])
+        }),
         ("two host names", list(&with_len16(&two_names))),
     ];
     for (what, input) in table {

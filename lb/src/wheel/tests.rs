@@ -121,7 +121,9 @@ fn a_clock_that_goes_back_fires_nothing_and_loses_nothing() {
     let mut wheel = Wheel::new(base + MS * 100);
     assert_eq!(drain(&mut wheel, base + MS * 50_000), []);
     wheel.schedule(1, base + MS * 60_000);
+    let next = wheel.next_deadline();
     assert_eq!(drain(&mut wheel, base), []);
+    assert_eq!(wheel.next_deadline(), next);
     wheel.schedule(2, base);
     assert_eq!(drain(&mut wheel, base + MS * 60_010), [2, 1]);
 }
@@ -135,6 +137,8 @@ fn a_deadline_beyond_all_ticks_stays_armed_and_never_fires_early() {
     assert_eq!(drain(&mut wheel, base + Duration::from_secs(1_000 * 365 * 86_400)), []);
     assert!(wheel.next_deadline().is_some());
     assert_eq!(drain(&mut wheel, far), [1]);
+    wheel.schedule(2, far);
+    assert_eq!(wheel.expire(far), Some(2));
 }
 
 #[test]
