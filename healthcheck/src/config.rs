@@ -34,7 +34,8 @@ pub struct Check {
     pub passive: bool,
 }
 
-/// When checks start. The cadence is fixed: from start to start.
+/// When checks start. The cadence is fixed, from start to start; chance takes up to
+/// [`JITTER_PERCENT`](crate::fleet::JITTER_PERCENT) off each interval and never adds to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// From one start to the next while the server is fully up.

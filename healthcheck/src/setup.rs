@@ -85,3 +85,6 @@ fn validate_script(script: &ScriptProbe) -> Result<(), CheckSetupError> {
         Err(CheckSetupError::NotExecutable(program.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests;

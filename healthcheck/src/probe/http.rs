@@ -82,7 +82,9 @@ pub(crate) fn request(
     address: SocketAddr,
     token: Option<HeaderValue>,
 ) -> Result<Request<Empty<Bytes>>, HttpError> {
-    let within = |range: &RangeInclusive<u16>| *range.start() >= 100 && *range.end() <= 599;
+    let within = |range: &RangeInclusive<u16>| {
+        *range.start() >= 100 && *range.end() <= 599 && !range.is_empty()
+    };
     if probe.expect_status.is_empty() || !probe.expect_status.iter().all(within) {
         return Err(HttpError::Status);
     }

@@ -242,3 +242,21 @@ impl Output {
         text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_that_has_not_ended_keeps_the_next_one_out() {
+        let gate = Gate::default();
+        let script = ScriptProbe { command: vec!["/bin/true".into()] };
+        let server = "192.0.2.1:1".parse().unwrap();
+        let before = gate.enter().expect("nothing runs");
+        let outcome = run(&script, server, &gate).await.unwrap();
+        assert_eq!(outcome.code().as_str(), "PROCTOUT");
+        drop(before);
+        let outcome = run(&script, server, &gate).await.unwrap();
+        assert_eq!(outcome.code().as_str(), "PROCOK");
+    }
+}
