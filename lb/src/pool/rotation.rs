@@ -108,8 +108,7 @@ impl Rotation {
 
     /// Seats whoever is eligible now. Backups are seated, all of them, while nobody else is (as
     /// HAProxy's `allbackups`: one backup alone would take everyone's load). What the round robin
-    /// owes a server survives; a server that comes joins with nothing owed, but with what it had
-    /// ahead of its turn when it left.
+    /// owes a server survives, also an absence: about a connection at most, so no burst.
     pub(super) fn rebuild(
         &mut self,
         servers: &mut BTreeMap<ServerKey, Entry>,
@@ -134,16 +133,12 @@ impl Rotation {
         self.change_since(&before)
     }
 
-    fn hand_out_credit(&mut self, servers: &mut BTreeMap<ServerKey, Entry>) {
+    fn hand_out_credit(&mut self, servers: &BTreeMap<ServerKey, Entry>) {
         let total = round_robin::total(&self.seats);
         for (member, seat) in self.members.iter().zip(&mut self.seats) {
             seat.credit = round_robin::to_credit(servers[&member.server].owed, total);
         }
         round_robin::settle(&mut self.seats);
-        // Whoever isn't seated has no claim to catch up with when it returns.
-        for entry in servers.values_mut() {
-            entry.owed = entry.owed.min(0);
-        }
     }
 
     fn change_since(&self, before: &Self) -> Change {

@@ -25,7 +25,8 @@ pub(super) struct Entry {
     pub(super) back_since: Option<Instant>,
     /// Part of its weight and its bound in force, in 1/256.
     pub(super) share: u32,
-    /// Credit in the round robin while it is out of the rotation (see `round_robin::to_owed`).
+    /// What the round robin owes it, as of the last change of the rotation (see
+    /// `round_robin::to_owed`).
     pub(super) owed: i64,
     /// What the hash knows it by.
     pub(super) seed: u64,

@@ -115,6 +115,27 @@ fn maxconn_rises_too_and_wakes_who_waits() {
 }
 
 #[test]
+fn a_maxconn_of_one_is_one_from_the_start() {
+    let mut stand = slow(vec![limited("a", 1)]);
+    let _ = stand.health("a", Health::Down);
+    let _ = stand.health("a", Health::Up);
+    assert_eq!(stand.opened(2), "a -");
+}
+
+#[test]
+fn a_newcomer_does_not_swallow_the_timer_that_wakes_who_waits() {
+    let mut stand = slow(vec![limited("a", 100)]);
+    let _ = stand.health("a", Health::Down);
+    let _ = stand.health("a", Health::Up);
+    stand.opened(1);
+    stand.wait(1, client(1)).unwrap();
+    stand.now += 5 * SECOND;
+    assert_eq!(stand.opened(1), "-");
+    assert!(stand.pool.handle_timeout(stand.now).wake_queue);
+    assert_eq!(stand.served(), [(1, "a".to_owned())]);
+}
+
+#[test]
 fn a_late_timer_keeps_no_connection_from_its_server() {
     let mut stand = slow(vec![limited("a", 100)]);
     let _ = stand.health("a", Health::Down);

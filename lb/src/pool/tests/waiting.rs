@@ -117,22 +117,18 @@ fn a_waiter_avoids_the_server_it_has_tried() {
     assert_eq!(stand.served(), [(1, "b".to_owned())]);
 }
 
+/// A client that belongs to `name` out of `a` and `b`.
+fn client_of(name: &str) -> SocketAddr {
+    let mut stand = Stand::new(backend(Balance::Source, vec![server("a"), server("b")]));
+    let own = Choice::Server(stand.key(name));
+    (0..).map(client).find(|client| stand.open(*client, &[]) == own).unwrap()
+}
+
 #[test]
 fn with_a_hash_each_line_moves_on_its_own() {
     let servers = vec![limited("a", 1), limited("b", 1)];
     let mut stand = Stand::new(backend(Balance::Source, servers));
-    let own = |name: &str, stand: &mut Stand| {
-        let key = stand.key(name);
-        let mut clients = (0..).map(client);
-        clients
-            .find(|client| {
-                let mut empty =
-                    Stand::new(backend(Balance::Source, vec![server("a"), server("b")]));
-                empty.open(*client, &[]) == Choice::Server(key)
-            })
-            .unwrap()
-    };
-    let [of_a, of_b] = ["a", "b"].map(|name| own(name, &mut stand));
+    let [of_a, of_b] = ["a", "b"].map(client_of);
     let [a, b] = ["a", "b"].map(|name| stand.key(name));
     assert_eq!(stand.open(of_a, &[]), Choice::Server(a));
     assert_eq!(stand.open(of_b, &[]), Choice::Server(b));
@@ -149,6 +145,21 @@ fn with_a_hash_each_line_moves_on_its_own() {
     stand.close(b);
     assert!(stand.health("a", Health::Down).wake_queue);
     assert_eq!(stand.served(), [(3, "b".to_owned())]);
+}
+
+#[test]
+fn of_two_lines_that_can_move_the_one_who_waits_longer_comes_first() {
+    let servers = vec![limited("a", 1), limited("b", 1)];
+    let mut stand = Stand::new(backend(Balance::Source, servers));
+    let [of_a, of_b] = ["a", "b"].map(client_of);
+    stand.open(of_a, &[]);
+    stand.open(of_b, &[]);
+    stand.wait(1, of_b).unwrap();
+    stand.wait(2, of_a).unwrap();
+    for key in ["a", "b"].map(|name| stand.key(name)) {
+        stand.close(key);
+    }
+    assert_eq!(stand.served(), [(1, "b".to_owned()), (2, "a".to_owned())]);
 }
 
 #[test]
