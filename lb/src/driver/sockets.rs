@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::config::SideOptions;
 use crate::session::ConnectFailure;
@@ -48,6 +48,30 @@ pub(super) fn listen(
 /// Lets another socket of this process bind an overlapping address while this one still listens.
 pub(super) fn allow_overlap(listener: &TcpListener, allowed: bool) -> io::Result<()> {
     SockRef::from(listener).set_reuse_port(allowed)
+}
+
+/// Makes a listener deaf to new clients, while those whose handshake is under way still get in:
+/// the kernel drops SYNs, so that those clients try again (after a second) and meet whoever listens
+/// by then.
+pub(super) fn drop_new_clients(listener: &TcpListener) -> io::Result<()> {
+    /// Offset of the flags in the TCP header, which a filter on a TCP socket sees first.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    // Classic BPF, linux/filter.h: A = packet[13]; A &= SYN|ACK; A == SYN ? drop : pass.
+    let program = [
+        SockFilter::new(0x30, 0, 0, FLAGS),
+        SockFilter::new(0x54, 0, 0, SYN | ACK),
+        SockFilter::new(0x15, 0, 1, SYN),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    SockRef::from(listener).attach_filter(&program)
+}
+
+/// Undoes [`drop_new_clients`].
+pub(super) fn take_new_clients(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).detach_filter()
 }
 
 /// Gives a kept listener the options of a new configuration.

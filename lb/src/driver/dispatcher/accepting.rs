@@ -101,7 +101,8 @@ impl Dispatcher {
         frontend_full || !self.descriptors.has_room()
     }
 
-    /// When accepting goes on after a pause of known length; at once where a batch was cut short.
+    /// When accepting goes on after a pause of known length (at once where a batch was cut short),
+    /// or a listener closes.
     pub(super) fn accept_due(&self, now: Instant) -> Option<Instant> {
         let due = |listener: &super::Listener| match listener.state.paused() {
             None => Some(now),
@@ -113,7 +114,8 @@ impl Dispatcher {
             }
         };
         let ready = self.listeners.iter().filter(|(_, listener)| listener.ready);
-        ready.filter_map(|(_, listener)| due(listener)).min()
+        let leaving = self.listeners.iter().filter_map(|(_, listener)| listener.closes_at);
+        ready.filter_map(|(_, listener)| due(listener)).chain(leaving).min()
     }
 
     /// A connection was accepted: it is refused by the lists, or goes to a worker.

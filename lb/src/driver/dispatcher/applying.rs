@@ -48,7 +48,9 @@ impl Dispatcher {
         let mut opened = Vec::new();
         for frontend in config.frontends() {
             for address in &frontend.binds {
-                if self.listener_at(*address).is_some() {
+                if let Some(key) = self.listener_at(*address) {
+                    let stays = self.listeners[key].stay();
+                    stays.map_err(|source| ApplyError::Listen { address: *address, source })?;
                     continue;
                 }
                 let outgoing = self.outgoing_on_port(config, address.port());
@@ -82,20 +84,40 @@ impl Dispatcher {
             .collect()
     }
 
-    /// Closes listeners that the new configuration doesn't have, after serving who waits in them:
-    /// the kernel would reset those.
+    /// Sends listeners away that the new configuration doesn't have.
     fn retire_listeners(&mut self, config: &Config, now: Instant, applied: &mut Applied) {
         let stays = |address| config.frontends().iter().any(|f| f.binds.contains(address));
         let outgoing: Vec<usize> = self
             .listeners
             .iter()
-            .filter(|(_, listener)| !stays(&listener.address))
+            .filter(|(_, listener)| listener.closes_at.is_none() && !stays(&listener.address))
             .map(|(key, _)| key)
             .collect();
         for key in outgoing {
+            // Who waits in it was let in under the old configuration, and is served by it.
+            self.listeners[key].leave(now);
             self.empty_queue(key, now);
-            let listener = self.listeners.remove(key);
-            applied.changes.push(format!("listens on {} no more", listener.address));
+            let address = self.listeners[key].address;
+            applied.changes.push(format!("listens on {address} no more"));
+        }
+    }
+
+    /// Closes the listeners whose leave is over, and forgets frontends that had no others.
+    pub(super) fn close_listeners(&mut self, now: Instant) {
+        let over = |listener: &super::Listener| listener.closes_at.is_some_and(|at| at <= now);
+        let keys: Vec<usize> = self
+            .listeners
+            .iter()
+            .filter(|(_, listener)| over(listener))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            self.empty_queue(key, now);
+            self.listeners.remove(key);
+        }
+        if self.listeners.iter().all(|(_, listener)| listener.closes_at.is_none()) {
+            // They come last, so the indices of the others stay.
+            self.frontends.retain(|entry| !entry.retired);
         }
     }
 
@@ -119,6 +141,7 @@ impl Dispatcher {
         now: Instant,
         applied: &mut Applied,
     ) {
+        let leaving = self.leaving_listeners();
         let mut former: HashMap<FrontendName, FrontendEntry> = std::mem::take(&mut self.frontends)
             .into_iter()
             .map(|entry| (entry.now.options.name.clone(), entry))
@@ -141,9 +164,26 @@ impl Dispatcher {
                 now,
             ));
         }
-        for name in former.into_keys() {
-            applied.changes.push(format!("frontend {name} removed"));
+        for (name, mut entry) in former {
+            if !entry.retired {
+                applied.changes.push(format!("frontend {name} removed"));
+            }
+            entry.retired = true;
+            entry.listeners.clear();
+            self.frontends.push(entry);
         }
+        for (key, name) in leaving {
+            let own = |entry: &FrontendEntry| entry.now.options.name == name;
+            let index = self.frontends.iter().position(own);
+            self.listeners[key].frontend = index.expect("retired frontends were kept");
+        }
+    }
+
+    /// Listeners that leave, with the frontends that they still accept for.
+    fn leaving_listeners(&self) -> Vec<(usize, FrontendName)> {
+        let leaving = self.listeners.iter().filter(|(_, listener)| listener.closes_at.is_some());
+        let name = |frontend: usize| self.frontends[frontend].now.options.name.clone();
+        leaving.map(|(key, listener)| (key, name(listener.frontend))).collect()
     }
 
     /// Gives the frontend its listeners, and kept ones the options of this configuration.
@@ -216,6 +256,7 @@ fn frontend_entry(
         now: Arc::new(FrontendNow { options: frontend.clone(), stats }),
         rate,
         listeners,
+        retired: false,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
 use mio::{Interest, Registry, Token};
@@ -21,6 +22,30 @@ pub(in crate::driver) struct Listener {
     pub(super) frontend: usize,
     /// Clients may wait in its queue: the kernel said so, and no accept has come back empty since.
     pub(super) ready: bool,
+    /// It leaves: new clients are dropped, and it closes then.
+    pub(super) closes_at: Option<Instant>,
+}
+
+/// How long a listener that leaves still serves clients whose handshake is under way. Closing at
+/// once would reset them; a handshake takes one round trip.
+const LEAVE: Duration = Duration::from_millis(100);
+
+impl Listener {
+    /// Begins to leave.
+    pub(super) fn leave(&mut self, now: Instant) {
+        // Without the filter a few clients are reset at the end: worse, but no reason to stay.
+        let _ = sockets::drop_new_clients(&self.socket);
+        self.closes_at = Some(now + LEAVE);
+    }
+
+    /// Was about to leave and is wanted again.
+    pub(super) fn stay(&mut self) -> io::Result<()> {
+        if self.closes_at.take().is_some() {
+            sockets::allow_overlap(&self.socket, false)?;
+            sockets::take_new_clients(&self.socket)?;
+        }
+        Ok(())
+    }
 }
 
 /// Opens a listener for one bind of a frontend; on failure nothing is left of it.
@@ -52,6 +77,7 @@ pub(super) fn open(
         state: Arc::new(ListenerState::new(bound)),
         frontend: usize::MAX,
         ready: true,
+        closes_at: None,
     });
     Ok(key)
 }

@@ -83,6 +83,8 @@ pub(super) struct FrontendEntry {
     access: AccessList,
     rate: Option<AcceptRate>,
     listeners: Vec<usize>,
+    /// Left out by a reload; forgotten when its listeners have closed.
+    retired: bool,
 }
 
 pub(super) struct BackendEntry {
@@ -238,6 +240,7 @@ impl Dispatcher {
             }
         }
         self.expire_waiters(now);
+        self.close_listeners(now);
         if now >= self.swept_at + SWEEP {
             self.swept_at = now;
             self.forget_drained();
@@ -267,7 +270,12 @@ impl Dispatcher {
     /// Shows readers the present state.
     fn publish(&mut self) {
         let view = View {
-            frontends: self.frontends.iter().map(|entry| self.frontend_view(entry)).collect(),
+            frontends: self
+                .frontends
+                .iter()
+                .filter(|entry| !entry.retired)
+                .map(|entry| self.frontend_view(entry))
+                .collect(),
             backends: self.backends.iter().map(BackendEntry::view).collect(),
             places_reason: self.places_reason.clone(),
         };
