@@ -25,7 +25,8 @@ impl Loopback {
     /// Claims an address.
     ///
     /// # Errors
-    /// When sockets can't be made, or, after [`TRIES`] addresses taken by others, the last refusal.
+    /// When sockets can't be made, or, when many addresses in a row are taken by others, the
+    /// last refusal.
     pub fn claim() -> io::Result<Self> {
         let mut refusal = io::Error::from(io::ErrorKind::AddrInUse);
         for _ in 0..TRIES {

@@ -186,8 +186,13 @@ impl Process {
         pattern: &str,
         limit: Duration,
     ) -> Result<String, Error> {
-        let found = self.shared.output.find_after(mark, pattern, Instant::now() + limit);
-        found.ok_or_else(|| self.shared.disappointed(format!("a line with {pattern:?}"), limit))
+        let deadline = Instant::now() + limit;
+        if let Some(line) = self.shared.output.find_after(mark, pattern, deadline) {
+            return Ok(line);
+        }
+        // The pipe may be closed a moment before the end, or long before it.
+        self.shared.wait(deadline.saturating_duration_since(Instant::now()));
+        Err(self.shared.disappointed(format!("a line with {pattern:?}"), limit))
     }
 
     /// Sends a signal to the process alone. One that has ended no longer feels it.

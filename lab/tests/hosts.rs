@@ -19,7 +19,7 @@ use halb_lab::{
     client::{Client, Protocol},
     eventually,
     net::INTERFACE,
-    process::{Exit, Process},
+    process::{Exit, Process, Signal},
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -245,6 +245,34 @@ fn nothing_is_left_after_a_panic() {
     eventually("the namespaces are gone", SOON, || {
         let left: Vec<_> =
             namespaces().into_iter().filter(|namespace| mine.contains(namespace)).collect();
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn nothing_is_left_of_a_program_that_is_killed() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_halb-lab-hosts"));
+    command.arg("--stay");
+    let program = Process::spawn(command).unwrap();
+    program.wait_for_line("called holds process", SOON).unwrap();
+    let output = program.output();
+    let pids: Vec<_> = output
+        .lines()
+        .filter(|line| line.contains("holds process"))
+        .map(|line| line.rsplit(' ').next().unwrap())
+        .collect();
+    assert_eq!(pids.len(), 2, "{output}");
+    let theirs: Vec<_> = pids
+        .iter()
+        .map(|pid| fs::read_link(format!("/proc/{pid}/ns/net")).unwrap().display().to_string())
+        .collect();
+    assert_ne!(theirs[0], theirs[1]);
+    // The program alone, not its group: what it started is in groups of its own.
+    program.signal(Signal::SIGKILL).unwrap();
+    eventually("the namespaces are gone", SOON, || {
+        let left: Vec<_> =
+            namespaces().into_iter().filter(|namespace| theirs.contains(namespace)).collect();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
 }

@@ -1,6 +1,6 @@
 //! Certificates that the stand-in makes itself, and what it offers in the TLS handshake.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{fmt, fs, io, path::Path, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -14,7 +14,7 @@ use rustls::{
 
 /// A certificate authority of our own; clones are the same authority, so several servers share one
 /// as the API servers of a cluster do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ca {
     pem: Arc<str>,
     key_pem: Arc<str>,
@@ -147,6 +147,13 @@ impl Ca {
         let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes())
             .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
         Ok((vec![certificate.der().clone()], key))
+    }
+}
+
+impl fmt::Debug for Ca {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the key.
+        f.debug_struct("Ca").field("pem", &self.pem).finish_non_exhaustive()
     }
 }
 

@@ -1,21 +1,29 @@
 //! Tells whether this machine and user can run the lab: makes two hosts and lets one call the
 //! other. Exit code 0 and one line on standard output, or 1 and the reason.
+//!
+//! With `--stay` the hosts stay until it is killed, each with a process through which one can look
+//! around: `nsenter --net=/proc/PID/ns/net`.
 
 use std::{
+    env,
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
-    process::ExitCode,
+    process::{Command, ExitCode},
+    thread,
     time::Duration,
 };
 
-use halb_lab::{Host, Lab, enter_user_namespace};
+use halb_lab::{Host, Lab, enter_user_namespace, process};
 
 fn main() -> ExitCode {
-    match try_hosts() {
-        Ok(heard) => {
-            println!("two hosts were made and one heard: {heard}");
-            ExitCode::SUCCESS
-        }
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let stay = arguments == ["--stay"];
+    if !stay && !arguments.is_empty() {
+        eprintln!("usage: halb-lab-hosts [--stay]");
+        return ExitCode::from(2);
+    }
+    match try_hosts(stay) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("halb-lab-hosts: {error}");
             ExitCode::FAILURE
@@ -23,12 +31,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn try_hosts() -> Result<String, Box<dyn std::error::Error>> {
+fn try_hosts(stay: bool) -> Result<(), Box<dyn std::error::Error>> {
     enter_user_namespace()?;
     let lab = Lab::new()?;
     let caller = lab.host("caller", "172.16.16.51/24")?;
     let called = lab.host("called", "172.16.16.101/24")?;
-    Ok(call(&caller, &called)?)
+    println!("two hosts were made and one heard: {}", call(&caller, &called)?);
+    if stay {
+        let hold = |host: &Host| {
+            let mut command = Command::new("sleep");
+            command.arg("infinity");
+            let process = host.spawn(command)?;
+            println!("{} holds process {}", host.name(), process.pid());
+            Ok::<_, process::Error>(process)
+        };
+        let _processes = [hold(&caller)?, hold(&called)?];
+        loop {
+            thread::park();
+        }
+    }
+    Ok(())
 }
 
 /// One host listens, the other connects and says a word.

@@ -83,7 +83,8 @@ impl Host {
     /// Runs a future on this host's runtime and blocks until it is done.
     ///
     /// Tasks that it spawns go on afterwards, until the host is dropped. The runtime has one
-    /// thread: a task that blocks it blocks the host's other tasks and the change of its addresses.
+    /// thread: a task that blocks it blocks the host's other tasks and the change of its addresses,
+    /// and a task that calls this blocks itself.
     ///
     /// # Panics
     /// When the future does.

@@ -62,7 +62,7 @@ fn stream_module(blocks: &str) -> Result<String, Error> {
     Ok(format!("load_module {STREAM_MODULE};\n"))
 }
 
-const PROGRAM: Program = Program { name: "nginx", package: "nginx-light" };
+const PROGRAM: Program = Program { name: "nginx", package: "nginx" };
 
 const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
