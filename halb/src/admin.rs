@@ -2,7 +2,7 @@
 //! here can change anything.
 //!
 //! ```text
-//!  GET /             status page            GET /livez   200 if the workers come round
+//!  GET /             status page            GET /livez   200 if the data path's threads turn
 //!  GET /status.json  the same as JSON       GET /readyz  200 if clients are served
 //!  GET /metrics      Prometheus
 //! ```
@@ -113,10 +113,7 @@ async fn answer(
     look: Look,
     gatherings: Arc<Semaphore>,
 ) -> Response<Full<Bytes>> {
-    let route = match routes::find(request.method(), request.uri().path()) {
-        Ok(route) => route,
-        Err(refusal) => return refusal,
-    };
+    let route = routes::find(request.method(), request.uri().path());
     // The permit travels with the work, which goes on when its connection is displaced.
     let Ok(permit) = gatherings.acquire_owned().await else { return routes::unavailable() };
     let work = task::spawn_blocking(move || {

@@ -1,7 +1,11 @@
 //! The binary's parts: configuration, wiring, control, and what an operator sees.
 
 pub mod admin;
+pub mod cli;
+pub mod config;
 pub mod control;
+pub mod demo;
 pub mod logs;
 pub mod metrics;
+pub mod run;
 pub mod status;

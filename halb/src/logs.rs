@@ -4,37 +4,55 @@
 pub mod access;
 pub mod sink;
 
-use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::util::TryInitError;
 
+use crate::config::settings::LogFormat;
+use crate::config::settings::LogLevel;
 pub use sink::Sink;
 
-/// How a line is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people: time, level, words, `key=value`.
-    Text,
-    /// For collectors: one JSON object per line.
-    Json,
+/// Changes the least important event that is logged.
+#[derive(Debug, Clone)]
+pub struct Level(reload::Handle<LevelFilter, Registry>);
+
+impl Level {
+    /// From now on only events of `level` and above are logged.
+    pub fn set(&self, level: LogLevel) {
+        // It fails only where the event log is gone, and then nothing is logged anyway.
+        let _ = self.0.reload(filter(level));
+    }
 }
 
 /// Sends the event log of the whole process to `sink`.
 ///
 /// # Errors
 /// Something else has taken the event log already.
-pub fn install(
-    sink: &Sink,
-    format: Format,
-    filter: EnvFilter,
-) -> Result<(), tracing::dispatcher::SetGlobalDefaultError> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    let builder = builder.with_ansi(false).with_writer(sink.clone());
-    let subscriber: Box<dyn Subscriber + Send + Sync> = match format {
-        Format::Text => Box::new(builder.finish()),
-        Format::Json => Box::new(builder.json().flatten_event(true).finish()),
+pub fn install(sink: &Sink, format: LogFormat, level: LogLevel) -> Result<Level, TryInitError> {
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let layer = fmt::layer().with_target(false).with_ansi(false).with_writer(sink.clone());
+    let layer = match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
-    tracing::subscriber::set_global_default(subscriber)
+    tracing_subscriber::registry().with(filter).with(layer).try_init()?;
+    Ok(Level(handle))
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
 }
 
 /// Lets the subscriber write events: each event is one `write_all`.

@@ -1,2 +1,7 @@
-//! halb.
-fn main() {}
+//! The `halb` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    halb::cli::main(std::env::args_os())
+}

@@ -50,7 +50,8 @@ fn process(sheet: &Sheet, status: &Status) {
     sheet.counter(&names::ACCEPT_PAUSES, &[], process.accept_pauses);
     sheet.counter(&names::LOG_LINES_DROPPED, &[], process.log_lines_dropped);
     let heartbeats = process.workers.iter().map(|worker| worker.heartbeat_age_seconds);
-    sheet.gauge(&names::HEARTBEAT_AGE, &[], heartbeats.fold(0.0, f64::max));
+    let dispatcher = process.dispatcher_heartbeat_age_seconds;
+    sheet.gauge(&names::HEARTBEAT_AGE, &[], heartbeats.fold(dispatcher, f64::max));
     sheet.level(&names::CONFIG_LINTS, &[], process.config_lints);
     sheet.counter(&names::RELOADS, &[], status.reload.applied);
     sheet.counter(&names::RELOADS_FAILED, &[], status.reload.failed);

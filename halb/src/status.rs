@@ -71,6 +71,8 @@ pub struct Process {
     pub pipes: u64,
     /// Lines of the access log and of the event log that a slow sink made the daemon drop.
     pub log_lines_dropped: u64,
+    /// Time since the accepting thread of the data path last came round its loop.
+    pub dispatcher_heartbeat_age_seconds: f64,
     /// Worker threads of the data path.
     pub workers: Vec<Worker>,
 }

@@ -24,10 +24,14 @@ pub enum Route {
     Json,
     /// Prometheus text.
     Metrics,
-    /// Whether the workers come round.
+    /// Whether the threads of the data path come round.
     Live,
     /// Whether clients are served.
     Ready,
+    /// Something that there isn't.
+    Unknown,
+    /// Anything but reading.
+    Forbidden,
 }
 
 /// Nothing is loaded from elsewhere, nothing runs, nothing is sent, nobody frames it.
@@ -42,27 +46,19 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The route of a request.
-///
-/// # Errors
-/// The answer to a request that has none: 404, or 405 for anything but GET and HEAD.
-pub fn find(method: &Method, path: &str) -> Result<Route, Response<Full<Bytes>>> {
+#[must_use]
+pub fn find(method: &Method, path: &str) -> Route {
     if method != Method::GET && method != Method::HEAD {
-        let words = "this address is for reading; changes go through the control socket\n";
-        let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, words);
-        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Err(refusal);
+        return Route::Forbidden;
     }
     match path {
-        "/" => Ok(Route::Page),
-        "/style.css" => Ok(Route::Style),
-        "/status.json" => Ok(Route::Json),
-        "/metrics" => Ok(Route::Metrics),
-        "/livez" => Ok(Route::Live),
-        "/readyz" => Ok(Route::Ready),
-        _ => {
-            let words = "there are: / /status.json /metrics /livez /readyz\n";
-            Err(response(StatusCode::NOT_FOUND, TEXT, words))
-        }
+        "/" => Route::Page,
+        "/style.css" => Route::Style,
+        "/status.json" => Route::Json,
+        "/metrics" => Route::Metrics,
+        "/livez" => Route::Live,
+        "/readyz" => Route::Ready,
+        _ => Route::Unknown,
     }
 }
 
@@ -77,8 +73,18 @@ pub fn respond(route: Route, look: &dyn Fn() -> Status) -> Response<Full<Bytes>>
             Ok(json) => response(ok, "application/json", json),
             Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        Route::Live => verdict("alive", &readiness::stuck_workers(&look().process)),
+        Route::Live => verdict("alive", &readiness::stuck_threads(&look().process)),
         Route::Ready => verdict("ready", &look().readiness.reasons),
+        Route::Unknown => {
+            let words = "there are: / /status.json /metrics /livez /readyz\n";
+            response(StatusCode::NOT_FOUND, TEXT, words)
+        }
+        Route::Forbidden => {
+            let words = "this address is for reading; changes go through the control socket\n";
+            let mut refusal = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, words);
+            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            refusal
+        }
     }
 }
 

@@ -61,13 +61,13 @@ pub enum AskError {
 /// [`AskError`].
 pub fn ask(path: &Path, request: Request) -> Result<Response, AskError> {
     let line = exchange(path, request).map_err(|source| {
-        let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                AskError::NotRunning { path }
-            }
-            io::ErrorKind::PermissionDenied => AskError::Denied { path },
-            _ => AskError::Io { path, source },
+        let (path, kind) = (path.to_owned(), source.kind());
+        if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&kind) {
+            AskError::NotRunning { path }
+        } else if kind == io::ErrorKind::PermissionDenied {
+            AskError::Denied { path }
+        } else {
+            AskError::Io { path, source }
         }
     })?;
     let envelope: Envelope<Response> = serde_json::from_slice(&line)

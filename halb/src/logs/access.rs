@@ -10,6 +10,9 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::thread;
 use std::thread::JoinHandle;
@@ -23,25 +26,33 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::time::SystemTime;
 
-use super::Format;
 use super::Sink;
+use crate::config::settings::LogFormat;
 
 /// Records that wait for their line, at most: half a second of 20,000 connections a second. The
 /// data path drops and counts beyond it.
 pub const RECORDS_MAX: usize = 10_000;
 
-/// Starts the thread that turns records into lines; it ends when the last sender does.
+/// Whether lines are written; shared with whoever switches it.
+pub type Switch = Arc<AtomicBool>;
+
+/// Starts the thread that turns records into lines while `on` is set; it ends when the last sender
+/// does.
 ///
 /// # Errors
 /// The operating system refused a thread.
 pub fn start(
     records: Receiver<ConnectionRecord>,
     sink: Sink,
-    format: Format,
+    format: LogFormat,
+    on: Switch,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("access-log".to_owned()).spawn(move || {
         let mut text = String::new();
         for record in records {
+            if !on.load(Ordering::Relaxed) {
+                continue;
+            }
             text.clear();
             // Writing to a String can't fail.
             let _ = line(&record, format, &mut text);
@@ -51,10 +62,10 @@ pub fn start(
 }
 
 /// Appends the line of `record` to `out`, `\n` included.
-fn line(record: &ConnectionRecord, format: Format, out: &mut String) -> fmt::Result {
+fn line(record: &ConnectionRecord, format: LogFormat, out: &mut String) -> fmt::Result {
     match format {
-        Format::Text => text_line(record, out),
-        Format::Json => json_line(record, out),
+        LogFormat::Text => text_line(record, out),
+        LogFormat::Json => json_line(record, out),
     }
 }
 

@@ -104,8 +104,8 @@ metrics! {
         "Log lines dropped because their reader was slow"
     );
     HEARTBEAT_AGE = gauge(
-        "halb_process_worker_heartbeat_age_seconds", "seconds", PROCESS,
-        "Time since the worker that is furthest behind last came round its loop; above 5 it is stuck"
+        "halb_process_heartbeat_age_seconds", "seconds", PROCESS,
+        "Time since the data path's thread that is furthest behind last came round its loop; above 5 it is stuck"
     );
     CONFIG_LINTS = gauge(
         "halb_config_lints", "", PROCESS,

@@ -68,7 +68,8 @@ pub fn status(
     Status { version: VERSION, readiness, process, reload: facts.reload, frontends, backends }
 }
 
-fn process(lb: &snapshot::ProcessSnapshot, facts: &Facts) -> Process {
+/// The process's part of a status.
+pub(crate) fn process(lb: &snapshot::ProcessSnapshot, facts: &Facts) -> Process {
     Process {
         halb_version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: facts.pid,
@@ -82,6 +83,7 @@ fn process(lb: &snapshot::ProcessSnapshot, facts: &Facts) -> Process {
         accept_pauses: lb.accept_pauses,
         pipes: lb.pipes,
         log_lines_dropped: lb.log_records_dropped.saturating_add(facts.log_lines_dropped),
+        dispatcher_heartbeat_age_seconds: lb.dispatcher_heartbeat_age.as_secs_f64(),
         workers: lb.workers.iter().map(worker).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! Whether clients are served: what `/readyz` answers and what the watchdog looks at.
 
+use std::iter;
 use std::time::Duration;
 
 use super::Backend;
@@ -8,8 +9,8 @@ use super::FrontendState;
 use super::Process;
 use super::Readiness;
 
-/// A worker that came round longer ago than this is stuck: it should come round each second, and
-/// a host too busy to run it for five serves nobody well.
+/// A thread of the data path that came round longer ago than this is stuck: it should come round
+/// each second, and a host too busy to run it for five serves nobody well.
 pub const HEARTBEAT_LATE: Duration = Duration::from_secs(5);
 
 /// Judges from the parts of a status.
@@ -19,24 +20,23 @@ pub fn judge(process: &Process, frontends: &[Frontend], backends: &[Backend]) ->
     if process.stopping {
         reasons.push("the daemon is stopping".to_owned());
     }
-    reasons.extend(stuck_workers(process));
+    reasons.extend(stuck_threads(process));
     for frontend in frontends {
         judge_frontend(frontend, backends, &mut reasons);
     }
     Readiness { ready: reasons.is_empty(), reasons }
 }
 
-/// One sentence for each worker that no longer comes round its loop.
+/// One sentence for each thread of the data path that no longer comes round its loop.
 #[must_use]
-pub fn stuck_workers(process: &Process) -> Vec<String> {
-    let late = HEARTBEAT_LATE.as_secs_f64();
+pub fn stuck_threads(process: &Process) -> Vec<String> {
+    let dispatcher = ("the accepting thread".to_owned(), process.dispatcher_heartbeat_age_seconds);
     let workers = process.workers.iter().enumerate();
-    workers
-        .filter(|(_, worker)| worker.heartbeat_age_seconds > late)
-        .map(|(index, worker)| {
-            let age = worker.heartbeat_age_seconds;
-            format!("worker {index} has not come round for {age:.1} s")
-        })
+    let workers = workers.map(|(i, worker)| (format!("worker {i}"), worker.heartbeat_age_seconds));
+    iter::once(dispatcher)
+        .chain(workers)
+        .filter(|(_, age)| *age > HEARTBEAT_LATE.as_secs_f64())
+        .map(|(who, age)| format!("{who} has not come round for {age:.1} s"))
         .collect()
 }
 

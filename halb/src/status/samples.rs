@@ -121,6 +121,7 @@ fn snapshot(servers: Vec<ServerSnapshot>) -> Snapshot {
             accept_pauses: 0,
             pipes: 4,
             log_records_dropped: 0,
+            dispatcher_heartbeat_age: Duration::from_millis(200),
             workers: vec![worker.clone(), worker],
         },
         frontends: vec![FrontendSnapshot {

@@ -1,6 +1,6 @@
 //! `halb status` in words: one screen of at most [`WIDTH`] columns, the unusual first.
 
-mod table;
+pub(crate) mod table;
 
 use std::fmt::Write as _;
 

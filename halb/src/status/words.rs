@@ -1,8 +1,9 @@
 //! Figures as people read them: durations, sizes, counts, and text that came from the network.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-/// A span of time in one or two units: `3 ms`, `12 s`, `3 min 5 s`, `3 h 12 min`, `5 d 2 h`.
+/// A span of time in one or two units: `<1 ms`, `3 ms`, `12 s`, `3 min 5 s`, `3 h 12 min`, `5 d 2 h`.
 #[must_use]
 pub fn span(seconds: f64) -> String {
     const MINUTE: u64 = 60;
@@ -11,10 +12,15 @@ pub fn span(seconds: f64) -> String {
     if seconds.is_nan() || seconds < 0.0 {
         return "0 s".to_owned();
     }
-    if seconds < 1.0 {
-        return format!("{:.0} ms", seconds * 1000.0);
+    // What doesn't fit is hundreds of billions of years.
+    let span = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    let whole = span.as_secs();
+    if whole == 0 {
+        return match span.as_millis() {
+            0 => "<1 ms".to_owned(),
+            millis => format!("{millis} ms"),
+        };
     }
-    let whole = std::time::Duration::try_from_secs_f64(seconds).map_or(u64::MAX, |d| d.as_secs());
     match whole {
         0..MINUTE => format!("{whole} s"),
         MINUTE..HOUR => two(whole / MINUTE, "min", whole % MINUTE, "s"),

@@ -1,4 +1,5 @@
 use std::io::BufRead as _;
+use std::io::BufReader as BlockingReader;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::os::unix::net::UnixListener as BlockingListener;
@@ -47,7 +48,7 @@ impl Daemon {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
         let mut line = String::new();
-        std::io::BufReader::new(stream).read_line(&mut line).unwrap();
+        BlockingReader::new(stream).read_line(&mut line).unwrap();
         line
     }
 }
@@ -64,7 +65,7 @@ fn a_question_is_answered() {
 fn one_connection_carries_several_questions() {
     let daemon = Daemon::start();
     let mut stream = daemon.connect();
-    let mut reader = std::io::BufReader::new(stream.try_clone().unwrap());
+    let mut reader = BlockingReader::new(stream.try_clone().unwrap());
     for _ in 0..3 {
         stream.write_all(b"{\"version\":1,\"body\":{\"command\":\"reload\"}}\n").unwrap();
         let mut line = String::new();

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
 
@@ -37,7 +36,7 @@ fn unserved() -> ConnectionRecord {
     }
 }
 
-fn written(record: &ConnectionRecord, format: Format) -> String {
+fn written(record: &ConnectionRecord, format: LogFormat) -> String {
     let mut out = String::new();
     line(record, format, &mut out).unwrap();
     out
@@ -45,7 +44,7 @@ fn written(record: &ConnectionRecord, format: Format) -> String {
 
 #[test]
 fn a_text_line_holds_the_fields_of_tcplog() {
-    let line = written(&record(), Format::Text);
+    let line = written(&record(), LogFormat::Text);
     let (time, rest) = line.split_once(' ').unwrap();
     assert!(time.ends_with('Z') && time.contains('T'), "{time}");
     assert_eq!(
@@ -57,7 +56,7 @@ fn a_text_line_holds_the_fields_of_tcplog() {
 
 #[test]
 fn a_connection_without_a_server_says_so() {
-    let line = written(&unserved(), Format::Text);
+    let line = written(&unserved(), LogFormat::Text);
     assert!(line.contains(" server=masters/- "), "{line}");
     assert!(line.contains(" connect=- "), "{line}");
     assert!(line.ends_with(" end=SC retries=2+\n"), "{line}");
@@ -65,7 +64,7 @@ fn a_connection_without_a_server_says_so() {
 
 #[test]
 fn a_json_line_is_json_with_the_same_fields() {
-    let line = written(&unserved(), Format::Json);
+    let line = written(&unserved(), LogFormat::Json);
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["event"], "access");
     assert_eq!(value["client"], "[2001:db8::9]:51234");
@@ -96,7 +95,8 @@ fn each_record_becomes_one_line_and_the_thread_ends_with_its_sender() {
     let out = Shared::default();
     let sink = Sink::new(out.clone()).unwrap();
     let (sender, records) = mpsc::sync_channel(RECORDS_MAX);
-    let thread = start(records, sink.clone(), Format::Text).unwrap();
+    let on = Switch::new(AtomicBool::new(true));
+    let thread = start(records, sink.clone(), LogFormat::Text, Arc::clone(&on)).unwrap();
     for _ in 0..3 {
         sender.send(record()).unwrap();
     }
@@ -105,4 +105,17 @@ fn each_record_becomes_one_line_and_the_thread_ends_with_its_sender() {
     assert!(sink.flush(Duration::from_secs(10)));
     let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), 3);
+}
+
+#[test]
+fn nothing_is_written_while_the_access_log_is_off() {
+    let out = Shared::default();
+    let sink = Sink::new(out.clone()).unwrap();
+    let (sender, records) = mpsc::sync_channel(RECORDS_MAX);
+    let thread = start(records, sink.clone(), LogFormat::Json, Switch::default()).unwrap();
+    sender.send(record()).unwrap();
+    drop(sender);
+    thread.join().unwrap();
+    assert!(sink.flush(Duration::from_secs(10)));
+    assert!(out.0.lock().unwrap().is_empty());
 }

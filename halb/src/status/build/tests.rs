@@ -3,15 +3,17 @@ use halb_lb::snapshot::Health;
 
 use crate::status::samples;
 
+type Change = fn(&mut samples::Sample);
+
 #[test]
 fn servers_are_called_what_haproxy_calls_them() {
-    let state = |change: fn(&mut samples::Sample)| {
+    let state = |change: Change| {
         let mut sample = samples::all_fine();
         change(&mut sample);
         let server = sample.status().backends[0].servers[0].clone();
         (server.state, server.usable)
     };
-    let cases: [(&str, bool, fn(&mut samples::Sample)); 10] = [
+    let cases: [(&str, bool, Change); 10] = [
         ("UP", true, |_| {}),
         ("no check", true, |s| s.checks.clear()),
         ("DOWN", false, |s| {

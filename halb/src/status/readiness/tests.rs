@@ -18,6 +18,8 @@ fn each_reason_not_to_be_ready_is_said() {
     stopping.facts.stopping = true;
     let mut stuck = samples::all_fine();
     stuck.snapshot.process.workers[1].heartbeat_age = Duration::from_millis(7_300);
+    let mut stuck_ears = samples::all_fine();
+    stuck_ears.snapshot.process.dispatcher_heartbeat_age = Duration::from_secs(6);
     let mut full = samples::all_fine();
     full.snapshot.frontends[0].listeners[0].paused = Some(AcceptPause::Full);
     let mut deaf = samples::all_fine();
@@ -27,6 +29,7 @@ fn each_reason_not_to_be_ready_is_said() {
     let cases = [
         (stopping, "the daemon is stopping"),
         (stuck, "worker 1 has not come round for 7.3 s"),
+        (stuck_ears, "the accepting thread has not come round for 6.0 s"),
         (full, "frontend kubernetes accepts no connections: as many connections as it may hold"),
         (deaf, "frontend kubernetes has no listener"),
         (samples::all_down(), "no server of backend masters is up (frontend kubernetes needs one)"),

@@ -7,7 +7,7 @@ const GAP: usize = 2;
 
 /// Where a cell's text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     /// At the left, for words.
     Left,
     /// At the right, for numbers.
@@ -15,18 +15,18 @@ pub(super) enum Align {
 }
 
 /// A column.
-pub(super) struct Column {
+pub(crate) struct Column {
     /// Its heading.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// Where its text stands.
-    pub(super) align: Align,
+    pub(crate) align: Align,
     /// Its largest width; longer text is clipped.
-    pub(super) width_max: usize,
+    pub(crate) width_max: usize,
 }
 
 /// Renders heading and rows, each line at most `width` characters before `finish` decorates it
 /// (with the row's index; the heading isn't decorated).
-pub(super) fn render(
+pub(crate) fn render(
     columns: &[Column],
     rows: &[Vec<String>],
     width: usize,

@@ -5,7 +5,9 @@ use super::*;
 #[test]
 fn spans_use_the_two_largest_units() {
     let cases = [
-        (0.0, "0 ms"),
+        (0.0, "<1 ms"),
+        (0.000_999, "<1 ms"),
+        (0.9999, "999 ms"),
         (0.0034, "3 ms"),
         (1.0, "1 s"),
         (59.9, "59 s"),

@@ -1,0 +1,167 @@
+//! The command line: one sentence and one example per command, exit codes in [`Exit`].
+
+mod output;
+mod server;
+mod sessions;
+mod socket;
+mod status;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::config;
+use crate::config::defaults;
+use crate::demo;
+use crate::run;
+use output::Output;
+
+/// How a command ended, for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: not done.
+    Failed,
+    /// 2: the command line makes no sense.
+    Usage,
+    /// 3: the configuration is bad.
+    BadConfiguration,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::BadConfiguration => 3,
+        })
+    }
+}
+
+/// Balances TCP before a highly available Kubernetes control plane, or before anything else that
+/// speaks TCP
+#[derive(Debug, Parser)]
+#[command(
+    name = "halb",
+    version,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  halb demo                                  see it work, no set-up
+  halb check examples/kubernetes.toml        all problems of a configuration
+  halb run --config /etc/halb/halb.toml      the daemon
+  halb status                                one look at it
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration"
+)]
+struct Arguments {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = defaults::CONFIG_FILE)]
+    config: PathBuf,
+
+    /// The control socket [default: the configuration's, else /run/halb/admin.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the daemon in the foreground
+    ///
+    /// SIGHUP reads the configuration again, SIGTERM and SIGINT let connections end within
+    /// `drain_timeout`, a second one ends them at once.
+    #[command(after_help = "Example: halb run --config /etc/halb/halb.toml")]
+    Run,
+
+    /// Shows all problems and lints of a configuration
+    ///
+    /// Needs no root and opens no socket; the daemon uses the same check at start and on reload.
+    #[command(after_help = "Example: halb check /etc/halb/halb.toml")]
+    Check {
+        /// The file to check [default: that of --config]
+        file: Option<PathBuf>,
+
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Shows the daemon's state, the unusual first
+    #[command(after_help = "Example: halb status --watch")]
+    Status {
+        /// Answer as JSON (docs/status.md)
+        #[arg(long)]
+        json: bool,
+
+        /// Look again every second
+        #[arg(long)]
+        watch: bool,
+    },
+
+    /// Takes a server out of service and back, or changes its share
+    #[command(after_help = "Example: halb server drain masters/kmaster1")]
+    Server {
+        #[command(subcommand)]
+        order: server::Order,
+    },
+
+    /// Lists open connections, or ends them
+    #[command(after_help = "Example: halb sessions list --server masters/kmaster1")]
+    Sessions {
+        #[command(subcommand)]
+        order: sessions::Order,
+    },
+
+    /// Makes the daemon read its configuration again, dropping nothing
+    ///
+    /// A file with problems changes nothing: they are shown, and the exit code is 3.
+    #[command(after_help = "Example: halb reload")]
+    Reload {
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Runs the whole thing on this machine: servers, balancer, traffic; no root, no set-up
+    #[command(after_help = "Example: halb demo --seconds 30")]
+    Demo {
+        /// End after so many seconds [default: on Ctrl-C]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: Option<u32>,
+    },
+}
+
+/// Does what the command line says.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too. Nobody may be left to read either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let mut out = Output::new();
+    let Arguments { config, socket, command } = arguments;
+    let daemon = || socket::find(socket.as_deref(), &config);
+    match command {
+        Command::Run => run::run(&config, socket.as_deref()),
+        Command::Check { file, json } => {
+            config::command::check_command(file.as_deref().unwrap_or(&config), json).into()
+        }
+        Command::Status { json, watch: false } => status::once(&daemon(), json, &mut out).into(),
+        Command::Status { json, watch: true } => status::watch(&daemon(), json, &mut out).into(),
+        Command::Server { order } => server::run(order, &daemon(), &mut out).into(),
+        Command::Sessions { order } => sessions::run(order, &daemon(), &mut out).into(),
+        Command::Reload { json } => server::reload(&daemon(), json, &mut out).into(),
+        Command::Demo { seconds } => demo::run(seconds).into(),
+    }
+}

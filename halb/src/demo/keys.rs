@@ -1,0 +1,66 @@
+//! Single keys from the terminal, without Enter.
+
+use std::io;
+use std::io::Read as _;
+use std::thread;
+
+use nix::sys::termios;
+use nix::sys::termios::LocalFlags;
+use nix::sys::termios::SetArg;
+use nix::sys::termios::Termios;
+use tokio::sync::mpsc;
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Stop or start the server of this number.
+    Server(usize),
+    /// End the demo.
+    Quit,
+}
+
+/// Keys that wait to be acted upon; more are dropped, nobody types faster.
+const KEYS_MAX: usize = 16;
+
+/// Keeps the terminal in its mode and puts it back on drop.
+pub(super) struct Keyboard {
+    before: Termios,
+}
+
+impl Keyboard {
+    /// Lets keys come one by one and unseen; Ctrl-C still interrupts.
+    pub(super) fn take() -> nix::Result<Self> {
+        let before = termios::tcgetattr(io::stdin())?;
+        let mut wanted = before.clone();
+        wanted.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
+        termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &wanted)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        // The terminal may be gone.
+        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
+    }
+}
+
+/// Reads keys on a thread of its own, which ends with the process.
+pub(super) fn read() -> io::Result<mpsc::Receiver<Key>> {
+    let (sender, keys) = mpsc::channel(KEYS_MAX);
+    thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        for key in io::stdin().lock().bytes().map_while(Result::ok).filter_map(meaning) {
+            // Full: the demo is busy with those before. Closed: it ends.
+            let _ = sender.try_send(key);
+        }
+    })?;
+    Ok(keys)
+}
+
+fn meaning(byte: u8) -> Option<Key> {
+    match byte {
+        b'1'..=b'9' => Some(Key::Server(usize::from(byte - b'0'))),
+        b'q' | b'Q' => Some(Key::Quit),
+        _ => None,
+    }
+}

@@ -1,0 +1,188 @@
+//! The running daemon as control, admin pages and signals hold it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use halb_healthcheck::Checks;
+use halb_lb::driver::Handle;
+use tokio::runtime;
+use tokio::sync::Notify;
+use tracing::error;
+use tracing::info;
+
+use super::reload;
+use super::service;
+use crate::config;
+use crate::config::Loaded;
+use crate::config::settings::Settings;
+use crate::logs;
+use crate::logs::Sink;
+use crate::logs::access::Switch;
+use crate::status::LastReload;
+use crate::status::Reload;
+use crate::status::Status;
+use crate::status::build;
+use crate::status::build::CheckView;
+use crate::status::build::Facts;
+use crate::status::checks;
+use crate::status::readiness;
+
+/// All that can be asked of the daemon. Calls block for milliseconds.
+pub(super) struct Daemon {
+    pub(super) engine: Handle,
+    pub(super) checks: Checks,
+    pub(super) runtime: runtime::Handle,
+    pub(super) config_file: PathBuf,
+    pub(super) sink: Sink,
+    pub(super) log_level: logs::Level,
+    pub(super) access_log: Switch,
+    pub(super) started: Instant,
+    pub(super) stopping: AtomicBool,
+    pub(super) in_force: Mutex<InForce>,
+    /// Held for the length of a reload, so that two don't mix.
+    pub(super) reloading: Mutex<()>,
+    /// Tells [`super::verdicts`] to look at all servers anew.
+    pub(super) reloaded: Arc<Notify>,
+}
+
+/// What holds until the next reload.
+pub(super) struct InForce {
+    pub(super) settings: Settings,
+    pub(super) lints: u64,
+    pub(super) reloads: Reloads,
+}
+
+/// What became of reloads.
+#[derive(Default)]
+pub(super) struct Reloads {
+    applied: u64,
+    failed: u64,
+    last: Option<(Instant, LastReload)>,
+}
+
+impl Reloads {
+    fn count(&mut self, outcome: LastReload) {
+        let counter = if outcome.error.is_none() { &mut self.applied } else { &mut self.failed };
+        *counter = counter.saturating_add(1);
+        self.last = Some((Instant::now(), outcome));
+    }
+
+    fn status(&self) -> Reload {
+        let last = self.last.as_ref().map(|(when, outcome)| LastReload {
+            ago_seconds: when.elapsed().as_secs_f64(),
+            ..outcome.clone()
+        });
+        Reload { applied: self.applied, failed: self.failed, last }
+    }
+}
+
+impl Daemon {
+    pub(super) fn in_force(&self) -> MutexGuard<'_, InForce> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the checks, from a thread that may block.
+    pub(super) fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.runtime.block_on(answer)
+    }
+
+    /// The status tree.
+    pub(super) fn status(&self) -> Status {
+        let checks: HashMap<String, CheckView> = self
+            .wait(self.checks.status())
+            .iter()
+            .map(|target| (target.id.clone(), checks::view(target)))
+            .collect();
+        let snapshot = self.engine.snapshot();
+        let in_force = self.in_force();
+        let facts = Facts {
+            pid: process::id(),
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            config_file: self.config_file.display().to_string(),
+            config_lints: in_force.lints,
+            stopping: self.stopping.load(Ordering::Relaxed),
+            log_lines_dropped: self.sink.dropped(),
+            reload: in_force.reloads.status(),
+        };
+        build::status(&snapshot, &in_force.settings.lb, &checks, facts)
+    }
+
+    /// Open client connections.
+    pub(super) fn connections(&self) -> u64 {
+        self.engine.connections()
+    }
+
+    /// Threads of the data path that no longer come round, in words.
+    pub(super) fn stuck_threads(&self) -> Vec<String> {
+        readiness::stuck_threads(&build::process(
+            &self.engine.snapshot().process,
+            &Facts::default(),
+        ))
+    }
+
+    /// From now on the daemon is stopping; returns how long sessions may take to end.
+    pub(super) fn begin_stop(&self) -> Duration {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.in_force().settings.global.drain_timeout
+    }
+
+    /// Reads the configuration file and puts it into force, or changes nothing and says why.
+    pub(super) fn reload(&self) -> LastReload {
+        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        service::reloading();
+        let outcome = match config::load(&self.config_file) {
+            Ok(loaded) => self.put_into_force(loaded),
+            Err(report) => failed(report.to_string()),
+        };
+        match &outcome.error {
+            None => {
+                let (changes, waiting) = (&outcome.changes, &outcome.needs_restart);
+                info!(changes = changes.join("; "), "configuration reloaded");
+                if !waiting.is_empty() {
+                    info!(settings = waiting.join("; "), "settings wait for a restart");
+                }
+            }
+            Some(error) => error!("reload changed nothing: {error}"),
+        }
+        self.in_force().reloads.count(outcome.clone());
+        service::ready();
+        outcome
+    }
+
+    fn put_into_force(&self, loaded: Loaded) -> LastReload {
+        let settings = loaded.settings;
+        let applied = match self.engine.apply(settings.lb.clone()) {
+            Ok(applied) => applied,
+            Err(error) => return failed(format!("{:#}", anyhow::Error::new(error))),
+        };
+        self.wait(self.checks.apply(settings.checks.clone()));
+        self.reloaded.notify_one();
+        self.log_level.set(settings.log.level);
+        self.access_log.store(settings.log.access, Ordering::Relaxed);
+        let mut in_force = self.in_force();
+        let needs_restart = reload::needs_restart(&in_force.settings, &settings);
+        // What waits for a restart keeps being compared with what runs.
+        let running = &in_force.settings;
+        in_force.settings = reload::merged(running, settings);
+        in_force.lints = u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX);
+        LastReload { ago_seconds: 0.0, error: None, changes: applied.changes, needs_restart }
+    }
+}
+
+fn failed(error: String) -> LastReload {
+    LastReload {
+        ago_seconds: 0.0,
+        error: Some(error),
+        changes: Vec::new(),
+        needs_restart: Vec::new(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Settings that only a restart can change: found, said, and not forgotten.
+
+use crate::config::settings::Settings;
+
+/// One phrase for each setting that waits for a restart.
+pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String> {
+    let mut waiting = Vec::new();
+    let mut compare = |key: &str, running: String, wanted: String| {
+        if running != wanted {
+            waiting.push(format!("{key} is {running} and becomes {wanted}"));
+        }
+    };
+    let workers = |settings: &Settings| match settings.global.workers {
+        Some(workers) => workers.to_string(),
+        None => "one per core".to_owned(),
+    };
+    compare("global.workers", workers(running), workers(wanted));
+    let http = |settings: &Settings| match settings.admin.http {
+        Some(address) => address.to_string(),
+        None => "off".to_owned(),
+    };
+    compare("admin.http", http(running), http(wanted));
+    let socket = |settings: &Settings| settings.admin.socket.display().to_string();
+    compare("admin.socket", socket(running), socket(wanted));
+    let format = |settings: &Settings| format!("{:?}", settings.log.format).to_lowercase();
+    compare("log.format", format(running), format(wanted));
+    waiting
+}
+
+/// `wanted` as far as it is in force: what waits for a restart is as it runs, so that the next
+/// reload still finds the difference.
+pub(super) fn merged(running: &Settings, wanted: Settings) -> Settings {
+    let mut merged = wanted;
+    merged.global.workers = running.global.workers;
+    merged.admin = running.admin.clone();
+    merged.log.format = running.log.format;
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const COMMON: &str = "[frontend.web]\nbind = [\"127.0.0.1:8080\"]\nbackend = \"pool\"\n\
+                          [backend.pool.server]\none = \"127.0.0.1:8081\"\n";
+
+    fn settings(rest: &str) -> Settings {
+        let text = format!("{rest}\n{COMMON}");
+        config::parse(&text, "test.toml").expect("a good configuration").settings
+    }
+
+    #[test]
+    fn what_can_change_at_run_time_waits_for_nothing() {
+        let wanted = settings("[global]\ndrain_timeout = \"9s\"\n[log]\nlevel = \"debug\"");
+        assert!(needs_restart(&settings(""), &wanted).is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_a_restart_is_named_with_both_values() {
+        let wanted = settings(
+            "[global]\nworkers = 3\n[log]\nformat = \"json\"\n\
+             [admin]\nhttp = \"127.0.0.1:9999\"\nsocket = \"/run/other.sock\"",
+        );
+        assert_eq!(
+            needs_restart(&settings(""), &wanted),
+            [
+                "global.workers is one per core and becomes 3",
+                "admin.http is 127.0.0.1:8404 and becomes 127.0.0.1:9999",
+                "admin.socket is /run/halb/admin.sock and becomes /run/other.sock",
+                "log.format is text and becomes json",
+            ]
+        );
+        let merged = merged(&settings(""), wanted.clone());
+        assert_eq!(needs_restart(&merged, &wanted).len(), 4, "forgotten after one reload");
+    }
+}

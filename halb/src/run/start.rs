@@ -1,0 +1,182 @@
+//! Starts the parts, each only when those before it stand: a failure leaves nothing behind.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Instant;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use anyhow::Context as _;
+use halb_healthcheck::Checks;
+use halb_lb::driver::Engine;
+use halb_lb::driver::Options;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::Notify;
+use tokio::task;
+use tracing::info;
+use tracing::warn;
+
+use super::answers;
+use super::daemon::Daemon;
+use super::daemon::InForce;
+use super::daemon::Reloads;
+use super::limits;
+use super::verdicts;
+use crate::admin;
+use crate::config::Loaded;
+use crate::config::defaults;
+use crate::config::render::Style;
+use crate::config::settings::Settings;
+use crate::control::protocol::Request;
+use crate::control::protocol::Response;
+use crate::control::server::ControlSocket;
+use crate::logs;
+use crate::logs::Sink;
+use crate::logs::access;
+
+/// A daemon that serves.
+pub(super) struct Started {
+    pub(super) daemon: Arc<Daemon>,
+    pub(super) engine: Engine,
+    /// Ends when the engine has.
+    pub(super) access_log: Option<JoinHandle<()>>,
+    /// Control socket, admin address, verdicts: tasks that never end by themselves.
+    pub(super) servers: Vec<task::JoinHandle<()>>,
+}
+
+/// Starts everything. The control socket comes first: it tells a second daemon from the first
+/// before that one's ports do.
+pub(super) async fn start(
+    loaded: Loaded,
+    config: &Path,
+    socket: Option<&Path>,
+    sink: Sink,
+    log_level: logs::Level,
+) -> anyhow::Result<Started> {
+    let lints = u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX);
+    if lints > 0 {
+        warn!("the configuration has lints:\n{}", loaded.lints_text(Style::Plain).trim_end());
+    }
+    let settings = loaded.settings;
+    let fd_limit = limits::raise_descriptors().context("can't read the descriptor limit")?;
+    let control = ControlSocket::bind(socket.unwrap_or(&settings.admin.socket))?;
+    let http = bind_http(&settings).await?;
+    let (records, access_switch, access_log) = start_access_log(&settings, &sink)?;
+    let (checks, events) = Checks::start(seed());
+    checks.apply(settings.checks.clone()).await;
+    let signal = checks.clone();
+    let options = Options {
+        workers: workers(&settings),
+        fd_limit,
+        records: Some(records),
+        connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
+    };
+    let engine = Engine::start(settings.lb.clone(), options).map_err(whole_chain)?;
+    let reloaded = Arc::new(Notify::new());
+    let daemon = Arc::new(Daemon {
+        engine: engine.handle(),
+        checks: checks.clone(),
+        runtime: runtime::Handle::current(),
+        config_file: config.to_owned(),
+        sink,
+        log_level,
+        access_log: access_switch,
+        started: Instant::now(),
+        stopping: AtomicBool::new(false),
+        in_force: Mutex::new(InForce { settings, lints, reloads: Reloads::default() }),
+        reloading: Mutex::new(()),
+        reloaded: Arc::clone(&reloaded),
+    });
+    // The first verdicts are told the way that those after a reload are.
+    reloaded.notify_one();
+    let mut servers = vec![task::spawn(verdicts::carry(checks, events, engine.handle(), reloaded))];
+    servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
+    if let Some(listener) = http {
+        let shown = Arc::clone(&daemon);
+        servers.push(task::spawn(admin::serve(listener, Arc::new(move || shown.status()))));
+    }
+    Ok(Started { daemon, engine, access_log: Some(access_log), servers })
+}
+
+/// anyhow keeps causes apart and prints them on request.
+fn whole_chain(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    anyhow::Error::new(error)
+}
+
+async fn bind_http(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = settings.admin.http else { return Ok(None) };
+    let bound = TcpListener::bind(address).await;
+    let bound = bound.with_context(|| {
+        format!("can't serve status and metrics on {address} (another address: admin.http)")
+    })?;
+    Ok(Some(bound))
+}
+
+type AccessLog =
+    (mpsc::SyncSender<halb_lb::snapshot::ConnectionRecord>, access::Switch, JoinHandle<()>);
+
+fn start_access_log(settings: &Settings, sink: &Sink) -> anyhow::Result<AccessLog> {
+    let (sender, records) = mpsc::sync_channel(access::RECORDS_MAX);
+    let switch = Arc::new(AtomicBool::new(settings.log.access));
+    let thread = access::start(records, sink.clone(), settings.log.format, Arc::clone(&switch))
+        .context("can't start the access log")?;
+    Ok((sender, switch, thread))
+}
+
+/// As configured, else one per core within reason.
+fn workers(settings: &Settings) -> usize {
+    let most = usize::try_from(defaults::WORKERS_MAX).unwrap_or(usize::MAX);
+    match settings.global.workers {
+        Some(workers) => usize::try_from(workers.get()).unwrap_or(most),
+        None => thread::available_parallelism().map_or(1, usize::from).min(most),
+    }
+}
+
+/// Two balancers started together still check out of step.
+fn seed() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(since_epoch.subsec_nanos()) << 32 | u64::from(std::process::id())
+}
+
+async fn serve_control(socket: ControlSocket, daemon: Arc<Daemon>) {
+    let answer = move |request: Request| {
+        let daemon = Arc::clone(&daemon);
+        async move {
+            let work = task::spawn_blocking(move || answers::answer(&daemon, request));
+            let message = || "the daemon is ending".to_owned();
+            work.await.unwrap_or_else(|_| Response::Refused { message: message() })
+        }
+    };
+    socket.serve(answer).await;
+}
+
+/// Says in the log what is served.
+pub(super) fn announce(daemon: &Daemon) {
+    let status = daemon.status();
+    for frontend in &status.frontends {
+        let listeners: Vec<&str> = frontend.listeners.iter().map(|l| l.address.as_str()).collect();
+        let name = &frontend.name;
+        info!(
+            frontend = name,
+            listeners = listeners.join(" "),
+            backends = frontend.backends.join(" "),
+            "listening"
+        );
+    }
+    let servers: usize = status.backends.iter().map(|backend| backend.servers.len()).sum();
+    info!(
+        version = status.process.halb_version,
+        config = status.process.config_file,
+        servers,
+        workers = status.process.workers.len(),
+        room_for_connections = status.process.connections_max,
+        because = status.process.connections_max_reason,
+        "halb serves"
+    );
+}

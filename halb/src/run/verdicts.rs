@@ -1,0 +1,177 @@
+//! Carries the checks' verdicts to the data path, and says them in the log as HAProxy does.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use halb_healthcheck::Checks;
+use halb_healthcheck::Event;
+use halb_healthcheck::fleet::HealthChange;
+use halb_healthcheck::fleet::Reason;
+use halb_healthcheck::health::Verdict;
+use halb_lb::driver::Handle;
+use halb_lb::names::BackendName;
+use halb_lb::names::ServerName;
+use halb_lb::names::ServerRef;
+use halb_lb::snapshot::Admin;
+use halb_lb::snapshot::BackendSnapshot;
+use halb_lb::snapshot::Health;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Receiver;
+use tracing::debug;
+use tracing::error;
+use tracing::info;
+use tracing::warn;
+
+/// Runs until the checks end. `reloaded` is told after each reload.
+pub(super) async fn carry(
+    checks: Checks,
+    mut events: Receiver<Event>,
+    engine: Handle,
+    reloaded: Arc<Notify>,
+) {
+    let mut verdicts = Verdicts::default();
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(Event::Changed(change)) => tell(&mut verdicts, &change, &engine),
+                Some(Event::Moved(change)) => moved(&change),
+                None => return,
+            },
+            () = reloaded.notified() => {
+                verdicts.forget_all();
+                for target in checks.status().await {
+                    verdicts.learn(&target.id, target.verdict);
+                }
+                for backend in engine.snapshot().backends {
+                    for (server, verdict) in verdicts.of_backend(&backend) {
+                        engine.set_health(&server, health(verdict));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tell(verdicts: &mut Verdicts, change: &HealthChange, engine: &Handle) {
+    // A verdict on a server that a reload has removed, or that it no longer checks.
+    let (Some(server), Some(before)) = (server_ref(&change.id), verdicts.of(&change.id)) else {
+        return;
+    };
+    verdicts.learn(&change.id, change.verdict);
+    engine.set_health(&server, health(change.verdict));
+    if before == change.verdict || change.reason == Reason::Initial {
+        return;
+    }
+    let (id, check) = (&*change.id, change.reason.to_string());
+    let took_ms = change.took.map(|took| took.as_millis());
+    let snapshot = engine.snapshot();
+    let backend = snapshot.backends.iter().find(|backend| backend.name == server.backend);
+    let left = backend.map_or(0, |backend| verdicts.usable(backend));
+    match change.verdict {
+        Verdict::Up => info!(server = id, check, took_ms, servers_up = left, "server is UP"),
+        Verdict::Down => warn!(server = id, check, took_ms, servers_up = left, "server is DOWN"),
+    }
+    if left == 0 {
+        error!(backend = %server.backend, "backend has no server left, its clients are turned away");
+    }
+}
+
+fn moved(change: &HealthChange) {
+    let (have, of) = change.progress;
+    let check = match &change.reason {
+        Reason::Check(outcome) => outcome.to_string(),
+        Reason::Initial | Reason::Forced | Reason::Resumed => change.reason.to_string(),
+    };
+    debug!(server = &*change.id, verdict = %change.verdict, have, of, check, "health moved");
+}
+
+fn health(verdict: Verdict) -> Health {
+    match verdict {
+        Verdict::Up => Health::Up,
+        Verdict::Down => Health::Down,
+    }
+}
+
+/// The server that a check's id means. Ids are made of names, which hold no `/`.
+fn server_ref(id: &str) -> Option<ServerRef> {
+    let (backend, server) = id.split_once('/')?;
+    let backend = BackendName::new(backend).ok()?;
+    Some(ServerRef { backend, server: ServerName::new(server).ok()? })
+}
+
+/// What was last told of each server under check; bounded by the configuration.
+#[derive(Default)]
+struct Verdicts(HashMap<String, Verdict>);
+
+impl Verdicts {
+    fn of(&self, id: &str) -> Option<Verdict> {
+        self.0.get(id).copied()
+    }
+
+    fn learn(&mut self, id: &str, verdict: Verdict) {
+        self.0.insert(id.to_owned(), verdict);
+    }
+
+    fn forget_all(&mut self) {
+        self.0.clear();
+    }
+
+    /// The verdict on each server of a backend; one that isn't checked is up.
+    fn of_backend(&self, backend: &BackendSnapshot) -> Vec<(ServerRef, Verdict)> {
+        let servers = backend.servers.iter().filter(|server| !server.removed);
+        servers
+            .map(|server| {
+                let id = ServerRef { backend: backend.name.clone(), server: server.name.clone() };
+                let verdict = self.of(&id.to_string()).unwrap_or(Verdict::Up);
+                (id, verdict)
+            })
+            .collect()
+    }
+
+    /// Servers that are up and that no operator took out of service.
+    fn usable(&self, backend: &BackendSnapshot) -> usize {
+        let ready = backend.servers.iter().filter(|s| s.admin == Admin::Ready && s.weight > 0);
+        let ready: Vec<&ServerName> = ready.map(|server| &server.name).collect();
+        let verdicts = self.of_backend(backend);
+        verdicts.iter().filter(|(id, v)| *v == Verdict::Up && ready.contains(&&id.server)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::samples;
+
+    fn backend() -> BackendSnapshot {
+        samples::all_fine().snapshot.backends.remove(0)
+    }
+
+    #[test]
+    fn a_server_without_a_check_is_up_whatever_was_said_before() {
+        let mut verdicts = Verdicts::default();
+        verdicts.learn("masters/kmaster1", Verdict::Down);
+        let first = |verdicts: &Verdicts| verdicts.of_backend(&backend())[0].1;
+        assert_eq!(first(&verdicts), Verdict::Down);
+        verdicts.forget_all();
+        assert_eq!(first(&verdicts), Verdict::Up);
+    }
+
+    #[test]
+    fn only_servers_that_are_up_and_in_service_count_as_left() {
+        let mut verdicts = Verdicts::default();
+        verdicts.learn("masters/kmaster1", Verdict::Down);
+        let mut backend = backend();
+        assert_eq!(verdicts.usable(&backend), 2);
+        backend.servers[1].admin = Admin::Maint;
+        assert_eq!(verdicts.usable(&backend), 1);
+        backend.servers[2].removed = true;
+        assert_eq!(verdicts.usable(&backend), 0);
+    }
+
+    #[test]
+    fn ids_name_servers() {
+        assert_eq!(server_ref("a/b").unwrap().to_string(), "a/b");
+        assert!(server_ref("a").is_none());
+        assert!(server_ref("a/b/c").is_none());
+    }
+}

@@ -1,0 +1,353 @@
+//! The daemon as an operator and a service manager meet it: the real binary, real signals, the
+//! real socket.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure")]
+
+use std::fs;
+use std::io;
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use std::time::Instant;
+
+use halb::status::Status;
+use halb_lab::Loopback;
+use halb_lab::Process;
+use halb_lab::eventually;
+use halb_lab::process::Exit;
+use halb_lab::process::Signal;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two servers that accept and never answer, and a configuration before them.
+struct Site {
+    directory: TempDir,
+    address: Loopback,
+    servers: Vec<std::net::TcpListener>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let address = Loopback::claim().unwrap();
+        let servers: Vec<_> =
+            (0..2).map(|_| std::net::TcpListener::bind(address.port(0)).unwrap()).collect();
+        let site = Self { directory: TempDir::new().unwrap(), address, servers };
+        site.write_config("");
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes the configuration with `rest` at its end.
+    fn write_config(&self, rest: &str) {
+        let [one, two] = [0, 1].map(|index: usize| self.servers[index].local_addr().unwrap());
+        let text = format!(
+            r#"
+[frontend.web]
+bind = ["{frontend}"]
+backend = "pool"
+[backend.pool]
+check = {{ type = "tcp", interval = "100ms", timeout = "50ms", fall = 2, rise = 1 }}
+[backend.pool.server]
+one = "{one}"
+two = "{two}"
+[admin]
+http = "{http}"
+socket = "{socket}"
+{rest}
+"#,
+            frontend = self.address.port(8080),
+            http = self.address.port(8404),
+            socket = self.path("admin.sock").display(),
+        );
+        fs::write(self.path("halb.toml"), text).unwrap();
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_halb"));
+        command.arg("run").arg("--config").arg(self.path("halb.toml"));
+        command
+    }
+
+    fn start(&self) -> Process {
+        let process = Process::spawn(self.command()).unwrap();
+        process.wait_for_line("halb serves", PATIENCE).unwrap();
+        process
+    }
+
+    /// Runs a command against the daemon; its exit code and what it said.
+    fn halb(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_halb"));
+        command.args(arguments).arg("--config").arg(self.path("halb.toml"));
+        let socket = self.path("admin.sock");
+        let output = command.arg("--socket").arg(socket).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+    }
+
+    fn status(&self) -> Status {
+        let (code, said) = self.halb(&["status", "--json"]);
+        assert_eq!(code, 0, "{said}");
+        serde_json::from_str(&said).unwrap()
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address.port(8080)).unwrap()
+    }
+
+    /// A session that stands, and the server's end of it.
+    fn session(&self) -> (TcpStream, TcpStream) {
+        for server in &self.servers {
+            server.set_nonblocking(true).unwrap();
+        }
+        let mut client = self.connect();
+        io::Write::write_all(&mut client, b"hello").unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        // Checks connect too; a session is the connection on which the client's word arrives.
+        while Instant::now() < deadline {
+            for server in &self.servers {
+                let Ok((mut stream, _)) = server.accept() else { continue };
+                stream.set_nonblocking(false).unwrap();
+                let mut word = [0; 5];
+                if io::Read::read_exact(&mut stream, &mut word).is_ok() && &word == b"hello" {
+                    return (client, stream);
+                }
+            }
+            std::thread::yield_now();
+        }
+        panic!("no session within {PATIENCE:?}");
+    }
+}
+
+#[test]
+fn a_reload_is_applied_or_changes_nothing_and_says_why() {
+    let site = Site::new();
+    let daemon = site.start();
+
+    site.write_config("[frontend.more]\nbind = [\"127.0.0.1:0\"]\n");
+    let (code, said) = site.halb(&["reload"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("nothing was changed"), "{said}");
+    let status = site.status();
+    assert_eq!(status.frontends.len(), 1);
+    assert_eq!((status.reload.applied, status.reload.failed), (0, 1));
+    assert!(status.reload.last.unwrap().error.is_some());
+    let (_, text) = site.halb(&["status"]);
+    assert!(text.contains("last reload failed"), "{text}");
+
+    let more = site.address.port(8081);
+    site.write_config(&format!(
+        "[global]\nworkers = 7\n[frontend.more]\nbind = [\"{more}\"]\nbackend = \"pool\"\n"
+    ));
+    let (code, said) = site.halb(&["reload"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("waits for a restart: global.workers"), "{said}");
+    TcpStream::connect(more).unwrap();
+    assert_eq!(site.status().frontends.len(), 2);
+
+    site.write_config("");
+    let mark = daemon.line_count();
+    daemon.signal(Signal::SIGHUP).unwrap();
+    daemon.wait_for_line_after(mark, "configuration reloaded", PATIENCE).unwrap();
+    assert_eq!(site.status().frontends.len(), 1);
+    let refused = TcpStream::connect(more).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_reload_keeps_sessions_and_what_the_operator_ordered() {
+    let site = Site::new();
+    let _daemon = site.start();
+    let (mut client, mut server) = site.session();
+    site.halb(&["server", "maint", "pool/two"]);
+    site.write_config("[log]\nlevel = \"debug\"\n");
+    assert_eq!(site.halb(&["reload"]).0, 0);
+    io::Write::write_all(&mut server, b"still").unwrap();
+    let mut word = [0; 5];
+    io::Read::read_exact(&mut client, &mut word).unwrap();
+    assert_eq!(&word, b"still");
+    let status = site.status();
+    assert_eq!(status.backends[0].servers[1].state, "MAINT");
+}
+
+#[test]
+fn drain_maint_and_ready_reach_the_data_path_and_the_checks() {
+    let site = Site::new();
+    let _daemon = site.start();
+    let two = || site.status().backends[0].servers[1].clone();
+    let (code, said) = site.halb(&["server", "drain", "two"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (0, "pool/two drains: no new connections, 0 connections left\n")
+    );
+    assert_eq!((two().state.as_str(), two().check.unwrap().paused), ("DRAIN", false));
+    site.halb(&["server", "maint", "pool/two"]);
+    assert_eq!((two().state.as_str(), two().check.unwrap().paused), ("MAINT", true));
+    site.halb(&["server", "ready", "pool/two"]);
+    eventually("two is up again", PATIENCE, || {
+        let two = two();
+        if two.state == "UP" { Ok(()) } else { Err(two.state) }
+    });
+    site.halb(&["server", "weight", "pool/two", "7"]);
+    assert_eq!(two().weight, 7);
+    site.halb(&["server", "weight", "pool/two"]);
+    assert_eq!(two().weight, 1);
+    let (code, said) = site.halb(&["server", "drain", "pool/three"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("there are: pool/one, pool/two"), "{said}");
+}
+
+#[test]
+fn sessions_are_listed_and_killed() {
+    let site = Site::new();
+    let daemon = site.start();
+    let (mut client, _server) = site.session();
+    let (code, said) = site.halb(&["sessions", "list", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    let sessions: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(sessions[0]["client"], client.local_addr().unwrap().to_string());
+    assert_eq!(sessions[0]["bytes_in"], 5);
+    let id = sessions[0]["id"].to_string();
+    assert!(site.halb(&["sessions", "list"]).1.contains("1 of 1 connection"));
+    assert_eq!(site.halb(&["sessions", "kill", &id]), (0, "1 connection ended\n".to_owned()));
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let end = io::Read::read(&mut client, &mut [0]);
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    assert_eq!(site.halb(&["sessions", "kill", &id]).0, 1);
+    let line = daemon.wait_for_line("access client=", PATIENCE).unwrap();
+    assert!(line.contains(" end=K"), "{line}");
+}
+
+#[test]
+fn verdicts_reach_readyz_status_metrics_and_the_log() {
+    let mut site = Site::new();
+    let daemon = site.start();
+    // Nobody accepts any more, so checks are refused.
+    let ports: Vec<_> = site.servers.iter().map(|s| s.local_addr().unwrap()).collect();
+    site.servers.clear();
+    daemon.wait_for_line("backend has no server left", PATIENCE).unwrap();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(site.address.port(8404)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: halb\r\n\r\n");
+        io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        io::read_to_string(stream).unwrap()
+    };
+    eventually("readyz says no", PATIENCE, || {
+        let answer = get("/readyz");
+        if answer.contains(" 503 ") { Ok(()) } else { Err(answer) }
+    });
+    assert!(get("/livez").contains(" 200 "));
+    assert!(get("/metrics").contains("halb_server_up{backend=\"pool\",server=\"one\"} 0"));
+    let one = {
+        let (code, said) = site.halb(&["status"]);
+        assert_eq!(code, 0);
+        said
+    };
+    assert!(one.starts_with("NOT READY: 0 of 2 servers up"), "{one}");
+    let _back = std::net::TcpListener::bind(ports[0]).unwrap();
+    daemon.wait_for_line("server is UP", PATIENCE).unwrap();
+}
+
+#[test]
+fn sigterm_lets_sessions_end_and_a_second_one_does_not() {
+    let site = Site::new();
+    site.write_config("[global]\ndrain_timeout = \"1h\"\n");
+    let daemon = site.start();
+    let (client, server) = site.session();
+    daemon.signal(Signal::SIGTERM).unwrap();
+    daemon.wait_for_line("stopping", PATIENCE).unwrap();
+    eventually("no new connection is accepted", PATIENCE, || {
+        match TcpStream::connect(site.address.port(8080)) {
+            Err(_) => Ok(()),
+            Ok(_) => Err("accepted"),
+        }
+    });
+    assert!(site.status().process.stopping, "status answers while connections drain");
+    assert_eq!(daemon.exit(), None);
+    daemon.signal(Signal::SIGTERM).unwrap();
+    assert_eq!(daemon.wait(PATIENCE).unwrap(), Exit::Code(0));
+    assert!(!site.path("admin.sock").exists());
+    drop((client, server));
+}
+
+#[test]
+fn sigterm_without_sessions_ends_at_once_with_0() {
+    let site = Site::new();
+    site.write_config("[global]\ndrain_timeout = \"1h\"\n");
+    let daemon = site.start();
+    assert_eq!(daemon.stop(PATIENCE).unwrap(), Exit::Code(0));
+}
+
+#[test]
+fn a_second_daemon_says_that_another_runs_and_leaves_it_alone() {
+    let site = Site::new();
+    let first = site.start();
+    let second = Process::spawn(site.command()).unwrap();
+    assert_eq!(second.wait(PATIENCE).unwrap(), Exit::Code(1));
+    assert!(second.output().contains("another halb runs here"), "{}", second.output());
+    let third = {
+        let mut command = site.command();
+        command.arg("--socket").arg(site.path("other.sock"));
+        Process::spawn(command).unwrap()
+    };
+    assert_eq!(third.wait(PATIENCE).unwrap(), Exit::Code(1));
+    assert!(third.output().contains("can't serve status and metrics on"), "{}", third.output());
+    assert!(!site.path("other.sock").exists());
+    site.connect();
+    assert_eq!(first.exit(), None);
+}
+
+/// What the daemon tells its service manager.
+struct ServiceManager {
+    socket: UnixDatagram,
+}
+
+impl ServiceManager {
+    fn listen(site: &Site) -> Self {
+        let socket = UnixDatagram::bind(site.path("notify.sock")).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket }
+    }
+
+    /// The next message that isn't a ping.
+    fn next(&self) -> String {
+        loop {
+            let message = self.any();
+            if message != "WATCHDOG=1" {
+                return message;
+            }
+        }
+    }
+
+    fn any(&self) -> String {
+        let mut buffer = [0; 512];
+        let length = self.socket.recv(&mut buffer).expect("a message in time");
+        String::from_utf8(buffer[..length].to_vec()).unwrap().trim_end().to_owned()
+    }
+}
+
+#[test]
+fn the_service_manager_hears_of_start_pings_reload_and_stop() {
+    let site = Site::new();
+    let manager = ServiceManager::listen(&site);
+    let mut command = site.command();
+    command.env("NOTIFY_SOCKET", site.path("notify.sock")).env("WATCHDOG_USEC", "200000");
+    let daemon = Process::spawn(command).unwrap();
+    assert_eq!(manager.next(), "READY=1");
+    assert_eq!(manager.any(), "WATCHDOG=1");
+    assert_eq!(manager.any(), "WATCHDOG=1");
+    daemon.signal(Signal::SIGHUP).unwrap();
+    let reloading = manager.next();
+    let (first, second) = reloading.split_once('\n').unwrap();
+    assert_eq!(first, "RELOADING=1");
+    assert!(second.starts_with("MONOTONIC_USEC="), "{reloading}");
+    assert_eq!(manager.next(), "READY=1");
+    daemon.signal(Signal::SIGTERM).unwrap();
+    assert_eq!(manager.next(), "STOPPING=1");
+    assert_eq!(daemon.wait(PATIENCE).unwrap(), Exit::Code(0));
+}
