@@ -101,8 +101,8 @@ const PACE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 pub(crate) const PASSIVE_GAP: Duration = Duration::from_millis(200);
 
 /// A deadline seen so late means that this process stood still (stopped, or its host was), so that
-/// the answer may wait in the socket. Far above what a busy host delays a timer.
-pub(crate) const STALL_MIN: Duration = Duration::from_secs(1);
+/// the answer may wait in the socket. Well above what a busy host delays a timer.
+pub(crate) const STALL_MIN: Duration = Duration::from_millis(250);
 
 impl Monitor {
     pub(crate) fn new(target: Arc<Target>, now: Instant, due: Instant) -> Self {

@@ -5,7 +5,8 @@
 //! reaped, so the group's number can't have gone to a stranger when the group is killed; and it
 //! needs no handler for SIGCHLD, which a library has no business to install.
 
-use std::io::{self, PipeWriter};
+use std::fs::File;
+use std::io::{self, PipeWriter, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -84,11 +85,11 @@ pub(super) async fn run(
         }
     };
     drop(leash);
-    output.take_rest();
+    let line = output.end();
     let status = status
         .map_err(|_| Outcome::inconclusive("the thread that waits for the script has gone"))?
         .map_err(|error| fail(&format!("cannot start {}", program(script)), &error))?;
-    Ok(judge(status, output.first_line()))
+    Ok(judge(status, &line))
 }
 
 fn program(script: &ScriptProbe) -> &str {
@@ -209,38 +210,42 @@ impl Output {
     /// Waits for more; cancel-safe, since nothing is read before it is there.
     async fn read_more(&mut self) {
         self.open = self.pipe.readable().await.is_ok();
-        self.take();
-    }
-
-    /// What is in the pipe when the script has ended: at most the pipe's capacity, since nobody
-    /// writes any more, and no more than is kept is looked at.
-    fn take_rest(&mut self) {
-        while self.open && self.kept.len() < DETAIL_LEN_MAX && self.take() {}
-    }
-
-    /// False if there was nothing.
-    fn take(&mut self) -> bool {
         let mut chunk = [0; 4096];
         match self.pipe.try_read(&mut chunk) {
             Ok(0) => self.open = false,
             Ok(len) => {
                 let room = DETAIL_LEN_MAX - self.kept.len();
                 self.kept.extend_from_slice(&chunk[..len.min(room)]);
-                return true;
             }
             Err(error) => self.open = error.kind() == io::ErrorKind::WouldBlock,
         }
-        false
     }
 
-    fn first_line(&self) -> &str {
-        let text = match str::from_utf8(&self.kept) {
-            Ok(text) => text,
-            // Cut in the middle of a character, or not text at all.
-            Err(error) => str::from_utf8(&self.kept[..error.valid_up_to()]).unwrap_or_default(),
-        };
-        text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+    /// The script has ended: takes what is still in the pipe, past the runtime, which may not know
+    /// yet that there is something, and returns the first line.
+    fn end(mut self) -> String {
+        let Ok(pipe) = self.pipe.into_nonblocking_fd() else { return first_line(&self.kept) };
+        let mut pipe = File::from(pipe);
+        let mut chunk = [0; DETAIL_LEN_MAX];
+        while self.kept.len() < DETAIL_LEN_MAX {
+            match pipe.read(&mut chunk[self.kept.len()..]) {
+                Ok(len) if len > 0 => self.kept.extend_from_slice(&chunk[self.kept.len()..][..len]),
+                // The end, or nothing there while a process outside of the group holds it open.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        first_line(&self.kept)
     }
+}
+
+/// The first line that isn't blank.
+fn first_line(output: &[u8]) -> String {
+    let text = match str::from_utf8(output) {
+        Ok(text) => text,
+        // Cut in the middle of a character, or not text at all.
+        Err(error) => str::from_utf8(&output[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -158,7 +158,8 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
             Err(_) => break,
         }
     }
-    String::from_utf8(head).unwrap()
+    // A client may speak TLS to it.
+    String::from_utf8_lossy(&head).into_owned()
 }
 
 pub(crate) fn ok(body: &str) -> String {
