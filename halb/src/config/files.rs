@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use halb_healthcheck::config::{Check, Probe};
+
 use crate::config::Report;
 use crate::config::backend::BackendDraft;
 use crate::config::check::PlacedCheck;
@@ -61,10 +63,22 @@ fn unreadable(error: &io::Error) -> Diagnostic {
 
 /// Looks at what checks name of this host: certificates, keys, tokens, programs.
 pub(super) fn check_named(sink: &Sink, backends: &[BackendDraft]) {
-    for check in backends.iter().filter_map(|backend| backend.check.as_ref()) {
-        if let Err(error) = halb_healthcheck::validate(&check.check) {
-            sink.report(unusable(check, &error));
+    for placed in backends.iter().filter_map(|backend| backend.check.as_ref()) {
+        for probe in parts(&placed.check.probe) {
+            let check = Check { probe, ..placed.check.clone() };
+            if let Err(error) = halb_healthcheck::validate(&check) {
+                sink.report(unusable(placed, &error));
+            }
         }
+    }
+}
+
+/// A probe, taken apart so that what is wrong with its request doesn't hide what is wrong with its
+/// TLS: the first problem of each part is told.
+fn parts(probe: &Probe) -> Vec<Probe> {
+    match probe {
+        Probe::Https(http, tls) => vec![Probe::Http(http.clone()), Probe::Tls(tls.clone())],
+        Probe::Tcp | Probe::Tls(_) | Probe::Http(_) | Probe::Script(_) => vec![probe.clone()],
     }
 }
 

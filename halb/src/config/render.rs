@@ -145,7 +145,9 @@ fn push_snippets(
                 Some(_) => {}
             }
             let number = style.faint(&format!("{:>gutter$}", mark.line));
-            out.push_str(&format!("{number} {bar} {}\n", snippet.text));
+            let line = format!("{number} {bar} {}", snippet.text);
+            out.push_str(line.trim_end());
+            out.push('\n');
         }
         let signs = mark.sign.to_string().repeat(snippet.length);
         let label = if mark.label.is_empty() { signs } else { format!("{signs} {}", mark.label) };

@@ -191,16 +191,30 @@ fn a_file_that_cannot_be_read_says_why() {
 }
 
 #[test]
-fn a_file_that_a_check_names_must_be_there() {
+fn every_file_that_a_check_names_must_be_there() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("halb.toml");
-    let text = "[frontend.f]\nbind = ['*:80']\nbackend = 'b'\n[backend.b]\n\
+    let text = "[frontend.f]\nbind = ['*:80']\nbackend = 'b'\n\
+                routes = [{ sni = 'c', backend = 'c' }]\n\
+                [backend.b]\n\
                 check = { type = 'script', command = ['/nonexistent/check', '{address}'] }\n\
-                server = { s = '10.0.0.1:80' }\n";
+                server = { s = '10.0.0.1:80' }\n\
+                [backend.c.check]\n\
+                type = 'https'\n\
+                ca_file = '/nonexistent/ca.crt'\n\
+                bearer_token_file = '/nonexistent/token'\n\
+                [backend.c.server]\n\
+                s = '10.0.0.1:443'\n";
     fs::write(&path, text).unwrap();
     let report = load(&path).map(|loaded| loaded.settings).expect_err(text);
     let shown = report.to_string();
-    assert!(shown.contains("halb.toml:5:38: error: "), "{shown}");
-    assert!(shown.contains("/nonexistent/check"), "{shown}");
+    for (place, named) in [
+        ("halb.toml:6:38: error: ", "/nonexistent/check"),
+        ("halb.toml:10:11: error: ", "/nonexistent/ca.crt"),
+        ("halb.toml:11:21: error: ", "/nonexistent/token"),
+    ] {
+        let line = shown.lines().find(|line| line.contains(place));
+        assert!(line.is_some_and(|line| line.contains(named)), "{place} {named} in {shown}");
+    }
     assert!(parse(text, "t").is_ok(), "a text alone is judged without the host's files");
 }
