@@ -160,7 +160,7 @@ struct Dying {
     whole: bool,
 }
 
-/// The machine. See the [module documentation](self).
+/// The byte flow between two connected sockets, from the first byte to the end.
 #[derive(Debug)]
 pub struct Relay {
     flows: [Flow; 2],
@@ -199,7 +199,7 @@ impl Relay {
     /// This side may have bytes or a FIN; `closing`: it surely has a FIN or an error behind them.
     pub fn readable(&mut self, side: Side, closing: bool) {
         let flow = &mut self.flows[side.index()];
-        flow.readable |= !flow.eof;
+        flow.readable = true;
         flow.closing |= closing;
     }
 
@@ -370,7 +370,7 @@ impl Relay {
         lost.own = 0;
         lost.done = true;
         let last_words = &mut self.flows[side.index()];
-        last_words.readable = !last_words.eof;
+        last_words.readable = true;
         last_words.closing = true;
         last_words.broken |= !whole;
         self.dying.get_or_insert(Dying { side, whole });

@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::sim::{Conditions, OPEN, Rig};
+use super::rig::{Conditions, Rig};
+use super::socket::OPEN;
 use crate::session::{Ending, Limits, Side};
 
 /// Sessions of one run.

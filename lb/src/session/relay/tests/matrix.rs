@@ -6,7 +6,8 @@
 use Act::{Closes, Fin, Room, Rst, Run, Says};
 use Who::{Far, Near};
 
-use super::sim::{Conditions, OPEN, PIPE_MAX, Rig, Seen};
+use super::rig::{Conditions, PIPE_MAX, Rig};
+use super::socket::{OPEN, Seen};
 use crate::session::relay::CHUNK;
 use crate::session::{Ending, Side};
 

@@ -4,7 +4,8 @@
 mod clock;
 mod matrix;
 mod properties;
-mod sim;
+mod rig;
+mod socket;
 
 use std::time::{Duration, Instant};
 
@@ -86,11 +87,11 @@ fn after(prefix: usize, inputs: &[Input]) -> Relay {
     relay
 }
 
-fn got(count: usize) -> ReadOutcome {
+const fn got(count: usize) -> ReadOutcome {
     ReadOutcome::Bytes(count)
 }
 
-fn put(count: usize) -> WriteOutcome {
+const fn put(count: usize) -> WriteOutcome {
     WriteOutcome::Bytes(count)
 }
 
@@ -100,192 +101,185 @@ const SPLICE: Step = Step::Splice { from: Client };
 const WRITE: Step = Step::Write { to: Server };
 const SHUT: Step = Step::ShutdownWrite { to: Server };
 
+const TABLE: &[(&str, &[Input], Step)] = &[
+    ("new", &[], Step::Wait),
+    ("room alone is nothing to do", &[Writable(Client), Writable(Server)], Step::Wait),
+    ("readiness: read", &[Readable(Client)], READ),
+    ("nothing there", &[Readable(Client), Read(Client, WouldBlock)], Step::Wait),
+    ("bytes: write them", &[Readable(Client), Read(Client, got(9))], WRITE),
+    (
+        "a short read says as much as EAGAIN",
+        &[Readable(Client), Read(Client, got(9)), Wrote(Server, put(9))],
+        Step::Wait,
+    ),
+    (
+        "a full read doesn't",
+        &[Readable(Client), Read(Client, got(CHUNK)), Wrote(Server, put(CHUNK))],
+        READ,
+    ),
+    (
+        "nor does a short one with a FIN behind it",
+        &[Closing(Client), Read(Client, got(9)), Wrote(Server, put(9))],
+        READ,
+    ),
+    (
+        "a short write: wait for room",
+        &[Readable(Client), Read(Client, got(9)), Wrote(Server, put(4))],
+        Step::Wait,
+    ),
+    (
+        "and read nothing meanwhile",
+        &[
+            Readable(Client),
+            Read(Client, got(9)),
+            Wrote(Server, put(4)),
+            Closing(Client),
+            Writable(Client),
+        ],
+        Step::Wait,
+    ),
+    (
+        "but the other direction goes on",
+        &[Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Readable(Server)],
+        Step::Read { from: Server, max: CHUNK },
+    ),
+    (
+        "room: write the rest",
+        &[Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Writable(Server)],
+        WRITE,
+    ),
+    (
+        "no room at all: wait",
+        &[Readable(Client), Read(Client, got(9)), Wrote(Server, WriteOutcome::WouldBlock)],
+        Step::Wait,
+    ),
+    ("FIN: pass it on", &[Closing(Client), Read(Client, Eof)], SHUT),
+    (
+        "FIN passed on: the other direction stays open",
+        &[Closing(Client), Read(Client, Eof), ShutDown(Server)],
+        Step::Wait,
+    ),
+    (
+        "a side that sent FIN isn't read again",
+        &[Closing(Client), Read(Client, Eof), ShutDown(Server), Closing(Client)],
+        Step::Wait,
+    ),
+    (
+        "both FINs passed on: over",
+        &[
+            Closing(Client),
+            Read(Client, Eof),
+            ShutDown(Server),
+            Closing(Server),
+            Read(Server, Eof),
+            ShutDown(Client),
+        ],
+        Step::End(Ending::Finished),
+    ),
+    ("reset: over", &[Closing(Client), Read(Client, Gone)], Step::End(Ending::Reset(Client))),
+    (
+        "a write finds the sink gone: hear what it still said",
+        &[Readable(Client), Read(Client, got(9)), Wrote(Server, WriteOutcome::Gone)],
+        Step::Read { from: Server, max: CHUNK },
+    ),
+    (
+        "and pass it on, but read on behind it",
+        &[
+            Readable(Client),
+            Read(Client, got(9)),
+            Wrote(Server, WriteOutcome::Gone),
+            Read(Server, got(5)),
+            Wrote(Client, put(5)),
+        ],
+        Step::Read { from: Server, max: CHUNK },
+    ),
+    (
+        "the end of a reset stream is no FIN",
+        &[
+            Readable(Client),
+            Read(Client, got(9)),
+            Wrote(Server, WriteOutcome::Gone),
+            Read(Server, Eof),
+        ],
+        Step::End(Ending::Reset(Server)),
+    ),
+    (
+        "nothing more from it: over",
+        &[
+            Readable(Client),
+            Read(Client, got(9)),
+            Wrote(Server, WriteOutcome::Gone),
+            Read(Server, WouldBlock),
+        ],
+        Step::End(Ending::Reset(Server)),
+    ),
+    (
+        "after EPIPE it is one",
+        &[
+            Readable(Client),
+            Read(Client, got(9)),
+            Wrote(Server, WriteOutcome::Closed),
+            Read(Server, Eof),
+        ],
+        Step::ShutdownWrite { to: Client },
+    ),
+    (
+        "and the end is a reset all the same",
+        &[
+            Readable(Client),
+            Read(Client, got(9)),
+            Wrote(Server, WriteOutcome::Closed),
+            Read(Server, Eof),
+            ShutDown(Client),
+        ],
+        Step::End(Ending::Reset(Server)),
+    ),
+    (
+        "a sink gone whose FIN was passed on before: over",
+        &[
+            Closing(Server),
+            Read(Server, Eof),
+            ShutDown(Client),
+            Readable(Client),
+            Read(Client, got(9)),
+            Wrote(Server, WriteOutcome::Closed),
+        ],
+        Step::End(Ending::Reset(Server)),
+    ),
+    ("broken: read what is left", &[Broken(Client)], READ),
+    (
+        "broken after its FIN was passed on: over",
+        &[Closing(Client), Read(Client, Eof), ShutDown(Server), Broken(Client)],
+        Step::End(Ending::Reset(Client)),
+    ),
+    ("broken before its FIN was read: FIN first", &[Broken(Client), Read(Client, Eof)], SHUT),
+    (
+        "then over",
+        &[Broken(Client), Read(Client, Eof), ShutDown(Server)],
+        Step::End(Ending::Reset(Client)),
+    ),
+    ("silence: over", &[Expire], Step::End(Ending::Idle(Client))),
+    (
+        "silence with bytes held: the sink is to blame",
+        &[Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Expire],
+        Step::End(Ending::Idle(Server)),
+    ),
+    (
+        "silence after FIN: who is awaited is to blame",
+        &[Closing(Client), Read(Client, Eof), ShutDown(Server), Expire],
+        Step::End(Ending::FinTimeout(Server)),
+    ),
+    (
+        "an end that has come isn't changed by time",
+        &[Closing(Client), Read(Client, Gone), Expire],
+        Step::End(Ending::Reset(Client)),
+    ),
+];
+
 #[test]
 fn each_input_leads_to_the_step_of_the_table() {
-    let table: Vec<(&str, Vec<Input>, Step)> = vec![
-        ("new", vec![], Step::Wait),
-        ("room alone is nothing to do", vec![Writable(Client), Writable(Server)], Step::Wait),
-        ("readiness: read", vec![Readable(Client)], READ),
-        ("nothing there", vec![Readable(Client), Read(Client, WouldBlock)], Step::Wait),
-        ("bytes: write them", vec![Readable(Client), Read(Client, got(9))], WRITE),
-        (
-            "a short read says as much as EAGAIN",
-            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, put(9))],
-            Step::Wait,
-        ),
-        (
-            "a full read doesn't",
-            vec![Readable(Client), Read(Client, got(CHUNK)), Wrote(Server, put(CHUNK))],
-            READ,
-        ),
-        (
-            "nor does a short one with a FIN behind it",
-            vec![Closing(Client), Read(Client, got(9)), Wrote(Server, put(9))],
-            READ,
-        ),
-        (
-            "a short write: wait for room",
-            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, put(4))],
-            Step::Wait,
-        ),
-        (
-            "and read nothing meanwhile",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, put(4)),
-                Closing(Client),
-                Writable(Client),
-            ],
-            Step::Wait,
-        ),
-        (
-            "but the other direction goes on",
-            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Readable(Server)],
-            Step::Read { from: Server, max: CHUNK },
-        ),
-        (
-            "room: write the rest",
-            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Writable(Server)],
-            WRITE,
-        ),
-        (
-            "no room at all: wait",
-            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, WriteOutcome::WouldBlock)],
-            Step::Wait,
-        ),
-        ("FIN: pass it on", vec![Closing(Client), Read(Client, Eof)], SHUT),
-        (
-            "FIN passed on: the other direction stays open",
-            vec![Closing(Client), Read(Client, Eof), ShutDown(Server)],
-            Step::Wait,
-        ),
-        (
-            "a side that sent FIN isn't read again",
-            vec![Closing(Client), Read(Client, Eof), ShutDown(Server), Closing(Client)],
-            Step::Wait,
-        ),
-        (
-            "both FINs passed on: over",
-            vec![
-                Closing(Client),
-                Read(Client, Eof),
-                ShutDown(Server),
-                Closing(Server),
-                Read(Server, Eof),
-                ShutDown(Client),
-            ],
-            Step::End(Ending::Finished),
-        ),
-        (
-            "reset: over",
-            vec![Closing(Client), Read(Client, Gone)],
-            Step::End(Ending::Reset(Client)),
-        ),
-        (
-            "a write finds the sink gone: hear what it still said",
-            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, WriteOutcome::Gone)],
-            Step::Read { from: Server, max: CHUNK },
-        ),
-        (
-            "and pass it on, but read on behind it",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, WriteOutcome::Gone),
-                Read(Server, got(5)),
-                Wrote(Client, put(5)),
-            ],
-            Step::Read { from: Server, max: CHUNK },
-        ),
-        (
-            "the end of a reset stream is no FIN",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, WriteOutcome::Gone),
-                Read(Server, Eof),
-            ],
-            Step::End(Ending::Reset(Server)),
-        ),
-        (
-            "nothing more from it: over",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, WriteOutcome::Gone),
-                Read(Server, WouldBlock),
-            ],
-            Step::End(Ending::Reset(Server)),
-        ),
-        (
-            "after EPIPE it is one",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, WriteOutcome::Closed),
-                Read(Server, Eof),
-            ],
-            Step::ShutdownWrite { to: Client },
-        ),
-        (
-            "and the end is a reset all the same",
-            vec![
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, WriteOutcome::Closed),
-                Read(Server, Eof),
-                ShutDown(Client),
-            ],
-            Step::End(Ending::Reset(Server)),
-        ),
-        (
-            "a sink gone whose FIN was passed on before: over",
-            vec![
-                Closing(Server),
-                Read(Server, Eof),
-                ShutDown(Client),
-                Readable(Client),
-                Read(Client, got(9)),
-                Wrote(Server, WriteOutcome::Closed),
-            ],
-            Step::End(Ending::Reset(Server)),
-        ),
-        ("broken: read what is left", vec![Broken(Client)], READ),
-        (
-            "broken after its FIN was passed on: over",
-            vec![Closing(Client), Read(Client, Eof), ShutDown(Server), Broken(Client)],
-            Step::End(Ending::Reset(Client)),
-        ),
-        (
-            "broken before its FIN was read: FIN first",
-            vec![Broken(Client), Read(Client, Eof)],
-            SHUT,
-        ),
-        (
-            "then over",
-            vec![Broken(Client), Read(Client, Eof), ShutDown(Server)],
-            Step::End(Ending::Reset(Client)),
-        ),
-        ("silence: over", vec![Expire], Step::End(Ending::Idle(Client))),
-        (
-            "silence with bytes held: the sink is to blame",
-            vec![Readable(Client), Read(Client, got(9)), Wrote(Server, put(4)), Expire],
-            Step::End(Ending::Idle(Server)),
-        ),
-        (
-            "silence after FIN: who is awaited is to blame",
-            vec![Closing(Client), Read(Client, Eof), ShutDown(Server), Expire],
-            Step::End(Ending::FinTimeout(Server)),
-        ),
-        (
-            "an end that has come isn't changed by time",
-            vec![Closing(Client), Read(Client, Gone), Expire],
-            Step::End(Ending::Reset(Client)),
-        ),
-    ];
-    for (name, inputs, expected) in table {
-        assert_eq!(after(0, &inputs).poll(), expected, "{name}: {inputs:?}");
+    for (name, inputs, expected) in TABLE {
+        assert_eq!(after(0, inputs).poll(), *expected, "{name}: {inputs:?}");
     }
 }
 
@@ -300,9 +294,18 @@ fn splices(times: usize, count: usize) -> Vec<Input> {
     chunk.into_iter().cycle().take(2 * times).collect()
 }
 
+/// What a direction does after these inputs.
+type Row<'a> = (&'a str, Vec<Vec<Input>>, Step);
+
+fn check(table: &[Row<'_>]) {
+    for (name, inputs, expected) in table {
+        assert_eq!(after(0, &inputs.concat()).poll(), *expected, "{name}: {inputs:?}");
+    }
+}
+
 #[test]
-fn three_full_chunks_make_bulk_and_three_small_splices_end_it() {
-    let table: Vec<(&str, Vec<Vec<Input>>, Step)> = vec![
+fn three_full_chunks_in_a_row_make_bulk() {
+    check(&[
         ("two full chunks", vec![chunks(2, CHUNK)], READ),
         ("three", vec![chunks(3, CHUNK)], SPLICE),
         ("three, but not in a row", vec![chunks(2, CHUNK), chunks(1, 9), chunks(1, CHUNK)], READ),
@@ -335,6 +338,12 @@ fn three_full_chunks_make_bulk_and_three_small_splices_end_it() {
             ],
             READ,
         ),
+    ]);
+}
+
+#[test]
+fn three_small_splices_in_a_row_end_bulk() {
+    check(&[
         ("two small splices", vec![chunks(3, CHUNK), splices(2, SPLICE_MIN - 1)], SPLICE),
         ("three", vec![chunks(3, CHUNK), splices(3, SPLICE_MIN - 1)], READ),
         (
@@ -352,6 +361,12 @@ fn three_full_chunks_make_bulk_and_three_small_splices_end_it() {
             vec![chunks(3, CHUNK), vec![Spliced(Client, WouldBlock), Readable(Client)]],
             SPLICE,
         ),
+    ]);
+}
+
+#[test]
+fn without_a_pipe_bulk_is_copied_in_large_chunks() {
+    check(&[
         ("no pipe: copy in large chunks", vec![chunks(3, CHUNK), vec![NoPipe(Client)]], READ_BULK),
         (
             "once, then ask for a pipe again",
@@ -381,10 +396,7 @@ fn three_full_chunks_make_bulk_and_three_small_splices_end_it() {
             ],
             READ,
         ),
-    ];
-    for (name, inputs, expected) in table {
-        assert_eq!(after(0, &inputs.concat()).poll(), expected, "{name}: {inputs:?}");
-    }
+    ]);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 //!
 //! What holds after every single step (order, nothing twice, nothing read while something is held,
 //! FIN after the last byte, bounded turns, no spinning, no lost edge) is asserted in
-//! [`super::sim`]; here is what holds of whole sessions.
+//! [`super::rig`]; here is what holds of whole sessions.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::sim::{Conditions, OPEN, PIPE_MAX, Rig};
+use super::rig::{Conditions, PIPE_MAX, Rig};
+use super::socket::OPEN;
 use crate::session::relay::{CHUNK, ReadOutcome, Step, WriteOutcome};
 use crate::session::{Ending, Side};
 
@@ -48,6 +49,7 @@ fn ops() -> impl Strategy<Value = Op> {
         6 => (sides(), sizes(), 1..4_usize).prop_map(|(side, size, times)| Op::Says(side, size, times)),
         2 => (sides(), 1..3_usize, 30..300_usize)
             .prop_map(|(side, size, times)| Op::Says(side, size, times)),
+        1 => (sides(), 10..40_usize).prop_map(|(side, times)| Op::Says(side, 5 * CHUNK, times)),
         1 => sides().prop_map(Op::Fin),
         1 => sides().prop_map(Op::Closes),
         1 => sides().prop_map(Op::Rst),
@@ -183,6 +185,11 @@ proptest! {
         check_direction(&rig, Side::Client);
         check_direction(&rig, Side::Server);
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn after_the_end_nothing_else_is_asked_for(
