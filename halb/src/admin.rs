@@ -7,8 +7,8 @@
 //!  GET /metrics      Prometheus
 //! ```
 //!
-//! One request per connection: with [`CONNECTIONS_MAX`] connections of at most [`CONNECTION_TIME`]
-//! each, of which a new one displaces the oldest, a client that stalls delays nobody.
+//! One request per connection: with 32 connections of at most 30 seconds each, of which a new one
+//! displaces the oldest, a client that stalls delays nobody.
 
 pub mod page;
 pub mod routes;

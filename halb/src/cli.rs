@@ -18,6 +18,7 @@ use crate::config::defaults;
 use crate::demo;
 use crate::run;
 use output::Output;
+pub(crate) use output::complain;
 
 /// How a command ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use tokio::task;
 use tokio::time;
 use tokio::time::Instant;
 
+use crate::cli;
 use crate::cli::Exit;
 use cluster::Cluster;
 use daemon::Daemon;
@@ -47,7 +48,7 @@ pub fn run(seconds: Option<u32>) -> Exit {
     match shown {
         Ok(exit) => exit,
         Err(error) => {
-            eprintln!("halb: {error:#}");
+            cli::complain(&format!("halb: {error:#}"));
             Exit::Failed
         }
     }

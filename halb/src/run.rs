@@ -29,6 +29,7 @@ use tracing::error;
 use tracing::info;
 use tracing::warn;
 
+use crate::cli;
 use crate::cli::Exit;
 use crate::config;
 use crate::config::Loaded;
@@ -55,14 +56,14 @@ pub fn run(config: &Path, socket: Option<&Path>) -> ExitCode {
     let loaded = match config::load(config) {
         Ok(loaded) => loaded,
         Err(report) => {
-            eprintln!("{}", report.text(Style::for_stream(&std::io::stderr())).trim_end());
+            cli::complain(&report.text(Style::for_stream(&std::io::stderr())));
             return Exit::BadConfiguration.into();
         }
     };
     let (sink, log) = match start_logging(&loaded) {
         Ok(logging) => logging,
         Err(error) => {
-            eprintln!("halb: {error:#}");
+            cli::complain(&format!("halb: {error:#}"));
             return Exit::Failed.into();
         }
     };

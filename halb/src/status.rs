@@ -287,3 +287,6 @@ pub struct Check {
     /// The last checks, the oldest first: `.` passed, `x` failed, `?` couldn't be made.
     pub history: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
+use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -18,6 +19,8 @@ use halb_lab::Process;
 use halb_lab::eventually;
 use halb_lab::process::Exit;
 use halb_lab::process::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -350,4 +353,36 @@ fn the_service_manager_hears_of_start_pings_reload_and_stop() {
     daemon.signal(Signal::SIGTERM).unwrap();
     assert_eq!(manager.next(), "STOPPING=1");
     assert_eq!(daemon.wait(PATIENCE).unwrap(), Exit::Code(0));
+}
+
+#[test]
+fn a_reader_of_the_log_that_stalls_delays_nobody() {
+    /// Several times what a pipe holds of access lines.
+    const CONNECTIONS: usize = 2000;
+    let site = Site::new();
+    for server in &site.servers {
+        let server = server.try_clone().unwrap();
+        // Ends with the test program.
+        std::thread::spawn(move || server.incoming().for_each(drop));
+    }
+    let mut child = site.command().stderr(Stdio::piped()).spawn().unwrap();
+    let _log_that_nobody_reads = child.stderr.take();
+    eventually("it serves", PATIENCE, || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_halb"));
+        command.args(["status", "--socket"]).arg(site.path("admin.sock"));
+        command.output().unwrap().status.success()
+    });
+    for _ in 0..CONNECTIONS {
+        let mut client = site.connect();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let end = io::Read::read(&mut client, &mut [0]);
+        assert!(matches!(end, Ok(0)), "{end:?}");
+    }
+    let accepted = site.status().frontends[0].accepted;
+    assert_eq!(accepted, u64::try_from(CONNECTIONS).unwrap());
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    let ended = eventually("it ends though nobody reads its last words", PATIENCE, || {
+        child.try_wait().unwrap()
+    });
+    assert_eq!(ended.code(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! The status page: plain HTML made here, readable without scripts, looked at anew every
-//! [`REFRESH_SECONDS`].
+//! The status page: plain HTML made here, readable without scripts; the browser looks anew every
+//! few seconds.
 
 use std::fmt;
 use std::fmt::Write as _;

@@ -53,6 +53,11 @@ impl Output {
     }
 }
 
+/// Writes to standard error, whose reader may have gone.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", text.trim_end());
+}
+
 /// Says an error with its causes on one line.
 pub(super) fn failed(error: &dyn Error) -> Exit {
     let mut text = error.to_string();
@@ -67,8 +72,7 @@ pub(super) fn failed(error: &dyn Error) -> Exit {
 
 /// Says why something wasn't done.
 pub(super) fn refused(why: &str) -> Exit {
-    // Nobody may be left to read it.
-    let _ = writeln!(io::stderr(), "halb: {why}");
+    complain(&format!("halb: {why}"));
     Exit::Failed
 }
 

@@ -154,6 +154,34 @@ mod tests {
         }
     }
 
+    /// What the page shows: requests in its table, responses in its block.
+    const DOC: &str = include_str!("../../../docs/control.md");
+
+    #[test]
+    fn each_request_of_the_page_is_understood() {
+        let mut commands = Vec::new();
+        for line in DOC.lines().filter(|line| line.starts_with("| `{")) {
+            let request = line.split('`').nth(1).unwrap();
+            let envelope: Envelope<Request> = serde_json::from_str(request).unwrap();
+            assert_eq!(envelope.version, VERSION);
+            assert_eq!(serde_json::to_string(&envelope).unwrap(), request);
+            let value: serde_json::Value = serde_json::from_str(request).unwrap();
+            commands.push(value["body"]["command"].as_str().unwrap().to_owned());
+        }
+        let all = ["status", "server-admin", "server-weight", "sessions", "kill", "reload"];
+        assert_eq!(commands, all);
+    }
+
+    #[test]
+    fn each_response_of_the_page_is_what_the_daemon_says() {
+        let responses: Vec<&str> = DOC.lines().filter(|line| line.contains("\"result\"")).collect();
+        assert!(!responses.is_empty());
+        for response in responses {
+            let envelope: Envelope<Response> = serde_json::from_str(response).unwrap();
+            assert_eq!(serde_json::to_string(&envelope).unwrap(), response);
+        }
+    }
+
     #[test]
     fn a_request_with_an_unknown_field_is_not_half_understood() {
         let line = r#"{"command":"server-weight","server":"a/b","weight":1,"for":"1h"}"#;

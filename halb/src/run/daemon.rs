@@ -140,6 +140,7 @@ impl Daemon {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         service::reloading();
         let outcome = match config::load(&self.config_file) {
+            Ok(_) if self.stopping.load(Ordering::Relaxed) => failed("halb is stopping".to_owned()),
             Ok(loaded) => self.put_into_force(loaded),
             Err(report) => failed(report.to_string()),
         };

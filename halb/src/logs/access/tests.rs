@@ -119,3 +119,40 @@ fn nothing_is_written_while_the_access_log_is_off() {
     assert!(sink.flush(Duration::from_secs(10)));
     assert!(out.0.lock().unwrap().is_empty());
 }
+
+const DOC: &str = include_str!("../../../../docs/logs.md");
+
+#[test]
+fn the_page_explains_each_character_of_the_end() {
+    let causes = [
+        Cause::Normal,
+        Cause::Client,
+        Cause::Server,
+        Cause::Proxy,
+        Cause::Resource,
+        Cause::Internal,
+        Cause::Down,
+        Cause::Killed,
+        Cause::ClientTimeout,
+        Cause::ServerTimeout,
+    ];
+    let phases =
+        [Phase::Request, Phase::Queue, Phase::Connect, Phase::Data, Phase::Last, Phase::Done];
+    let expected: Vec<char> =
+        causes.map(cause_char).into_iter().chain(phases.map(phase_char)).collect();
+    let tables = DOC.split("First character").nth(1).unwrap().lines();
+    let explained: Vec<char> = tables
+        .filter_map(|line| line.strip_prefix("| `")?.chars().next())
+        .filter(|c| *c != 'e')
+        .collect();
+    assert_eq!(explained, expected);
+}
+
+#[test]
+fn the_page_shows_a_line_as_it_is() {
+    let shown = DOC.lines().find(|line| line.contains(" access client=")).unwrap();
+    let record = ConnectionRecord { client: "10.0.0.9:51234".parse().unwrap(), ..record() };
+    let written = written(&record, LogFormat::Text);
+    let after_time = |line: &str| line.trim_end().split_once(' ').unwrap().1.to_owned();
+    assert_eq!(after_time(shown), after_time(&written));
+}
