@@ -152,6 +152,8 @@ async fn stop(started: Started, mut signals: Signals) {
         Ok(_) => info!("stopped; all connections had ended"),
         Err(error) => error!(%error, "the data path did not stop in good order"),
     }
+    // Until here, so that sessions that drain know which servers work; scripts end with it.
+    daemon.checks.shutdown().await;
     for server in servers {
         server.abort();
         // Its end is what was asked for.
