@@ -153,3 +153,6 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
     use nix::libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
+
+#[cfg(test)]
+mod tests;
