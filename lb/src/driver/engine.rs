@@ -90,23 +90,13 @@ impl Engine {
         let wanted = Arc::new(Wanted::default());
         let view = Arc::new(Mutex::new(Arc::new(View::default())));
 
-        let mut engine = Self {
-            handle: Handle(Arc::new(Shared {
-                dispatcher: dispatcher_mail.clone(),
-                workers: Vec::new(),
-                descriptors: Arc::clone(&descriptors),
-                view: Arc::clone(&view),
-                heartbeat: Arc::clone(&heartbeat),
-            })),
-            threads: Vec::new(),
-            hurry: Arc::new(AtomicBool::new(false)),
-        };
         let mut workers = Vec::new();
+        let mut bodies = Vec::new();
         for index in 0..options.workers.max(1) {
             let poll = Poll::new().map_err(StartError::Threads)?;
             let (mailbox, mail) = Mailbox::new(poll.registry()).map_err(StartError::Threads)?;
             let state = Arc::new(WorkerState::new(epoch));
-            let worker = Worker::new(worker::Parts {
+            bodies.push(Worker::new(worker::Parts {
                 index,
                 poll,
                 mail,
@@ -116,17 +106,24 @@ impl Engine {
                 wanted: Arc::clone(&wanted),
                 records: options.records.clone(),
                 passive: Arc::clone(&options.connect_failed),
-            });
+            }));
             workers.push((mailbox, state));
-            engine.spawn(format!("halb-worker-{index}"), move || worker.run())?;
         }
-        engine.handle = Handle(Arc::new(Shared {
-            dispatcher: dispatcher_mail,
-            workers: workers.clone(),
-            descriptors: Arc::clone(&descriptors),
-            view: Arc::clone(&view),
-            heartbeat: Arc::clone(&heartbeat),
-        }));
+        // From here on a failure drops the engine, which tells the threads that run already to end.
+        let mut engine = Self {
+            handle: Handle(Arc::new(Shared {
+                dispatcher: dispatcher_mail,
+                workers: workers.clone(),
+                descriptors: Arc::clone(&descriptors),
+                view: Arc::clone(&view),
+                heartbeat: Arc::clone(&heartbeat),
+            })),
+            threads: Vec::new(),
+            hurry: Arc::new(AtomicBool::new(false)),
+        };
+        for (index, body) in bodies.into_iter().enumerate() {
+            engine.spawn(format!("halb-worker-{index}"), move || body.run())?;
+        }
         let mut dispatcher = Dispatcher::new(dispatcher::Parts {
             poll,
             mail: dispatcher_inbox,
