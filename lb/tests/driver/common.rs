@@ -115,7 +115,11 @@ impl Running {
 
 /// A server that says its name first, then echoes.
 pub(crate) fn greeter(name: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    greet(TcpListener::bind("127.0.0.1:0").unwrap(), name)
+}
+
+/// Makes a greeter of a listener.
+pub(crate) fn greet(listener: TcpListener, name: &'static str) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -139,6 +143,20 @@ pub(crate) fn take(stream: &mut TcpStream, count: usize) -> String {
     let mut buffer = vec![0; count];
     stream.read_exact(&mut buffer).unwrap();
     String::from_utf8(buffer).unwrap()
+}
+
+/// Bytes that tell where they were taken from: no stretch of them repeats another.
+pub(crate) fn patterned(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        // An LCG (Knuth's MMIX); its upper half is as good as random for this.
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&state.to_be_bytes()[..4]);
+    }
+    bytes.truncate(len);
+    bytes
 }
 
 /// Polls until it is so.

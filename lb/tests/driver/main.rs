@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
 
 mod balancing;
+mod capacity;
 mod common;
 mod endings;
 mod limits;
+mod part;
 mod reloading;
+mod shortages;
