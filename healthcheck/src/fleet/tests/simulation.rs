@@ -1,6 +1,6 @@
 //! Servers that refuse, hang and recover on a virtual clock, and how soon that is found.
 //!
-//! The seed is printed; `HALB_SIM_SEED=…` replays it.
+//! The seed is printed; `HALB_SIM_SEED=…` replays it, `HALB_SIM_SEEDS=…` plays more of them.
 
 use super::*;
 
@@ -43,7 +43,11 @@ struct Sim {
 fn seeds() -> Vec<u64> {
     match std::env::var("HALB_SIM_SEED") {
         Ok(seed) => vec![seed.parse().expect("HALB_SIM_SEED is a number")],
-        Err(_) => (0..40).collect(),
+        Err(_) => {
+            let count = std::env::var("HALB_SIM_SEEDS");
+            let count = count.map_or(40, |n| n.parse().expect("HALB_SIM_SEEDS is a number"));
+            (0..count).collect()
+        }
     }
 }
 

@@ -96,7 +96,11 @@ fn rest_and_share(world: &mut World) {
 fn pools_live_through_days_of_failures_and_changes_and_lose_nobody() {
     let seeds = match std::env::var("HALB_SIM_SEED") {
         Ok(seed) => vec![seed.parse().expect("HALB_SIM_SEED is a number")],
-        Err(_) => (0..SEEDS).collect(),
+        Err(_) => {
+            let count = std::env::var("HALB_SIM_SEEDS");
+            let count = count.map_or(SEEDS, |n| n.parse().expect("HALB_SIM_SEEDS is a number"));
+            (0..count).collect()
+        }
     };
     let single = seeds.len() == 1;
     let mut sum = Tally::default();
