@@ -7,5 +7,6 @@ mod common;
 mod endings;
 mod limits;
 mod part;
+mod protocols;
 mod reloading;
 mod shortages;

@@ -69,13 +69,19 @@ impl Worker {
 
     fn look(&mut self, key: usize, proxy_done: bool, late: bool) -> Verdict {
         let session = &self.sessions[key];
+        // The client's FIN is there: all that it will ever say lies before us.
+        let complete = session.closing[index(Side::Client)];
         let seen = match session.client.peek(&mut self.buffer) {
             Ok(0) => return Verdict::End(End::ClientLeft),
             Ok(count) => &self.buffer[..count],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => &[],
             Err(_) => return Verdict::End(End::ClientLeft),
         };
-        if proxy_done { look_for_name(seen, late) } else { look_for_header(seen, late) }
+        match (proxy_done, complete) {
+            (true, _) => look_for_name(seen, late || complete),
+            (false, true) => look_for_header(seen, Some(End::ClientLeft)),
+            (false, false) => look_for_header(seen, late.then_some(End::HeaderTimeout)),
+        }
     }
 
     fn consume(&mut self, key: usize, len: usize) -> bool {
@@ -84,22 +90,23 @@ impl Worker {
     }
 }
 
-fn look_for_header(seen: &[u8], late: bool) -> Verdict {
+/// `over`: how it ends if there is no whole header by now.
+fn look_for_header(seen: &[u8], over: Option<End>) -> Verdict {
     match proxy_protocol::parse(seen) {
         Ok(proxy_protocol::Parsed::Header(header)) => {
             Verdict::Header { len: header.len, endpoints: header.endpoints }
         }
-        Ok(proxy_protocol::Parsed::Incomplete { .. }) if late => Verdict::End(End::HeaderTimeout),
-        Ok(proxy_protocol::Parsed::Incomplete { .. }) => Verdict::Wait,
+        Ok(proxy_protocol::Parsed::Incomplete { .. }) => over.map_or(Verdict::Wait, Verdict::End),
         Err(_) => Verdict::End(End::BadHeader),
     }
 }
 
-/// Without a readable name in time, the default backend is the answer.
-fn look_for_name(seen: &[u8], late: bool) -> Verdict {
+/// Without a readable name in time, the default backend is the answer. `last`: no more will be
+/// looked at.
+fn look_for_name(seen: &[u8], last: bool) -> Verdict {
     match client_hello::parse(seen) {
         Ok(client_hello::Parsed::Complete(hello)) => Verdict::Name(hello.sni.map(Into::into)),
-        Ok(client_hello::Parsed::Incomplete) if !late => Verdict::Wait,
+        Ok(client_hello::Parsed::Incomplete) if !last => Verdict::Wait,
         Ok(client_hello::Parsed::Incomplete) | Err(_) => Verdict::Name(None),
     }
 }
