@@ -10,13 +10,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 
-use crate::config;
 use crate::config::defaults;
-use crate::demo;
-use crate::run;
+use crate::{config, demo, run};
 use output::Output;
 pub(crate) use output::complain;
 

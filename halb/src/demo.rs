@@ -21,9 +21,8 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::signal::unix;
 use tokio::signal::unix::SignalKind;
-use tokio::task;
-use tokio::time;
 use tokio::time::Instant;
+use tokio::{task, time};
 
 use crate::cli;
 use crate::cli::Exit;

@@ -4,18 +4,13 @@
 pub mod access;
 pub mod sink;
 
-use tracing_subscriber::Layer;
-use tracing_subscriber::Registry;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::reload;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
-use crate::config::settings::LogFormat;
-use crate::config::settings::LogLevel;
+use crate::config::settings::{LogFormat, LogLevel};
 pub use sink::Sink;
 
 /// Changes the least important event that is logged.

@@ -3,22 +3,11 @@
 
 pub mod names;
 
-use metrics::Key;
-use metrics::Label;
-use metrics::Level;
-use metrics::Metadata;
-use metrics::Recorder as _;
-use metrics_exporter_prometheus::PrometheusBuilder;
-use metrics_exporter_prometheus::PrometheusRecorder;
+use metrics::{Key, Label, Level, Metadata, Recorder as _};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
-use crate::status::Admin;
-use crate::status::Backend;
-use crate::status::Frontend;
-use crate::status::Server;
-use crate::status::Status;
-use names::Kind;
-use names::METRICS;
-use names::Metric;
+use crate::status::{Admin, Backend, Frontend, Server, Status};
+use names::{Kind, METRICS, Metric};
 
 /// The whole answer of a scrape.
 #[must_use]

@@ -22,23 +22,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::runtime;
 use tokio::runtime::Runtime;
-use tokio::task;
-use tracing::error;
-use tracing::info;
-use tracing::warn;
+use tokio::{runtime, task};
+use tracing::{error, info, warn};
 
-use crate::cli;
 use crate::cli::Exit;
-use crate::config;
 use crate::config::Loaded;
 use crate::config::render::Style;
-use crate::logs;
 use crate::logs::Sink;
+use crate::{cli, config, logs};
 use daemon::Daemon;
-use signals::Signal;
-use signals::Signals;
+use signals::{Signal, Signals};
 use start::Started;
 
 /// Threads of everything that isn't forwarding: one works while another gathers a status.

@@ -4,16 +4,9 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use crate::status::Backend;
-use crate::status::Frontend;
-use crate::status::Server;
-use crate::status::Status;
-use crate::status::notices;
 use crate::status::notices::Severity;
-use crate::status::words::count;
-use crate::status::words::size;
-use crate::status::words::span;
-use crate::status::words::things;
+use crate::status::words::{count, size, span, things};
+use crate::status::{Backend, Frontend, Server, Status, notices};
 
 /// The browser asks again after so many seconds.
 const REFRESH_SECONDS: u32 = 5;

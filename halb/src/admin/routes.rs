@@ -1,17 +1,13 @@
 //! Which path gives what.
 
 use http_body_util::Full;
-use hyper::Method;
-use hyper::Response;
-use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::header;
 use hyper::header::HeaderValue;
+use hyper::{Method, Response, StatusCode, header};
 
 use super::page;
 use crate::metrics;
-use crate::status::Status;
-use crate::status::readiness;
+use crate::status::{Status, readiness};
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,10 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::Exit;
-use super::output;
 use super::output::Output;
+use super::{Exit, output};
 use crate::control::client;
-use crate::control::protocol::Request;
-use crate::control::protocol::Response;
+use crate::control::protocol::{Request, Response};
 use crate::status::Admin;
 
 /// What a server is told.

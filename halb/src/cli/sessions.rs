@@ -2,25 +2,15 @@
 
 use std::path::Path;
 
-use clap::Args;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
-use super::Exit;
-use super::output;
 use super::output::Output;
+use super::{Exit, output};
 use crate::control::client;
-use crate::control::protocol::Kill;
-use crate::control::protocol::Request;
-use crate::control::protocol::Response;
-use crate::control::protocol::SESSIONS_MAX;
-use crate::control::protocol::Session;
+use crate::control::protocol::{Kill, Request, Response, SESSIONS_MAX, Session};
 use crate::status::text::table;
-use crate::status::text::table::Align;
-use crate::status::text::table::Column;
-use crate::status::words::count;
-use crate::status::words::size;
-use crate::status::words::span;
-use crate::status::words::things;
+use crate::status::text::table::{Align, Column};
+use crate::status::words::{count, size, span, things};
 
 /// What to do with open connections.
 #[derive(Debug, Subcommand)]

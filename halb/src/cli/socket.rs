@@ -1,7 +1,6 @@
 //! Finds the control socket.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config;
 use crate::config::defaults;

@@ -4,15 +4,12 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::Exit;
-use super::output;
 use super::output::Output;
+use super::{Exit, output};
 use crate::control::client;
 use crate::control::client::AskError;
-use crate::control::protocol::Request;
-use crate::control::protocol::Response;
-use crate::status::Status;
-use crate::status::text;
+use crate::control::protocol::{Request, Response};
+use crate::status::{Status, text};
 
 /// Pause between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use crate::config::address::Purpose;
 use crate::config::diagnostic::{Diagnostic, Span};
-use crate::config::keys;
 use crate::config::reader::Table;
 use crate::config::settings::{Admin, Global, Log, LogFormat, LogLevel};
-use crate::config::{CONNECTIONS_MAX, DAY, defaults};
+use crate::config::{CONNECTIONS_MAX, DAY, defaults, keys};
 
 /// The tables of the process, and where things stand that other tables are compared with.
 pub(super) struct Daemon {

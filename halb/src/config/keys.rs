@@ -6,12 +6,10 @@ mod check;
 mod daemon;
 mod frontend;
 
-pub use self::{
-    backend::{BACKEND, QUEUE, SERVER},
-    check::{CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS},
-    daemon::{ADMIN, GLOBAL, LOG, ROOT},
-    frontend::{FRONTEND, KEEPALIVE, ROUTE},
-};
+pub use self::backend::{BACKEND, QUEUE, SERVER};
+pub use self::check::{CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS};
+pub use self::daemon::{ADMIN, GLOBAL, LOG, ROOT};
+pub use self::frontend::{FRONTEND, KEEPALIVE, ROUTE};
 
 /// A table of the file.
 #[derive(Debug)]

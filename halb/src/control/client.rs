@@ -1,20 +1,13 @@
 //! The command line's end of the control socket: blocking, one question, one answer.
 
 use std::io;
-use std::io::BufRead as _;
-use std::io::BufReader;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::frame::RESPONSE_LEN_MAX;
-use super::protocol::Envelope;
-use super::protocol::Request;
-use super::protocol::Response;
-use super::protocol::VERSION;
+use super::protocol::{Envelope, Request, Response, VERSION};
 
 /// A daemon that says nothing for so long won't: a reload, its longest work, takes milliseconds
 /// unless the disk is dead.

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use tokio::io::AsyncBufRead;
-use tokio::io::AsyncBufReadExt as _;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
 /// Longest request, in bytes: a hundred times the longest that halb sends.
 pub const REQUEST_LEN_MAX: usize = 64 * 1024;

@@ -1,12 +1,9 @@
 //! What is said over the control socket, by the client in [`super::client`] and by the daemon in
 //! [`super::server`] alike. docs/control.md shows it for those who write clients of their own.
 
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::status::Admin;
-use crate::status::LastReload;
-use crate::status::Status;
+use crate::status::{Admin, LastReload, Status};
 
 /// Version of the protocol. A daemon refuses others with a sentence.
 pub const VERSION: u32 = 1;

@@ -1,30 +1,21 @@
 //! The daemon's end of the control socket.
 
-use std::fs;
 use std::future::Future;
-use std::io;
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
-use tokio::io::AsyncWriteExt as _;
-use tokio::io::BufReader;
-use tokio::net::UnixListener;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time;
-use tracing::debug;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::frame;
 use super::frame::LineError;
-use super::protocol::Envelope;
-use super::protocol::Request;
-use super::protocol::Response;
-use super::protocol::VERSION;
+use super::protocol::{Envelope, Request, Response, VERSION};
 
 /// Most connections at a time; further ones wait in the backlog. A person uses one.
 const CONNECTIONS_MAX: usize = 32;

@@ -3,11 +3,8 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use halb_lab::ApiServer;
-use halb_lab::Loopback;
-use halb_lab::apiserver::Ca;
-use halb_lab::apiserver::Ending;
-use halb_lab::apiserver::Options;
+use halb_lab::apiserver::{Ca, Ending, Options};
+use halb_lab::{ApiServer, Loopback};
 use tokio::sync::Mutex;
 
 /// The port of an API server, as a cluster has it.

@@ -1,26 +1,19 @@
 //! The real daemon as a child process, with a configuration file as an operator would write it.
 
-use std::env;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
-use anyhow::Context as _;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use halb_lab::Process;
 use tempfile::TempDir;
 use tokio::task;
 
-use super::cluster::Cluster;
-use super::cluster::PORT;
+use super::cluster::{Cluster, PORT};
 use crate::control::client;
-use crate::control::protocol::Request;
-use crate::control::protocol::Response;
+use crate::control::protocol::{Request, Response};
 use crate::status::Status;
 
 /// The daemon must serve within this time; it takes some 20 ms on an idle host.

@@ -1,13 +1,10 @@
 //! Single keys from the terminal, without Enter.
 
-use std::io;
 use std::io::Read as _;
-use std::thread;
+use std::{io, thread};
 
 use nix::sys::termios;
-use nix::sys::termios::LocalFlags;
-use nix::sys::termios::SetArg;
-use nix::sys::termios::Termios;
+use nix::sys::termios::{LocalFlags, SetArg, Termios};
 use tokio::sync::mpsc;
 
 /// What a key asks for.

@@ -1,16 +1,13 @@
 //! Where the view is shown: redrawn on a terminal, line by line anywhere else.
 
 use std::io;
-use std::io::IsTerminal as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use tokio::sync::mpsc;
 
-use super::keys;
-use super::keys::Key;
-use super::keys::Keyboard;
-use super::view;
+use super::keys::{Key, Keyboard};
 use super::view::Scene;
+use super::{keys, view};
 
 /// Switches to a screen of its own and hides the cursor; back again.
 const OPEN: &str = "\x1b[?1049h\x1b[?25l";

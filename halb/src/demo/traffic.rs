@@ -2,17 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use halb_lab::client::Client;
-use halb_lab::client::Protocol;
-use tokio::task;
-use tokio::time;
+use halb_lab::client::{Client, Protocol};
+use tokio::{task, time};
 
 /// From one request to the next: ten a second are seen to move and cost nothing.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -3,22 +3,14 @@
 use std::env;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::traffic::Answers;
-use crate::status::Server;
-use crate::status::Status;
-use crate::status::notices;
-use crate::status::text::WIDTH;
-use crate::status::text::table;
-use crate::status::text::table::Align;
-use crate::status::text::table::Column;
-use crate::status::words::clip;
-use crate::status::words::count;
-use crate::status::words::span;
-use crate::status::words::things;
+use crate::status::text::table::{Align, Column};
+use crate::status::text::{WIDTH, table};
+use crate::status::words::{clip, count, span, things};
+use crate::status::{Server, Status, notices};
 
 /// Everything that a picture is made of.
 pub(super) struct Scene {

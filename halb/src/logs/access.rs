@@ -7,24 +7,17 @@
 //! (one line). `server=masters/-`: no server was found; `connect=-`: no connection stood;
 //! `retries=1+`: the last attempt went to another server. docs/logs.md lists `end`.
 
-use std::fmt;
 use std::fmt::Write as _;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{fmt, io, thread};
 
-use halb_lb::snapshot::Cause;
-use halb_lb::snapshot::ConnectionRecord;
-use halb_lb::snapshot::Phase;
-use halb_lb::snapshot::Termination;
+use halb_lb::snapshot::{Cause, ConnectionRecord, Phase, Termination};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::Sink;
 use crate::config::settings::LogFormat;

@@ -5,18 +5,11 @@
 //!             └ full: drop the line and count it
 //! ```
 
-use std::io;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
 /// Most bytes that wait for a slow reader: some ten thousand lines, a second or two of a busy
 /// balancer. Twice as much memory at worst, since the writer holds a buffer of its own.

@@ -1,20 +1,14 @@
 //! What the control socket answers.
 
-use halb_lb::config::Config;
-use halb_lb::config::Weight;
+use halb_lb::config::{Config, Weight};
 use halb_lb::driver::SessionFilter;
-use halb_lb::names::FrontendName;
-use halb_lb::names::ServerRef;
+use halb_lb::names::{FrontendName, ServerRef};
 use halb_lb::snapshot;
 use halb_lb::snapshot::SessionSnapshot;
 use tracing::info;
 
 use super::daemon::Daemon;
-use crate::control::protocol::Kill;
-use crate::control::protocol::Request;
-use crate::control::protocol::Response;
-use crate::control::protocol::SESSIONS_MAX;
-use crate::control::protocol::Session;
+use crate::control::protocol::{Kill, Request, Response, SESSIONS_MAX, Session};
 use crate::status::Admin;
 use crate::status::words::things;
 

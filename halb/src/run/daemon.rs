@@ -3,38 +3,24 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use halb_healthcheck::Checks;
 use halb_lb::driver::Handle;
 use tokio::runtime;
 use tokio::sync::Notify;
-use tracing::error;
-use tracing::info;
+use tracing::{error, info};
 
-use super::reload;
-use super::service;
-use crate::config;
+use super::{reload, service};
 use crate::config::Loaded;
 use crate::config::settings::Settings;
-use crate::logs;
 use crate::logs::Sink;
 use crate::logs::access::Switch;
-use crate::status::LastReload;
-use crate::status::Reload;
-use crate::status::Status;
-use crate::status::build;
-use crate::status::build::CheckView;
-use crate::status::build::Facts;
-use crate::status::checks;
-use crate::status::readiness;
+use crate::status::build::{CheckView, Facts};
+use crate::status::{LastReload, Reload, Status, build, checks, readiness};
+use crate::{config, logs};
 
 /// All that can be asked of the daemon. Calls block for milliseconds.
 pub(super) struct Daemon {

@@ -1,8 +1,6 @@
 //! File descriptors: as many as the system grants without asking anybody.
 
-use nix::sys::resource::Resource;
-use nix::sys::resource::getrlimit;
-use nix::sys::resource::setrlimit;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit to the hard one and returns what is in force.
 pub(super) fn raise_descriptors() -> nix::Result<u64> {

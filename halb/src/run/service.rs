@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::task;
-use tokio::time;
-use tracing::debug;
-use tracing::error;
+use tokio::{task, time};
+use tracing::{debug, error};
 
 use super::daemon::Daemon;
 

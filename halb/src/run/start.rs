@@ -1,44 +1,29 @@
 //! Starts the parts, each only when those before it stand: a failure leaves nothing behind.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::thread::JoinHandle;
-use std::time::Instant;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use halb_healthcheck::Checks;
-use halb_lb::driver::Engine;
-use halb_lb::driver::Options;
+use halb_lb::driver::{Engine, Options};
 use tokio::net::TcpListener;
-use tokio::runtime;
 use tokio::sync::Notify;
-use tokio::task;
-use tracing::info;
-use tracing::warn;
+use tokio::{runtime, task};
+use tracing::{info, warn};
 
-use super::answers;
-use super::daemon::Daemon;
-use super::daemon::InForce;
-use super::daemon::Reloads;
-use super::limits;
-use super::verdicts;
-use crate::admin;
-use crate::config::Loaded;
-use crate::config::defaults;
+use super::daemon::{Daemon, InForce, Reloads};
+use super::{answers, limits, verdicts};
 use crate::config::render::Style;
 use crate::config::settings::Settings;
-use crate::control::protocol::Request;
-use crate::control::protocol::Response;
+use crate::config::{Loaded, defaults};
+use crate::control::protocol::{Request, Response};
 use crate::control::server::ControlSocket;
-use crate::logs;
-use crate::logs::Sink;
-use crate::logs::access;
+use crate::logs::{Sink, access};
+use crate::{admin, logs};
 
 /// A daemon that serves.
 pub(super) struct Started {

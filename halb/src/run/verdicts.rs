@@ -3,24 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use halb_healthcheck::Checks;
-use halb_healthcheck::Event;
-use halb_healthcheck::fleet::HealthChange;
-use halb_healthcheck::fleet::Reason;
+use halb_healthcheck::fleet::{HealthChange, Reason};
 use halb_healthcheck::health::Verdict;
+use halb_healthcheck::{Checks, Event};
 use halb_lb::driver::Handle;
-use halb_lb::names::BackendName;
-use halb_lb::names::ServerName;
-use halb_lb::names::ServerRef;
-use halb_lb::snapshot::Admin;
-use halb_lb::snapshot::BackendSnapshot;
-use halb_lb::snapshot::Health;
+use halb_lb::names::{BackendName, ServerName, ServerRef};
+use halb_lb::snapshot::{Admin, BackendSnapshot, Health};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
-use tracing::debug;
-use tracing::error;
-use tracing::info;
-use tracing::warn;
+use tracing::{debug, error, info, warn};
 
 /// Runs until the checks end. `reloaded` is told after each reload.
 pub(super) async fn carry(

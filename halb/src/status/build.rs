@@ -2,26 +2,15 @@
 
 use std::collections::HashMap;
 
-use halb_lb::config::Balance;
-use halb_lb::config::Config;
+use halb_lb::config::{Balance, Config};
 use halb_lb::names::ServerRef;
 use halb_lb::snapshot;
-use halb_lb::snapshot::AcceptPause;
-use halb_lb::snapshot::Snapshot;
+use halb_lb::snapshot::{AcceptPause, Snapshot};
 
-use super::Admin;
-use super::Backend;
-use super::Check;
-use super::Frontend;
-use super::FrontendState;
-use super::Listener;
-use super::Process;
-use super::Reload;
-use super::Server;
-use super::Status;
-use super::VERSION;
-use super::Worker;
-use super::readiness;
+use super::{
+    Admin, Backend, Check, Frontend, FrontendState, Listener, Process, Reload, Server, Status,
+    VERSION, Worker, readiness,
+};
 
 /// What the process knows of itself beside the data path.
 #[derive(Debug, Clone, Default)]

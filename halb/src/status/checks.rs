@@ -1,8 +1,7 @@
 //! What the checks tell, in HAProxy's words.
 
 use halb_healthcheck::health::Verdict;
-use halb_healthcheck::status::MarkResult;
-use halb_healthcheck::status::TargetStatus;
+use halb_healthcheck::status::{MarkResult, TargetStatus};
 
 use super::Check;
 use super::build::CheckView;
@@ -54,10 +53,8 @@ fn mark_char(result: MarkResult) -> char {
 mod tests {
     use std::time::Duration;
 
-    use halb_healthcheck::outcome::FailureKind;
-    use halb_healthcheck::outcome::Outcome;
-    use halb_healthcheck::status::LastCheck;
-    use halb_healthcheck::status::Mark;
+    use halb_healthcheck::outcome::{FailureKind, Outcome};
+    use halb_healthcheck::status::{LastCheck, Mark};
 
     use super::*;
 

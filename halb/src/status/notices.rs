@@ -1,13 +1,7 @@
 //! What is unusual, in sentences, the worst first: the top of `halb status` and of the status page.
 
-use super::Admin;
-use super::Backend;
-use super::Server;
-use super::Status;
-use super::words::count;
-use super::words::plain;
-use super::words::span;
-use super::words::things;
+use super::words::{count, plain, span, things};
+use super::{Admin, Backend, Server, Status};
 
 /// How much a notice matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,11 +3,7 @@
 use std::iter;
 use std::time::Duration;
 
-use super::Backend;
-use super::Frontend;
-use super::FrontendState;
-use super::Process;
-use super::Readiness;
+use super::{Backend, Frontend, FrontendState, Process, Readiness};
 
 /// A thread of the data path that came round longer ago than this is stuck: it should come round
 /// each second, and a host too busy to run it for five serves nobody well.

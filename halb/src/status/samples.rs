@@ -6,25 +6,14 @@ use std::time::Duration;
 
 use halb_lb::config;
 use halb_lb::config::Balance;
-use halb_lb::names::BackendName;
-use halb_lb::names::FrontendName;
-use halb_lb::names::ServerName;
-use halb_lb::snapshot::Admin;
-use halb_lb::snapshot::BackendSnapshot;
-use halb_lb::snapshot::FrontendSnapshot;
-use halb_lb::snapshot::Health;
-use halb_lb::snapshot::ListenerSnapshot;
-use halb_lb::snapshot::ProcessSnapshot;
-use halb_lb::snapshot::ServerSnapshot;
-use halb_lb::snapshot::Snapshot;
-use halb_lb::snapshot::WorkerSnapshot;
+use halb_lb::names::{BackendName, FrontendName, ServerName};
+use halb_lb::snapshot::{
+    Admin, BackendSnapshot, FrontendSnapshot, Health, ListenerSnapshot, ProcessSnapshot,
+    ServerSnapshot, Snapshot, WorkerSnapshot,
+};
 
-use super::Check;
-use super::LastReload;
-use super::Status;
-use super::build;
-use super::build::CheckView;
-use super::build::Facts;
+use super::build::{CheckView, Facts};
+use super::{Check, LastReload, Status, build};
 
 /// What goes into a status; tests change it before they build.
 pub(crate) struct Sample {

@@ -4,23 +4,10 @@ pub(crate) mod table;
 
 use std::fmt::Write as _;
 
-use super::Backend;
-use super::Frontend;
-use super::FrontendState;
-use super::Server;
-use super::Status;
-use super::notices;
-use super::notices::Notice;
-use super::notices::Severity;
-use super::words::clip;
-use super::words::count;
-use super::words::plain;
-use super::words::size;
-use super::words::span;
-use super::words::things;
-use super::words::wrap;
-use table::Align;
-use table::Column;
+use super::notices::{Notice, Severity};
+use super::words::{clip, count, plain, size, span, things, wrap};
+use super::{Backend, Frontend, FrontendState, Server, Status, notices};
+use table::{Align, Column};
 
 /// Columns of a terminal that nobody has resized.
 pub const WIDTH: usize = 80;

@@ -1,9 +1,5 @@
-use std::io::BufRead as _;
-use std::io::BufReader as BlockingReader;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::os::unix::net::UnixListener as BlockingListener;
-use std::os::unix::net::UnixStream as BlockingStream;
+use std::io::{BufRead as _, BufReader as BlockingReader, Read as _, Write as _};
+use std::os::unix::net::{UnixListener as BlockingListener, UnixStream as BlockingStream};
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

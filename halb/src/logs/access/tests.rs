@@ -1,9 +1,6 @@
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 
-use halb_lb::names::BackendName;
-use halb_lb::names::FrontendName;
-use halb_lb::names::ServerName;
+use halb_lb::names::{BackendName, FrontendName, ServerName};
 
 use super::*;
 

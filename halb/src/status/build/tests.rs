@@ -1,5 +1,4 @@
-use halb_lb::snapshot::Admin;
-use halb_lb::snapshot::Health;
+use halb_lb::snapshot::{Admin, Health};
 
 use crate::status::samples;
 

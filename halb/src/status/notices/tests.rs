@@ -1,8 +1,7 @@
 use halb_lb::snapshot::Admin;
 
 use super::*;
-use crate::status::LastReload;
-use crate::status::samples;
+use crate::status::{LastReload, samples};
 
 fn texts(status: &Status) -> Vec<String> {
     of(status).into_iter().map(|notice| notice.text).collect()

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use halb_lb::snapshot::AcceptPause;
-use halb_lb::snapshot::Admin;
+use halb_lb::snapshot::{AcceptPause, Admin};
 
 use crate::status::samples;
 

@@ -1,5 +1,4 @@
-use halb_lb::names::BackendName;
-use halb_lb::names::ServerName;
+use halb_lb::names::{BackendName, ServerName};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
