@@ -171,6 +171,8 @@ pub struct Relay {
     active_at: Instant,
     /// A side whose socket broke; what it sent before is still passed on.
     dying: Option<Dying>,
+    /// The client broke while the last bytes were on their way to it.
+    last_bytes_lost: bool,
     ended: Option<Ending>,
 }
 
@@ -192,6 +194,7 @@ impl Relay {
             first: Side::Client,
             active_at: now,
             dying: None,
+            last_bytes_lost: false,
             ended: None,
         }
     }
@@ -365,6 +368,7 @@ impl Relay {
     /// The socket of `side` takes no more bytes, ever. What it sent before is still delivered:
     /// a server that answers and closes while the client still speaks is common.
     fn sink_gone(&mut self, side: Side, whole: bool) {
+        self.last_bytes_lost |= side == Side::Client && self.last_bytes_pending();
         let lost = &mut self.flows[side.other().index()];
         lost.held = 0;
         lost.own = 0;
@@ -429,12 +433,13 @@ impl Relay {
         if self.flows[from.index()].held > 0 { from.other() } else { from }
     }
 
-    /// The server has said all it had to say, and the client doesn't have it all yet. Its FIN
-    /// can't have been read, since nothing is read while bytes are held, but it was announced.
+    /// The server has said all it had to say, and the client doesn't have it all yet, or will never
+    /// have it. The server's FIN can't have been read, since nothing is read while bytes are held,
+    /// but it was announced.
     #[must_use]
     pub fn last_bytes_pending(&self) -> bool {
         let flow = &self.flows[Side::Server.index()];
-        flow.closing && !flow.broken && flow.held > 0
+        self.last_bytes_lost || (flow.closing && !flow.broken && flow.held > 0)
     }
 
     /// Payload bytes passed on from this side.

@@ -471,6 +471,8 @@ fn last_bytes_are_pending_only_between_the_servers_fin_and_the_clients_last_byte
     assert!(and_then(&[Closing(Server)]).last_bytes_pending());
     let all_out = [Closing(Server), Writable(Client), Wrote(Client, put(5))];
     assert!(!and_then(&all_out).last_bytes_pending());
+    let lost = [Closing(Server), Writable(Client), Wrote(Client, WriteOutcome::Gone)];
+    assert!(and_then(&lost).last_bytes_pending(), "the client left before it had them");
 }
 
 #[test]
