@@ -10,3 +10,4 @@ mod part;
 mod protocols;
 mod reloading;
 mod shortages;
+mod terminations;
