@@ -6,6 +6,7 @@ mod capacity;
 mod common;
 mod endings;
 mod limits;
+mod lingering;
 mod part;
 mod protocols;
 mod reloading;
