@@ -1,0 +1,23 @@
+//! Virtual IP of halb: decides which node holds the addresses, as VRRPv2 (RFC 3768, with RFC 2338's
+//! passwords) and VRRPv3 (RFC 9568) say.
+//!
+//! ```text
+//!  trackers ──Standing──▶ ┌─────────┐ ──Send──────────▶ sockets
+//!  link ────LinkState───▶ │ Router  │ ──AddAddresses──▶ kernel
+//!  sockets ──Datagram───▶ │ (pure)  │ ──Announce──────▶ gratuitous ARP, unsolicited NA
+//!  clock ──poll_timeout─▶ └─────────┘ ──Transition────▶ log, hooks, journal
+//! ```
+//!
+//! Everything here is pure: it takes `now` and events and returns actions and the next deadline.
+//!
+//! What it keeps:
+//! - A router asks for the addresses to be on the interface if and only if it is active.
+//! - A node that can't serve gives the addresses up only to a node that takes them; if all are
+//!   equally sick, one of them keeps the addresses.
+//! - Nothing from the network can panic or grow memory.
+//!
+//! What it does not do: it opens no socket, changes no address, reads no clock, parses no
+//! configuration file, writes no log and serves no metrics.
+
+pub mod packet;
+pub mod values;
