@@ -11,4 +11,6 @@ mod part;
 mod protocols;
 mod reloading;
 mod shortages;
+mod steering;
 mod terminations;
+mod vanishing;

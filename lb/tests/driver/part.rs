@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::common::PATIENCE;
+use crate::common::{self, PATIENCE};
 
 /// Longest wait for an answer: opening thousands of connections takes a while.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -75,9 +75,7 @@ impl Part {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
+        common::connect(self.address)
     }
 
     /// Descriptors that it has open.
