@@ -292,14 +292,14 @@ fn a_second_daemon_says_that_another_runs_and_leaves_it_alone() {
     let first = site.start();
     let second = Process::spawn(site.command()).unwrap();
     assert_eq!(second.wait(PATIENCE).unwrap(), Exit::Code(1));
-    assert!(second.output().contains("another halb runs here"), "{}", second.output());
+    second.wait_for_line("another halb runs here", PATIENCE).unwrap();
     let third = {
         let mut command = site.command();
         command.arg("--socket").arg(site.path("other.sock"));
         Process::spawn(command).unwrap()
     };
     assert_eq!(third.wait(PATIENCE).unwrap(), Exit::Code(1));
-    assert!(third.output().contains("can't serve status and metrics on"), "{}", third.output());
+    third.wait_for_line("can't serve status and metrics on", PATIENCE).unwrap();
     assert!(!site.path("other.sock").exists());
     site.connect();
     assert_eq!(first.exit(), None);
