@@ -12,5 +12,6 @@ mod protocols;
 mod reloading;
 mod shortages;
 mod steering;
+mod stress;
 mod terminations;
 mod vanishing;
