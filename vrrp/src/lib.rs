@@ -20,4 +20,5 @@
 //! configuration file, writes no log and serves no metrics.
 
 pub mod packet;
+pub mod timers;
 pub mod values;
