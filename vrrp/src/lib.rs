@@ -21,4 +21,5 @@
 
 pub mod packet;
 pub mod timers;
+pub mod track;
 pub mod values;
