@@ -1,14 +1,18 @@
 //! How sessions end on real sockets: FIN and RST in each order, from each side.
 
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use halb_lb::config::Frontend;
 use halb_lb::driver::SessionFilter;
 use halb_lb::snapshot::{Cause, Health, Phase, Termination};
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, getpeername, sendmsg};
 use socket2::SockRef;
 
-use crate::common::{PATIENCE, Running, backend, eventually, frontend, start};
+use crate::common::{PATIENCE, Running, backend, eventually, frontend, greeter, start, take};
 
 /// A client and the server's end of the same session, with halb in between.
 struct Pair {
@@ -142,12 +146,12 @@ fn a_black_holed_connect_ends_by_its_own_timeout_and_moves_on() {
     SockRef::from(&black_hole).listen(0).unwrap();
     let hole = black_hole.local_addr().unwrap();
     let _full = fill_accept_queue(hole);
-    let good = crate::common::greeter("g");
+    let good = greeter("g");
     let mut to = backend("back", &[hole, good]);
     to.connect_timeout = Duration::from_millis(150);
     let running = start(vec![frontend("back")], vec![to]);
     for _ in 0..2 {
-        assert_eq!(crate::common::take(&mut running.connect(), 1), "g");
+        assert_eq!(take(&mut running.connect(), 1), "g");
     }
     let snapshot = running.engine.handle().snapshot();
     assert_eq!(snapshot.backends[0].redispatches, 1);
@@ -217,4 +221,45 @@ fn a_reader_that_sleeps_stops_the_writer_and_gets_every_byte() {
         received += count;
     }
     assert_eq!(received, sent);
+}
+
+/// Keeps this process's socket with that peer open, whatever becomes of its descriptor, as a child
+/// does between fork and exec: a message on its way holds it.
+fn hold_open(peer: SocketAddr) -> [UnixDatagram; 2] {
+    let (here, there) = UnixDatagram::pair().unwrap();
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    let mut numbers =
+        descriptors.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap());
+    let is_the_one = |number: &RawFd| {
+        let found = getpeername::<SockaddrStorage>(*number).ok();
+        let found = found.as_ref().and_then(SockaddrStorage::as_sockaddr_in);
+        found.is_some_and(|found| SocketAddr::V4((*found).into()) == peer)
+    };
+    let found = [numbers.find(is_the_one).unwrap()];
+    let rights = [ControlMessage::ScmRights(&found)];
+    let text = [IoSlice::new(b"x")];
+    sendmsg::<()>(here.as_raw_fd(), &text, &rights, MsgFlags::empty(), None).unwrap();
+    [here, there]
+}
+
+#[test]
+fn a_closed_socket_that_a_child_still_holds_disturbs_no_later_session() {
+    let front = Frontend { accept_proxy: true, ..frontend("back") };
+    let running = start(vec![front], vec![backend("back", &[greeter("x")])]);
+    let handle = running.engine.handle();
+    let mut first = running.connect();
+    first.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+    assert_eq!(take(&mut first, 1), "x");
+    let _held = hold_open(first.local_addr().unwrap());
+    assert_eq!(handle.kill(&SessionFilter::All), 1);
+    eventually("it is gone", || handle.connections() == 0);
+
+    // One of them has the place of the first, whichever thread it was at.
+    let mut next: Vec<_> = (0..4).map(|_| running.connect()).collect();
+    eventually("they are there", || handle.connections() == 4);
+    reset(first);
+    for client in &mut next {
+        client.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+        assert_eq!(take(client, 1), "x");
+    }
 }

@@ -98,8 +98,9 @@ impl Worker {
     pub(super) fn connect_failed(&mut self, key: usize, why: ConnectFailure, now: Instant) {
         let worker = self.index;
         let session = &mut self.sessions[key];
-        session.server = None;
+        let attempt = session.server.take();
         let target = session.target.clone().expect("an attempt has a target");
+        attempt.into_iter().for_each(|mut socket| self.unwatch(&mut socket));
         self.blame(&target, why);
         let session = &mut self.sessions[key];
         match session.attempts.failed(target.server.key, why, &target.backend.options) {

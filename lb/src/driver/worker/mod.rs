@@ -17,6 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
+use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
 use slab::Slab;
 
@@ -129,8 +130,15 @@ impl Worker {
         next.map_or(HEARTBEAT, |next| next.min(HEARTBEAT))
     }
 
-    /// Notes what the kernel says about a socket. A late event for a session that has ended finds
-    /// no session, or a new one to which it is a harmless spurious wake-up.
+    /// Takes a socket out of the poll before it is closed. The close alone would do, but for a child
+    /// between fork and exec: it holds the socket too, and events would go on to come, by then
+    /// perhaps for another session under the same key.
+    fn unwatch(&self, socket: &mut TcpStream) {
+        // Fails only for a socket that was never watched.
+        let _ = self.poll.registry().deregister(socket);
+    }
+
+    /// Notes what the kernel says about a socket.
     fn note(&mut self, event: &Event) {
         let (key, side) = unpack(event.token());
         let Some(session) = self.sessions.get_mut(key) else { return };
