@@ -344,3 +344,21 @@ fn a_hello_may_stand_behind_a_header() {
         assert_eq!(routed.running.record().client.to_string(), SOURCE);
     }
 }
+
+#[test]
+fn ipv6_goes_all_the_way_with_a_source_address_and_a_header() {
+    let listener = TcpListener::bind("[::1]:0").unwrap();
+    let to = Backend {
+        source: Some("::1".parse().unwrap()),
+        send_proxy: Some(ProxyVersion::V1),
+        ..backend("back", &[listener.local_addr().unwrap()])
+    };
+    let front = Frontend { binds: vec!["[::1]:0".parse().unwrap()], ..frontend("back") };
+    let running = start(vec![front], vec![to]);
+    let mut client = running.connect();
+    client.write_all(b"hello").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let (own, engine) = (client.local_addr().unwrap().port(), running.address.port());
+    let expected = format!("PROXY TCP6 ::1 ::1 {own} {engine}\r\nhello");
+    assert_eq!(everything(&accept(&listener)), expected.as_bytes());
+}
