@@ -189,11 +189,15 @@ fn settings(
         return None;
     }
     let checks = backends.iter().flat_map(|draft| draft.targets.clone()).collect();
+    let down: Vec<_> = backends.iter().flat_map(|draft| draft.begin_down.clone()).collect();
     let frontends = frontends.into_iter().map(|draft| draft.frontend).collect();
     let backends = backends.into_iter().map(|draft| draft.backend).collect();
     let Daemon { global, maxconn, log, admin, .. } = daemon;
     match Config::new(frontends, backends, maxconn) {
-        Ok(lb) => Some(Settings { lb, checks, global, log, admin }),
+        Ok(lb) => {
+            let lb = lb.with_servers_down(down);
+            Some(Settings { lb, checks, global, log, admin })
+        }
         Err(error) => {
             sink.report(Diagnostic::error_of_file(error.to_string()).remedy("correct that"));
             None

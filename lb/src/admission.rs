@@ -8,6 +8,6 @@ mod capacity;
 mod list;
 mod rate;
 
-pub use capacity::{Capacity, FDS_PER_CONNECTION, RESERVED_FDS, fits};
+pub use capacity::{Capacity, FDS_PER_CONNECTION, RESERVED_FDS};
 pub use list::AccessList;
 pub use rate::AcceptRate;

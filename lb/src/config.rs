@@ -1,14 +1,14 @@
 //! What the data path is told to do. Values are checked when they are made, so that the rest of
 //! the crate can trust them; nothing here knows a file format.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::names::{BackendName, FrontendName, ServerName};
+use crate::names::{BackendName, FrontendName, ServerName, ServerRef};
 
 /// Everything the data path needs: who listens where, and where connections go.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,7 @@ pub struct Config {
     frontends: Vec<Frontend>,
     backends: Vec<Backend>,
     maxconn: Option<NonZeroU32>,
+    begin_down: BTreeSet<ServerRef>,
 }
 
 /// Why a set of frontends and backends doesn't fit together.
@@ -64,7 +65,21 @@ impl Config {
         for (index, frontend) in frontends.iter().enumerate() {
             check_frontend(frontend, &frontends[..index], &names)?;
         }
-        Ok(Self { frontends, backends, maxconn })
+        Ok(Self { frontends, backends, maxconn, begin_down: BTreeSet::new() })
+    }
+
+    /// The same, but these servers begin as down where they are new: their first check has yet to
+    /// pass.
+    #[must_use]
+    pub fn with_servers_down(mut self, servers: impl IntoIterator<Item = ServerRef>) -> Self {
+        self.begin_down = servers.into_iter().collect();
+        self
+    }
+
+    /// This server begins as down.
+    #[must_use]
+    pub fn begins_down(&self, server: &ServerRef) -> bool {
+        self.begin_down.contains(server)
     }
 
     /// Frontends in the order of the file.

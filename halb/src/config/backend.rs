@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use halb_healthcheck::config::Target;
+use halb_healthcheck::config::{Initial, Target};
 use halb_lb::config::{Backend, Balance, OnDown, ProxyVersion, QueueLimit, Server, Weight};
-use halb_lb::names::{BackendName, ServerName};
+use halb_lb::names::{BackendName, ServerName, ServerRef};
 use toml::de::DeValue;
 
 use crate::config::address::Purpose;
@@ -23,6 +23,8 @@ pub(super) struct BackendDraft {
     pub(super) name_span: Span,
     pub(super) servers: Vec<(SocketAddr, Span)>,
     pub(super) targets: Vec<Target>,
+    /// Servers that serve nobody before their first check has passed.
+    pub(super) begin_down: Vec<ServerRef>,
     pub(super) check: Option<PlacedCheck>,
 }
 
@@ -73,8 +75,10 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<BackendDraft> {
         name: name?,
     };
     let targets = targets(&backend.name, &drafts, check.as_ref());
+    let begin_down = begin_down(&backend.name, &drafts, check.as_ref());
     let check = check.map(CheckDraft::into_placed);
-    Some(BackendDraft { backend, name_span: entry.key_span.clone(), servers, targets, check })
+    let name_span = entry.key_span.clone();
+    Some(BackendDraft { backend, name_span, servers, targets, begin_down, check })
 }
 
 const BALANCES: &[(&str, Balance)] = &[
@@ -207,6 +211,26 @@ fn targets(
             check: check.check.clone(),
         })
         .collect()
+}
+
+fn begin_down(
+    backend: &BackendName,
+    drafts: &[ServerDraft],
+    check: Option<&CheckDraft<'_>>,
+) -> Vec<ServerRef> {
+    let down = |check: &&CheckDraft<'_>| match check.check.initial {
+        Initial::Down | Initial::FullyDown => true,
+        Initial::Up | Initial::FullyUp => false,
+    };
+    if check.filter(down).is_none() {
+        return Vec::new();
+    }
+    let checked = drafts.iter().filter(|draft| draft.checked);
+    let reference = |draft: &ServerDraft| ServerRef {
+        backend: backend.clone(),
+        server: draft.server.name.clone(),
+    };
+    checked.map(reference).collect()
 }
 
 /// A socket of one address family can't connect to the other.

@@ -11,6 +11,20 @@ pub(super) fn raise_descriptors() -> nix::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
 }
 
+/// Connections to the control socket and to the admin address, standard streams, log and event
+/// loops.
+const CONTROL_DESCRIPTORS: u64 = 100;
+
+/// A probe's socket, and what it may read meanwhile: its files, or a script's output.
+const DESCRIPTORS_PER_CHECK: u64 = 3;
+
+/// Descriptors that everything but the data path may need with so many servers under check. A
+/// reload that adds checks doesn't change it: the reserve has room for some dozens more.
+pub(super) fn descriptors_elsewhere(checks: usize) -> u64 {
+    let probes = u64::try_from(checks.min(halb_healthcheck::fleet::PROBES_MAX)).unwrap_or(u64::MAX);
+    CONTROL_DESCRIPTORS + probes * DESCRIPTORS_PER_CHECK
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,17 +6,15 @@ use std::num::NonZeroU32;
 /// A connection holds two: the client's and the server's.
 pub const FDS_PER_CONNECTION: u64 = 2;
 
-/// Descriptors kept for everything that isn't a connection or a pipe: standard streams, listeners,
-/// readiness queues, log, control socket, admin connections, and a probe per server under check.
+/// Descriptors kept at least for everything that isn't a connection or a pipe: standard streams,
+/// listeners, readiness queues, log, control socket, admin connections, and a probe per server
+/// under check.
 pub const RESERVED_FDS: u64 = 200;
 
-/// Connections that `fd_limit` descriptors carry if `reserve` of them are kept, and two for each
-/// of `pipes` that are held whatever happens. Pipes that are given up when descriptors run short
-/// don't count here.
-#[must_use]
-pub fn fits(fd_limit: u64, reserve: u64, pipes: u32) -> u32 {
-    let kept = reserve.saturating_add(2 * u64::from(pipes));
-    let connections = fd_limit.saturating_sub(kept) / FDS_PER_CONNECTION;
+/// Connections that `fd_limit` descriptors carry if `reserve` of them are kept. Pipes don't count:
+/// they are given up when descriptors run short.
+fn fits(fd_limit: u64, reserve: u64) -> u32 {
+    let connections = fd_limit.saturating_sub(reserve) / FDS_PER_CONNECTION;
     u32::try_from(connections).unwrap_or(u32::MAX)
 }
 
@@ -26,16 +24,24 @@ pub fn fits(fd_limit: u64, reserve: u64, pipes: u32) -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     fd_limit: u64,
+    reserve: u64,
     fits: u32,
     configured: Option<NonZeroU32>,
 }
 
 impl Capacity {
-    /// What fits under a hard limit of `fd_limit` descriptors, and under `maxconn` if the operator
-    /// set one.
+    /// What fits under a hard limit of `fd_limit` descriptors of which others need `reserve`, and
+    /// under `maxconn` if the operator set one. At least [`RESERVED_FDS`] are kept.
     #[must_use]
-    pub fn new(fd_limit: u64, configured: Option<NonZeroU32>) -> Self {
-        Self { fd_limit, fits: fits(fd_limit, RESERVED_FDS, 0), configured }
+    pub fn new(fd_limit: u64, reserve: u64, configured: Option<NonZeroU32>) -> Self {
+        let reserve = reserve.max(RESERVED_FDS);
+        Self { fd_limit, reserve, fits: fits(fd_limit, reserve), configured }
+    }
+
+    /// Connections that the descriptors carry, `maxconn` or not; at least one.
+    #[must_use]
+    pub fn fits(&self) -> u32 {
+        self.fits.max(1)
     }
 
     /// Most connections at a time. At least one: with none, nothing could be served, and the
@@ -54,15 +60,15 @@ impl Capacity {
 
 impl fmt::Display for Capacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fd_limit, fits, configured } = self;
+        let Self { fd_limit, reserve, fits, configured } = self;
         let limit = format_args!(
             "the hard limit of {fd_limit} file descriptors carries {fits} connections \
-             ({FDS_PER_CONNECTION} each, {RESERVED_FDS} kept for listeners, checks and control)"
+             ({FDS_PER_CONNECTION} each, {reserve} kept for listeners, checks and control)"
         );
         match configured {
             None => write!(f, "{limit}"),
             Some(maxconn) if self.falls_short() => {
-                let wanted = u64::from(maxconn.get()) * FDS_PER_CONNECTION + RESERVED_FDS;
+                let wanted = u64::from(maxconn.get()) * FDS_PER_CONNECTION + reserve;
                 write!(
                     f,
                     "{limit}, not the {maxconn} of `maxconn`: raise the limit to {wanted} \
@@ -80,27 +86,31 @@ mod tests {
 
     #[test]
     fn twenty_thousand_descriptors_carry_9_900_connections() {
-        assert_eq!(fits(20_000, RESERVED_FDS, 0), 9_900);
-        assert_eq!(fits(20_000, RESERVED_FDS, 96), 9_804);
-        assert_eq!(fits(20_001, RESERVED_FDS, 0), 9_900);
-        assert_eq!(fits(200, RESERVED_FDS, 0), 0);
-        assert_eq!(fits(0, u64::MAX, u32::MAX), 0);
-        assert_eq!(fits(u64::MAX, 0, 0), u32::MAX);
+        assert_eq!(fits(20_000, RESERVED_FDS), 9_900);
+        assert_eq!(fits(20_001, RESERVED_FDS), 9_900);
+        assert_eq!(fits(200, RESERVED_FDS), 0);
+        assert_eq!(fits(0, u64::MAX), 0);
+        assert_eq!(fits(u64::MAX, 0), u32::MAX);
+    }
+
+    #[test]
+    fn a_large_host_keeps_more_for_itself() {
+        assert_eq!(Capacity::new(20_000, 600, None).connections(), 9_700);
     }
 
     #[test]
     fn the_operators_bound_holds_where_it_fits() {
-        let capacity = |maxconn| Capacity::new(20_000, NonZeroU32::new(maxconn));
+        let capacity = |maxconn| Capacity::new(20_000, 0, NonZeroU32::new(maxconn));
         assert_eq!(capacity(0).connections(), 9_900);
         assert_eq!(capacity(5_000).connections(), 5_000);
         assert_eq!(capacity(9_901).connections(), 9_900);
         assert!(capacity(9_901).falls_short() && !capacity(9_900).falls_short());
-        assert_eq!(Capacity::new(3, None).connections(), 1);
+        assert_eq!(Capacity::new(3, 0, None).connections(), 1);
     }
 
     #[test]
     fn the_message_says_what_fits_and_what_to_do() {
-        let words = |maxconn| Capacity::new(20_000, NonZeroU32::new(maxconn)).to_string();
+        let words = |maxconn| Capacity::new(20_000, 0, NonZeroU32::new(maxconn)).to_string();
         let limit = "the hard limit of 20000 file descriptors carries 9900 connections \
                      (2 each, 200 kept for listeners, checks and control)";
         assert_eq!(words(0), limit);

@@ -54,7 +54,13 @@ fn obey(
 
 /// `figures` is answered with counters, `sessions` with how many are listed.
 fn engine(fd_limit: u64, servers: &[&str]) -> Result<(), Box<dyn Error>> {
-    let options = Options { workers: 2, fd_limit, records: None, connect_failed: Arc::new(|_| {}) };
+    let options = Options {
+        workers: 2,
+        fd_limit,
+        fds_elsewhere: 0,
+        records: None,
+        connect_failed: Arc::new(|_| {}),
+    };
     let engine = Engine::start(config(servers)?, options)?;
     let handle = engine.handle();
     println!("{}", handle.snapshot().frontends[0].listeners[0].address);

@@ -1,5 +1,6 @@
 //! The process's file descriptors as the data path shares them: a connection takes two, a pipe
-//! takes two, and a reserve stays free for checks, the admin address and everything else.
+//! takes two, and a reserve stays free for checks, the admin address and everything else. The
+//! operator's bound on connections counts connections alone.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -13,26 +14,32 @@ const TIGHT: u32 = 64;
 /// Counts places: one per connection, one per pipe.
 #[derive(Debug)]
 pub(super) struct Descriptors {
+    /// Most connections.
+    connections_max: AtomicU32,
     /// Connections and pipes that fit together.
     places: AtomicU32,
     connections: AtomicU32,
     pipes: AtomicU32,
     accept_pauses: AtomicU64,
+    /// Records of refused clients that the access log's sink had no room for.
+    records_dropped: AtomicU64,
 }
 
 impl Descriptors {
-    pub(super) fn new(places: u32) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            places: AtomicU32::new(places),
+            connections_max: AtomicU32::new(0),
+            places: AtomicU32::new(0),
             connections: AtomicU32::new(0),
             pipes: AtomicU32::new(0),
             accept_pauses: AtomicU64::new(0),
+            records_dropped: AtomicU64::new(0),
         }
     }
 
     /// Another connection fits.
     pub(super) fn has_room(&self) -> bool {
-        self.used() < self.places()
+        self.connections() < self.connections_max() && self.used() < self.places()
     }
 
     /// A connection was accepted.
@@ -71,11 +78,16 @@ impl Descriptors {
         self.connections.load(Ordering::SeqCst).saturating_add(pipes)
     }
 
-    pub(super) fn places(&self) -> u32 {
+    fn places(&self) -> u32 {
         self.places.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_places(&self, places: u32) {
+    pub(super) fn connections_max(&self) -> u32 {
+        self.connections_max.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn resize(&self, connections_max: u32, places: u32) {
+        self.connections_max.store(connections_max, Ordering::Relaxed);
         self.places.store(places, Ordering::Relaxed);
     }
 
@@ -89,6 +101,14 @@ impl Descriptors {
 
     pub(super) fn accept_paused(&self) {
         self.accept_pauses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn record_dropped(&self) {
+        self.records_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn records_dropped(&self) -> u64 {
+        self.records_dropped.load(Ordering::Relaxed)
     }
 
     pub(super) fn accept_pauses(&self) -> u64 {

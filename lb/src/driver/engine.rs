@@ -1,6 +1,8 @@
 //! Starts and stops the threads of the data path.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
@@ -32,6 +34,8 @@ pub struct Options {
     pub workers: usize,
     /// File descriptors that this process may have open (the soft limit in force).
     pub fd_limit: u64,
+    /// Of these, how many the rest of the process may need: checks, control, logs.
+    pub fds_elsewhere: u64,
     /// Where records of ended connections go. A full channel drops them and counts.
     pub records: Option<SyncSender<ConnectionRecord>>,
     /// Told about each failed connect that is the server's fault.
@@ -85,7 +89,7 @@ impl Engine {
         let poll = Poll::new().map_err(StartError::Threads)?;
         let (dispatcher_mail, dispatcher_inbox) =
             Mailbox::new(poll.registry()).map_err(StartError::Threads)?;
-        let descriptors = Arc::new(Descriptors::new(0));
+        let descriptors = Arc::new(Descriptors::new());
         let heartbeat = Arc::new(Heartbeat::new(epoch));
         let wanted = Arc::new(Wanted::default());
         let view = Arc::new(Mutex::new(Arc::new(View::default())));
@@ -132,7 +136,9 @@ impl Engine {
             wanted,
             view,
             fd_limit: options.fd_limit,
+            reserved_elsewhere: options.fds_elsewhere,
             heartbeat,
+            records: options.records,
         });
         dispatcher.apply(config, Instant::now())?;
         engine.spawn("halb-dispatch".to_owned(), move || dispatcher.run())?;
@@ -144,6 +150,13 @@ impl Engine {
         name: String,
         body: impl FnOnce() + Send + 'static,
     ) -> Result<(), StartError> {
+        // A panic here is a bug, and a data path that lost a thread is worse than none: clients
+        // would be accepted and forgotten. The service manager starts a whole one.
+        let body = move || {
+            if panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
+                process::abort();
+            }
+        };
         let thread = thread::Builder::new().name(name).spawn(body).map_err(StartError::Threads)?;
         self.threads.push(thread);
         Ok(())
@@ -184,7 +197,7 @@ impl Engine {
             worker.send(ToWorker::Exit);
         }
         for thread in self.threads.drain(..) {
-            // A panic was already printed by its thread; the others are still to be joined.
+            // A thread that panicked has ended the process.
             let _ = thread.join();
         }
     }

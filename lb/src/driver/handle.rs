@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::budget::Descriptors;
-use super::mail::{Mailbox, ToDispatcher, ToWorker};
+use super::mail::{Mailbox, Reply, ToDispatcher, ToWorker};
 use super::shared::{Heartbeat, WorkerState};
 use super::view::View;
 use crate::config::{Config, Weight};
@@ -18,6 +18,9 @@ use crate::snapshot::{Admin, Health, ProcessSnapshot, SessionSnapshot, Snapshot,
 /// How long a command waits for a thread of the data path. They answer within a round, far below
 /// a millisecond; a stuck one must not hang the control socket.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Orders older than this are not carried out any more. The rest of [`ANSWER_MAX`] is for the answer.
+const ORDER_AGE_MAX: Duration = Duration::from_secs(4);
 
 /// Which sessions to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +35,16 @@ pub enum SessionFilter {
     All,
 }
 
-/// No server of that name.
+/// Why an order was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no server '{0}'")]
-pub struct UnknownServer(pub ServerRef);
+pub enum OrderError {
+    /// No server of that name.
+    #[error("there is no server '{0}'")]
+    Unknown(ServerRef),
+    /// The data path didn't answer; the order is void.
+    #[error("the data path does not answer; nothing was changed")]
+    Stuck,
+}
 
 /// Why a configuration was not applied. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +57,12 @@ pub enum ApplyError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The data path didn't answer.
+    /// The data path didn't answer; the configuration is void.
     #[error("the data path does not answer")]
     Stuck,
+    /// The engine is stopping.
+    #[error("the data path is stopping")]
+    Stopping,
 }
 
 /// What a new configuration changed, in words fit for a log.
@@ -78,7 +90,8 @@ impl Handle {
     /// on, those of removed servers too. Returns when the change is in force.
     ///
     /// # Errors
-    /// A new address can't be bound; then nothing has changed.
+    /// A new address can't be bound, or the engine stops or doesn't answer; then nothing has
+    /// changed.
     pub fn apply(&self, config: Config) -> Result<Applied, ApplyError> {
         let config = Box::new(config);
         self.ask(|reply| ToDispatcher::Apply { config, reply }).unwrap_or(Err(ApplyError::Stuck))
@@ -93,25 +106,21 @@ impl Handle {
     /// Tells the operator's word on a server.
     ///
     /// # Errors
-    /// No server of that name.
-    pub fn set_admin(&self, server: &ServerRef, admin: Admin) -> Result<(), UnknownServer> {
-        let named = server.clone();
-        self.ask(|reply| ToDispatcher::Admin { server: named, admin, reply })
-            .unwrap_or_else(|| Err(UnknownServer(server.clone())))
+    /// No server of that name, or no answer.
+    pub fn set_admin(&self, server: &ServerRef, admin: Admin) -> Result<(), OrderError> {
+        let server = server.clone();
+        self.ask(|reply| ToDispatcher::Admin { server, admin, reply })
+            .unwrap_or(Err(OrderError::Stuck))
     }
 
     /// Sets a server's weight until the configuration changes it; none: the configured one.
     ///
     /// # Errors
-    /// No server of that name.
-    pub fn set_weight(
-        &self,
-        server: &ServerRef,
-        weight: Option<Weight>,
-    ) -> Result<(), UnknownServer> {
-        let named = server.clone();
-        self.ask(|reply| ToDispatcher::Weight { server: named, weight, reply })
-            .unwrap_or_else(|| Err(UnknownServer(server.clone())))
+    /// No server of that name, or no answer.
+    pub fn set_weight(&self, server: &ServerRef, weight: Option<Weight>) -> Result<(), OrderError> {
+        let server = server.clone();
+        self.ask(|reply| ToDispatcher::Weight { server, weight, reply })
+            .unwrap_or(Err(OrderError::Stuck))
     }
 
     /// State and counters at this moment. Costs the data path nothing.
@@ -134,17 +143,18 @@ impl Handle {
         let workers = || self.0.workers.iter().map(|(_, state)| state);
         ProcessSnapshot {
             connections: u64::from(self.0.descriptors.connections()),
-            connections_max: u64::from(self.0.descriptors.places()),
+            connections_max: u64::from(self.0.descriptors.connections_max()),
             connections_max_reason: view.places_reason.clone(),
             accept_pauses: self.0.descriptors.accept_pauses(),
             pipes: u64::from(self.0.descriptors.pipes()),
-            log_records_dropped: workers().map(|state| state.records_dropped.get()).sum(),
+            log_records_dropped: self.0.descriptors.records_dropped()
+                + workers().map(|state| state.records_dropped.get()).sum::<u64>(),
             dispatcher_heartbeat_age: self.0.heartbeat.age(now),
             workers: workers().map(|state| worker(state)).collect(),
         }
     }
 
-    /// At most `limit` sessions, of one server or of all.
+    /// The `limit` oldest sessions, of one server or of all.
     #[must_use]
     pub fn sessions(&self, server: Option<&ServerRef>, limit: usize) -> Vec<SessionSnapshot> {
         let request = |reply| ToWorker::List { server: server.cloned(), limit, reply };
@@ -167,8 +177,8 @@ impl Handle {
         u64::from(self.0.descriptors.connections())
     }
 
-    pub(super) fn ask<T>(&self, letter: impl FnOnce(mpsc::Sender<T>) -> ToDispatcher) -> Option<T> {
-        let (reply, answer) = mpsc::channel();
+    pub(super) fn ask<T>(&self, letter: impl FnOnce(Reply<T>) -> ToDispatcher) -> Option<T> {
+        let (reply, answer) = Reply::new(Instant::now() + ORDER_AGE_MAX);
         self.0.dispatcher.send(letter(reply));
         answer.recv_timeout(ANSWER_MAX).ok()
     }

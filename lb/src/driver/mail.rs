@@ -19,7 +19,7 @@ use crate::names::{BackendName, ServerRef};
 use crate::pool::ServerKey;
 use crate::snapshot::{Admin, Cause, Health, SessionSnapshot};
 
-use super::handle::{Applied, ApplyError, SessionFilter, UnknownServer};
+use super::handle::{Applied, ApplyError, OrderError, SessionFilter};
 
 /// The token of every thread's waker; no session or listener gets so high a key.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -134,15 +134,37 @@ pub(super) enum ToDispatcher {
     /// A verdict of the checks.
     Health { server: ServerRef, health: Health },
     /// The operator's word.
-    Admin { server: ServerRef, admin: Admin, reply: Sender<Result<(), UnknownServer>> },
+    Admin { server: ServerRef, admin: Admin, reply: Reply<Result<(), OrderError>> },
     /// A weight set at run time; none: the configured one.
-    Weight { server: ServerRef, weight: Option<Weight>, reply: Sender<Result<(), UnknownServer>> },
+    Weight { server: ServerRef, weight: Option<Weight>, reply: Reply<Result<(), OrderError>> },
     /// A new configuration.
-    Apply { config: Box<Config>, reply: Sender<Result<Applied, ApplyError>> },
-    /// Close the listeners, empty the queues; sessions go on.
-    StopAccepting { reply: Sender<()> },
+    Apply { config: Box<Config>, reply: Reply<Result<Applied, ApplyError>> },
+    /// Serve who waits in the listeners, and close them for good; sessions go on.
+    StopAccepting { reply: Reply<()> },
     /// End the thread.
     Exit,
+}
+
+/// Where the answer to an order goes, as long as somebody waits for it. An order that is read too
+/// late isn't carried out: its sender was told that it wasn't.
+#[derive(Debug)]
+pub(super) struct Reply<T> {
+    sender: Sender<T>,
+    until: Instant,
+}
+
+impl<T> Reply<T> {
+    pub(super) fn new(until: Instant) -> (Self, Receiver<T>) {
+        let (sender, receiver) = mpsc::channel();
+        (Self { sender, until }, receiver)
+    }
+
+    pub(super) fn answer(self, now: Instant, carry_out: impl FnOnce() -> T) {
+        if now < self.until {
+            // The asker waits a little longer than `until`.
+            let _ = self.sender.send(carry_out());
+        }
+    }
 }
 
 /// What a session asks the dispatcher.

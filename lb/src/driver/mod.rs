@@ -28,4 +28,4 @@ mod view;
 mod worker;
 
 pub use engine::{Drained, Engine, Hurry, Options, PassiveSignal, StartError};
-pub use handle::{Applied, ApplyError, Handle, SessionFilter, UnknownServer};
+pub use handle::{Applied, ApplyError, Handle, OrderError, SessionFilter};

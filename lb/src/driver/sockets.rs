@@ -140,10 +140,10 @@ pub(super) fn classify(error: &io::Error) -> ConnectFailure {
     }
     match error.raw_os_error() {
         Some(nix::libc::ETIMEDOUT) => ConnectFailure::TimedOut,
-        // EPERM is a local firewall's veto.
-        Some(nix::libc::EADDRNOTAVAIL | nix::libc::EPERM | nix::libc::EAGAIN) => {
-            ConnectFailure::Local
-        }
+        // No port, the address not (yet) here, or a local firewall's veto.
+        Some(
+            nix::libc::EADDRINUSE | nix::libc::EADDRNOTAVAIL | nix::libc::EAGAIN | nix::libc::EPERM,
+        ) => ConnectFailure::Local,
         _ => ConnectFailure::Refused,
     }
 }

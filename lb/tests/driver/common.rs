@@ -84,7 +84,10 @@ pub(crate) fn start_with(
     backends: Vec<Backend>,
     fd_limit: u64,
 ) -> Running {
-    let config = Config::new(frontends, backends, None).unwrap();
+    start_config(Config::new(frontends, backends, None).unwrap(), fd_limit)
+}
+
+pub(crate) fn start_config(config: Config, fd_limit: u64) -> Running {
     let (record_sink, records) = sync_channel(1024);
     let (failed, failures) = sync_channel(1024);
     let engine = Engine::start(
@@ -92,6 +95,7 @@ pub(crate) fn start_with(
         Options {
             workers: 2,
             fd_limit,
+            fds_elsewhere: 0,
             records: Some(record_sink),
             connect_failed: Arc::new(move |server| drop(failed.try_send(server.clone()))),
         },

@@ -5,11 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use halb_lb::config::{MaxAge, QueueLimit};
+use halb_lb::config::{Config, MaxAge, QueueLimit};
 use halb_lb::snapshot::{AcceptPause, Cause, Health, Phase, Termination};
 
 use crate::common::{
-    PATIENCE, Running, backend, eventually, frontend, greeter, start, start_with, take,
+    PATIENCE, Running, backend, eventually, frontend, greeter, start, start_config, start_with,
+    take,
 };
 
 fn paused(running: &Running) -> Option<AcceptPause> {
@@ -56,6 +57,33 @@ fn beyond_what_the_descriptors_carry_clients_wait() {
 }
 
 #[test]
+fn pipes_take_nothing_from_the_operators_bound() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = backend("back", &[listener.local_addr().unwrap()]);
+    let config = Config::new(vec![frontend("back")], vec![to], NonZeroU32::new(4)).unwrap();
+    let running = start_config(config, 4096);
+    let handle = running.engine.handle();
+    // None of the clients reads, so that bytes stay in pipes.
+    let mut pairs: Vec<_> = (0..4)
+        .map(|_| {
+            let client = running.connect();
+            let (server, _) = listener.accept().unwrap();
+            server.set_nonblocking(true).unwrap();
+            (client, server)
+        })
+        .collect();
+    let chunk = vec![7; 1 << 20];
+    eventually("pipes are in use", || {
+        for (_, server) in &mut pairs {
+            let _ = server.write(&chunk); // full is what it is to be
+        }
+        handle.snapshot().process.pipes > 0
+    });
+    let process = handle.snapshot().process;
+    assert_eq!((process.connections, process.connections_max), (4, 4));
+}
+
+#[test]
 fn the_accept_rate_holds_clients_back_and_serves_them_all() {
     let mut front = frontend("back");
     front.accept_rate = NonZeroU32::new(50);
@@ -74,6 +102,7 @@ fn denied_clients_are_refused_and_counted() {
     front.deny = vec!["127.0.0.1/32".parse().unwrap()];
     let running = start(vec![front], vec![backend("back", &[greeter("x")])]);
     assert!(running.connect().read(&mut [0; 1]).is_err());
+    assert_eq!(running.record().termination, Termination(Cause::Proxy, Phase::Request));
     let snapshot = running.engine.handle().snapshot();
     assert_eq!((snapshot.frontends[0].denied, snapshot.frontends[0].accepted), (1, 0));
 }

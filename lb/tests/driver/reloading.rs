@@ -9,10 +9,10 @@ use std::thread;
 
 use halb_lb::config::{Backend, Config, Frontend, OnDown};
 use halb_lb::driver::ApplyError;
-use halb_lb::names::{BackendName, ServerName, ServerRef};
+use halb_lb::names::{BackendName, FrontendName, ServerName, ServerRef};
 use halb_lb::snapshot::{Admin, Health};
 
-use crate::common::{PATIENCE, backend, eventually, frontend, greeter, start, take};
+use crate::common::{PATIENCE, backend, eventually, frontend, greeter, start, start_config, take};
 
 fn config(frontend: Frontend, backends: Vec<Backend>) -> Config {
     Config::new(vec![frontend], backends, None).unwrap()
@@ -85,6 +85,46 @@ fn an_address_in_use_changes_nothing_and_says_which() {
 }
 
 #[test]
+fn a_failed_reload_leaves_leaving_listeners_on_their_way() {
+    let backends = vec![backend("back", &[greeter("a")])];
+    let mut second = frontend("back");
+    second.name = FrontendName::new("second").unwrap();
+    second.binds = vec![format!("127.0.0.1:{}", free_port()).parse().unwrap()];
+    let first = fixed("back", &format!("127.0.0.1:{}", free_port()));
+    let running = start(vec![first.clone(), second.clone()], backends.clone());
+    let handle = running.engine.handle();
+    handle.apply(config(first.clone(), backends.clone())).unwrap();
+
+    // The second frontend is on its way out, and is wanted again with an address that is taken.
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut bad = second.clone();
+    bad.binds.push(occupied.local_addr().unwrap());
+    let again = Config::new(vec![first, bad], backends, None).unwrap();
+    assert!(handle.apply(again).is_err());
+    eventually("the second frontend is gone", || TcpStream::connect(second.binds[0]).is_err());
+    assert_eq!(take(&mut running.connect(), 1), "a", "the first one serves on");
+}
+
+#[test]
+fn a_server_that_begins_as_down_gets_nobody_before_its_first_verdict() {
+    let front = frontend("back");
+    let both = backend("back", &[greeter("a"), greeter("b")]);
+    let begin = Config::new(vec![front.clone()], vec![both.clone()], None).unwrap();
+    let running = start_config(begin.with_servers_down([server("s1")]), 4096);
+    let answers = || (0..4).map(|_| take(&mut running.connect(), 1)).collect::<String>();
+    assert_eq!(answers(), "aaaa");
+    let handle = running.engine.handle();
+    handle.set_health(&server("s1"), Health::Up);
+    assert_eq!(answers().matches('b').count(), 2);
+    // A reload that changes something else doesn't take the verdict back.
+    let mut changed = both;
+    changed.retries = 1;
+    let again = config(front, vec![changed]).with_servers_down([server("s1")]);
+    handle.apply(again).unwrap();
+    assert_eq!(answers().matches('b').count(), 2);
+}
+
+#[test]
 fn a_wildcard_listener_can_be_replaced_by_a_narrower_one() {
     let port = free_port();
     let backends = vec![backend("back", &[greeter("a")])];
@@ -105,6 +145,7 @@ fn a_second_engine_on_the_same_port_fails_loudly() {
     let options = halb_lb::driver::Options {
         workers: 1,
         fd_limit: 1024,
+        fds_elsewhere: 0,
         records: None,
         connect_failed: Arc::new(|_| {}),
     };

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 
 use super::super::mail::{Adopted, Opening, Ticket, ToWorker};
+use super::super::shared::FrontendNow;
 use super::super::sockets::{is_shortage, reset};
 use super::Dispatcher;
 use super::routing::Routed;
 use crate::admission::AcceptRate;
-use crate::snapshot::AcceptPause;
+use crate::snapshot::{AcceptPause, Cause, ConnectionRecord, Phase, Termination};
 
 /// Connections accepted from one listener before the next one gets its turn and mail is read.
 const BATCH: usize = 64;
@@ -68,7 +69,8 @@ impl Dispatcher {
         let most = self.frontends[frontend].now.options.backlog.get();
         self.listeners[key].ready = true;
         for _ in 0..most {
-            if !self.listeners[key].ready || self.shortage_until.is_some() {
+            let short = self.shortage_until.is_some_and(|until| now < until);
+            if !self.listeners[key].ready || short {
                 return;
             }
             self.accept_one(key, now);
@@ -124,16 +126,18 @@ impl Dispatcher {
         if let Some(rate) = &mut frontend.rate {
             rate.take(now);
         }
-        if !frontend.access.permits(client.ip()) {
-            frontend.now.stats.denied_at_accept.add(1);
-            reset(stream);
-            return;
-        }
-        frontend.now.stats.accepted.add(1);
-        let frontend = Arc::clone(&frontend.now);
-        self.descriptors.connection_opens();
         let id = self.next_id;
         self.next_id += 1;
+        let permitted = frontend.access.permits(client.ip());
+        let frontend = Arc::clone(&frontend.now);
+        if !permitted {
+            reset(stream);
+            frontend.stats.denied_at_accept.add(1);
+            self.report_denied(id, client, &frontend);
+            return;
+        }
+        frontend.stats.accepted.add(1);
+        self.descriptors.connection_opens();
 
         let worker = self.least_busy();
         let ticket = Ticket { worker, id };
@@ -152,6 +156,30 @@ impl Dispatcher {
         state.adopted.add(1);
         let adopted = Adopted { id, stream, client, accepted_at: now, frontend, opening };
         mailbox.send(ToWorker::Adopt(Box::new(adopted)));
+    }
+
+    /// One record for a client that the lists refuse.
+    fn report_denied(&self, id: u64, client: SocketAddr, frontend: &FrontendNow) {
+        let record = ConnectionRecord {
+            id,
+            client,
+            frontend: frontend.options.name.clone(),
+            backend: None,
+            server: None,
+            wait: Duration::ZERO,
+            connect: None,
+            total: Duration::ZERO,
+            bytes_in: 0,
+            bytes_out: 0,
+            termination: Termination(Cause::Proxy, Phase::Request),
+            retries: 0,
+            redispatched: false,
+        };
+        if let Some(records) = self.records.as_ref().filter(|_| frontend.options.access_log)
+            && records.try_send(record).is_err()
+        {
+            self.descriptors.record_dropped();
+        }
     }
 
     /// The worker with the fewest sessions; ties in turn.

@@ -1,6 +1,7 @@
 //! A new configuration: first everything that can fail, then everything that can't.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +14,8 @@ use super::{BackendEntry, Dispatcher, FrontendEntry, Servers, listeners};
 use crate::admission::{AcceptRate, AccessList, Capacity};
 use crate::config::{Backend, Config, Frontend};
 use crate::names::{BackendName, FrontendName};
-use crate::pool::{Pool, PoolChange, ServerKey};
+use crate::pool::{Effect, Pool, PoolChange, ServerKey};
+use crate::snapshot::Health;
 
 impl Dispatcher {
     /// Goes over to `config`.
@@ -25,13 +27,16 @@ impl Dispatcher {
         config: Config,
         now: Instant,
     ) -> Result<Applied, ApplyError> {
+        if self.stopped {
+            return Err(ApplyError::Stopping);
+        }
         let mut applied = Applied::default();
-        let opened = self.open_listeners(&config, &mut applied)?;
-        self.retire_listeners(&config, now, &mut applied);
+        let opened = self.open_listeners(&config)?;
+        self.keep_and_retire_listeners(&config, now, &mut applied);
         self.apply_frontends(&config, &opened, now, &mut applied);
         self.apply_backends(&config, now, &mut applied);
-        let capacity = Capacity::new(self.fd_limit, config.maxconn());
-        self.descriptors.set_places(capacity.connections());
+        let capacity = Capacity::new(self.fd_limit, self.reserved_fds(), config.maxconn());
+        self.descriptors.resize(capacity.connections(), capacity.fits());
         self.places_reason = capacity.to_string();
         self.expire_waiters(now);
         self.serve_queues(now);
@@ -39,37 +44,46 @@ impl Dispatcher {
         Ok(applied)
     }
 
-    /// Opens what isn't open yet; all or nothing.
-    fn open_listeners(
-        &mut self,
-        config: &Config,
-        applied: &mut Applied,
-    ) -> Result<Vec<usize>, ApplyError> {
+    /// Descriptors that aren't for connections: the rest of the process's, a poll and a waker for
+    /// each thread, and listeners.
+    fn reserved_fds(&self) -> u64 {
+        let threads = self.workers.len() as u64 + 1;
+        self.reserved_elsewhere + 2 * threads + self.listeners.len() as u64
+    }
+
+    /// Opens what isn't open yet. All or nothing, and whatever is open stays as it is: this is the
+    /// one step that can fail.
+    fn open_listeners(&mut self, config: &Config) -> Result<Vec<usize>, ApplyError> {
         let mut opened = Vec::new();
+        let mut failure = None;
         for frontend in config.frontends() {
             for address in &frontend.binds {
-                if let Some(key) = self.listener_at(*address) {
-                    let stays = self.listeners[key].stay();
-                    stays.map_err(|source| ApplyError::Listen { address: *address, source })?;
+                if failure.is_some() || self.listener_at(*address).is_some() {
                     continue;
                 }
                 let outgoing = self.outgoing_on_port(config, address.port());
                 let registry = self.poll.registry();
-                let list = &mut self.listeners;
-                match listeners::open(list, registry, *address, frontend, &outgoing) {
+                match listeners::open(&mut self.listeners, registry, *address, frontend, &outgoing)
+                {
                     Ok(key) => opened.push(key),
-                    Err(error) => {
-                        opened.into_iter().for_each(|key| drop(self.listeners.remove(key)));
-                        return Err(error);
-                    }
+                    Err(error) => failure = Some(error),
                 }
-                applied.changes.push(format!("frontend {}: listens on {address}", frontend.name));
             }
         }
-        Ok(opened)
+        for (_, listener) in &self.listeners {
+            // An option of an open socket; nothing to be done where it fails.
+            let _ = sockets::allow_overlap(&listener.socket, false);
+        }
+        match failure {
+            None => Ok(opened),
+            Some(failure) => {
+                opened.into_iter().for_each(|key| drop(self.listeners.remove(key)));
+                Err(failure)
+            }
+        }
     }
 
-    fn listener_at(&self, address: std::net::SocketAddr) -> Option<usize> {
+    fn listener_at(&self, address: SocketAddr) -> Option<usize> {
         let found = self.listeners.iter().find(|(_, listener)| listener.address == address);
         found.map(|(key, _)| key)
     }
@@ -84,13 +98,21 @@ impl Dispatcher {
             .collect()
     }
 
-    /// Sends listeners away that the new configuration doesn't have.
-    fn retire_listeners(&mut self, config: &Config, now: Instant, applied: &mut Applied) {
-        let stays = |address| config.frontends().iter().any(|f| f.binds.contains(address));
+    /// Keeps the listeners that the new configuration has, those about to leave as well, and sends
+    /// the others away.
+    fn keep_and_retire_listeners(&mut self, config: &Config, now: Instant, applied: &mut Applied) {
+        let stays = |address: SocketAddr| {
+            config.frontends().iter().any(|frontend| frontend.binds.contains(&address))
+        };
+        for (_, listener) in &mut self.listeners {
+            if stays(listener.address) {
+                listener.stay();
+            }
+        }
         let outgoing: Vec<usize> = self
             .listeners
             .iter()
-            .filter(|(_, listener)| listener.closes_at.is_none() && !stays(&listener.address))
+            .filter(|(_, listener)| listener.closes_at.is_none() && !stays(listener.address))
             .map(|(key, _)| key)
             .collect();
         for key in outgoing {
@@ -121,8 +143,9 @@ impl Dispatcher {
         }
     }
 
-    /// Closes all listeners, after serving who waits in them.
+    /// Closes all listeners for good, after serving who waits in them.
     pub(super) fn stop_accepting(&mut self, now: Instant) {
+        self.stopped = true;
         let keys: Vec<usize> = self.listeners.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.empty_queue(key, now);
@@ -155,7 +178,7 @@ impl Dispatcher {
                 }
                 Some(_) => {}
             }
-            let listeners = self.assign_listeners(index, frontend, opened);
+            let listeners = self.assign_listeners(index, frontend, opened, applied);
             self.frontends.push(frontend_entry(
                 frontend,
                 before,
@@ -192,6 +215,7 @@ impl Dispatcher {
         index: usize,
         frontend: &Frontend,
         opened: &[usize],
+        applied: &mut Applied,
     ) -> Vec<usize> {
         let mut own = Vec::with_capacity(frontend.binds.len());
         for (key, listener) in &mut self.listeners {
@@ -199,7 +223,10 @@ impl Dispatcher {
                 continue;
             }
             listener.frontend = index;
-            if !opened.contains(&key) {
+            if opened.contains(&key) {
+                let address = listener.address;
+                applied.changes.push(format!("frontend {}: listens on {address}", frontend.name));
+            } else {
                 // Socket options of an open listener fail only for bad values, which the
                 // configuration can't hold.
                 let _ = sockets::reconfigure(&listener.socket, frontend.backlog, &frontend.client);
@@ -216,10 +243,10 @@ impl Dispatcher {
             .collect();
         for backend in config.backends() {
             let entry = match former.remove(&backend.name) {
-                Some(entry) => entry.change(backend, self.workers.len(), now, applied),
+                Some(entry) => entry.change(backend, config, self.workers.len(), now, applied),
                 None => {
                     applied.changes.push(format!("backend {} added", backend.name));
-                    BackendEntry::new(backend, self.workers.len())
+                    BackendEntry::new(backend, config, self.workers.len(), now)
                 }
             };
             self.backends.push(entry);
@@ -261,7 +288,7 @@ fn frontend_entry(
 }
 
 impl BackendEntry {
-    fn new(backend: &Backend, workers: usize) -> Self {
+    fn new(backend: &Backend, config: &Config, workers: usize, now: Instant) -> Self {
         let stats = Arc::new(BackendStats::new(workers));
         let mut entry = Self {
             now: Arc::new(BackendNow { options: backend.clone(), stats }),
@@ -271,12 +298,14 @@ impl BackendEntry {
         };
         let keys: Vec<ServerKey> = entry.pool.servers().map(|view| view.key).collect();
         entry.share(&keys, workers);
+        entry.begin(&keys, config, now);
         entry
     }
 
     fn change(
         mut self,
         backend: &Backend,
+        config: &Config,
         workers: usize,
         now: Instant,
         applied: &mut Applied,
@@ -286,8 +315,10 @@ impl BackendEntry {
         }
         let before = Arc::clone(&self.now);
         let PoolChange { added, revived, removed, kept, wake_queue: _ } =
-            self.pool.apply(backend.clone(), now);
+            self.pool.apply(backend.clone(), now); // queues are served after every change
         self.share(&added, workers);
+        self.begin(&added, config, now);
+        self.begin(&revived, config, now);
         self.removed = false;
         let stats = Arc::clone(&self.now.stats);
         self.now = Arc::new(BackendNow { options: backend.clone(), stats });
@@ -320,6 +351,17 @@ impl BackendEntry {
         let _: PoolChange = self.pool.apply(options, now);
         self.removed = true;
         self
+    }
+
+    /// Gives new servers the health that they begin with.
+    fn begin(&mut self, keys: &[ServerKey], config: &Config, now: Instant) {
+        for key in keys {
+            let reference = self.servers.0.get(key).map(|server| server.reference());
+            if reference.is_some_and(|reference| config.begins_down(&reference)) {
+                // They have no sessions yet, and queues are served after every change.
+                let _: Effect = self.pool.set_health(*key, Health::Down, now);
+            }
+        }
     }
 
     fn share(&mut self, keys: &[ServerKey], workers: usize) {

@@ -8,7 +8,7 @@ mod routing;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use slab::Slab;
 
 use self::listeners::Listener;
 use super::budget::Descriptors;
-use super::handle::UnknownServer;
+use super::handle::OrderError;
 use super::mail::{Mailbox, Ticket, ToDispatcher, ToWorker, WAKER};
 use super::random::Random;
 use super::shared::{BackendNow, FrontendNow, Heartbeat, ServerShared, Wanted, WorkerState};
@@ -26,7 +26,7 @@ use crate::admission::{AcceptRate, AccessList};
 use crate::config::OnDown;
 use crate::names::{BackendName, ServerRef};
 use crate::pool::{Effect, Loads, Pool, ServerKey};
-use crate::snapshot::{Admin, Cause, Health};
+use crate::snapshot::{Admin, Cause, ConnectionRecord, Health};
 
 /// Readiness events taken at a time: listeners and the waker.
 const EVENTS_MAX: usize = 256;
@@ -46,7 +46,9 @@ pub(super) struct Parts {
     pub(super) wanted: Arc<Wanted>,
     pub(super) view: Arc<Mutex<Arc<View>>>,
     pub(super) fd_limit: u64,
+    pub(super) reserved_elsewhere: u64,
     pub(super) heartbeat: Arc<Heartbeat>,
+    pub(super) records: Option<SyncSender<ConnectionRecord>>,
 }
 
 /// The thread's own data.
@@ -58,6 +60,8 @@ pub(super) struct Dispatcher {
     wanted: Arc<Wanted>,
     view: Arc<Mutex<Arc<View>>>,
     fd_limit: u64,
+    /// Descriptors that the rest of the process may need.
+    reserved_elsewhere: u64,
 
     listeners: Slab<Listener>,
     frontends: Vec<FrontendEntry>,
@@ -73,8 +77,11 @@ pub(super) struct Dispatcher {
     shortage_until: Option<Instant>,
     swept_at: Instant,
     heartbeat: Arc<Heartbeat>,
+    records: Option<SyncSender<ConnectionRecord>>,
     /// Something that readers see has changed.
     unpublished: bool,
+    /// No listener is opened any more.
+    stopped: bool,
     exit: bool,
 }
 
@@ -115,6 +122,7 @@ impl Dispatcher {
             wanted: parts.wanted,
             view: parts.view,
             fd_limit: parts.fd_limit,
+            reserved_elsewhere: parts.reserved_elsewhere,
             listeners: Slab::new(),
             frontends: Vec::new(),
             backends: Vec::new(),
@@ -126,7 +134,9 @@ impl Dispatcher {
             shortage_until: None,
             swept_at: Instant::now(),
             heartbeat: parts.heartbeat,
+            records: parts.records,
             unpublished: false,
+            stopped: false,
             exit: false,
         }
     }
@@ -151,8 +161,10 @@ impl Dispatcher {
             }
             self.read_mail(now);
             self.keep_time(now);
-            self.serve_queues(now);
             self.accept(now);
+            // Last: a server that became free after a choice above fell on "wait" is seen here, or
+            // by the wake-up that this asks for.
+            self.serve_queues(now);
             if self.unpublished {
                 self.publish();
             }
@@ -175,26 +187,20 @@ impl Dispatcher {
                         pool.set_health(key, health, now)
                     });
                     // A verdict on a server that was removed meanwhile is void.
-                    let _: Result<(), UnknownServer> = changed;
+                    let _: Result<(), OrderError> = changed;
                 }
-                ToDispatcher::Admin { server, admin, reply } => {
-                    let changed = self.change(&server, Cause::Killed, |pool, key| {
-                        pool.set_admin(key, admin, now)
-                    });
-                    let _ = reply.send(changed);
-                }
-                ToDispatcher::Weight { server, weight, reply } => {
-                    let changed = self.change(&server, Cause::Killed, |pool, key| {
-                        pool.set_weight(key, weight, now)
-                    });
-                    let _ = reply.send(changed);
-                }
+                ToDispatcher::Admin { server, admin, reply } => reply.answer(now, || {
+                    self.change(&server, Cause::Killed, |pool, key| pool.set_admin(key, admin, now))
+                }),
+                ToDispatcher::Weight { server, weight, reply } => reply.answer(now, || {
+                    let set = |pool: &mut Pool, key| pool.set_weight(key, weight, now);
+                    self.change(&server, Cause::Killed, set)
+                }),
                 ToDispatcher::Apply { config, reply } => {
-                    let _ = reply.send(self.apply(*config, now));
+                    reply.answer(now, || self.apply(*config, now));
                 }
                 ToDispatcher::StopAccepting { reply } => {
-                    self.stop_accepting(now);
-                    let _ = reply.send(());
+                    reply.answer(now, || self.stop_accepting(now));
                 }
                 ToDispatcher::Exit => self.exit = true,
             }
@@ -207,8 +213,8 @@ impl Dispatcher {
         server: &ServerRef,
         cause: Cause,
         change: impl FnOnce(&mut Pool, ServerKey) -> Effect,
-    ) -> Result<(), UnknownServer> {
-        let unknown = || UnknownServer(server.clone());
+    ) -> Result<(), OrderError> {
+        let unknown = || OrderError::Unknown(server.clone());
         let entry = self.backend_mut(&server.backend).ok_or_else(unknown)?;
         let key = entry.pool.find(&server.server).ok_or_else(unknown)?;
         let effect = change(&mut entry.pool, key);

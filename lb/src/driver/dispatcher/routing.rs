@@ -90,9 +90,9 @@ impl Dispatcher {
         // Raised before looking: whoever ends a session after the look wakes us again.
         self.wanted.raise();
         for index in 0..self.backends.len() {
-            let random = self.random.next();
-            let entry = &mut self.backends[index];
-            while let Some((id, key)) = entry.pool.next_waiter(&entry.servers, now, random) {
+            let Self { backends, random, .. } = self;
+            let entry = &mut backends[index];
+            while let Some((id, key)) = entry.pool.next_waiter(&entry.servers, now, random.next()) {
                 let target = entry.assign(key);
                 if let Some((ticket, _)) = self.waiting.remove(&id) {
                     self.workers[ticket.worker].0.send(ToWorker::Assign { ticket, target });

@@ -139,6 +139,7 @@ fn a_failed_connect_is_blamed_on_whom_it_should_be() {
         (libc::EHOSTUNREACH, Refused),
         (libc::ENETUNREACH, Refused),
         (libc::ETIMEDOUT, TimedOut),
+        (libc::EADDRINUSE, Local),
         (libc::EADDRNOTAVAIL, Local),
         (libc::EMFILE, Local),
         (libc::ENFILE, Local),

@@ -1,5 +1,6 @@
 //! What the dispatcher tells a worker.
 
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,9 +46,9 @@ impl Worker {
                         (Some(server), Some(target)) => target.server.reference() == *server,
                         (Some(_), None) => false,
                     };
-                    let sessions = self.sessions.iter().map(|(_, session)| session);
-                    let listed = sessions.filter(|session| is_listed(session)).take(limit);
-                    let _ = reply.send(listed.map(|session| describe(session, now)).collect());
+                    let oldest = self.oldest(limit, is_listed);
+                    let describe = |key: &usize| describe(&self.sessions[*key], now);
+                    let _ = reply.send(oldest.iter().map(describe).collect());
                 }
                 ToWorker::Exit => self.exit = true,
             }
@@ -63,7 +64,7 @@ impl Worker {
         let mut session = Session::new(adopted, now);
         if let Some(age) = session.frontend.options.max_age {
             let age = age.age + self.random.up_to(age.jitter);
-            session.doom(session.accepted_at + age, End::Relayed(crate::session::Ending::Expired));
+            session.expires_at = session.accepted_at.checked_add(age);
         }
         let entry = self.sessions.vacant_entry();
         let key = entry.key();
@@ -122,6 +123,18 @@ impl Worker {
             self.end(*key, End::Killed(Cause::Killed), now);
         }
         keys.len() as u64
+    }
+
+    /// Keys of the sessions with the `limit` lowest ids among those that match.
+    fn oldest(&self, limit: usize, matches: impl Fn(&Session) -> bool) -> Vec<usize> {
+        let mut heap = BinaryHeap::with_capacity(limit.min(self.sessions.len()) + 1);
+        for (key, session) in self.sessions.iter().filter(|(_, session)| matches(session)) {
+            heap.push((session.id, key));
+            if heap.len() > limit {
+                heap.pop();
+            }
+        }
+        heap.into_iter().map(|(_, key)| key).collect()
     }
 
     fn keys_of(&self, matches: impl Fn(&Session) -> bool) -> Vec<usize> {

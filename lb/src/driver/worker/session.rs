@@ -32,7 +32,9 @@ pub(super) struct Session {
     pub(super) accepted_at: Instant,
     pub(super) chosen_at: Option<Instant>,
     pub(super) connected_in: Option<Duration>,
-    /// When it ends in any case, and why: a kill under way, or its greatest age.
+    /// When it reaches its greatest age.
+    pub(super) expires_at: Option<Instant>,
+    /// A kill under way: when, and why.
     pub(super) doomed: Option<(Instant, End)>,
 
     /// What the kernel said about each side before the relay could be told.
@@ -108,6 +110,7 @@ impl Session {
             held: [Held::Nothing, Held::Nothing],
             accepted_at,
             connected_in: None,
+            expires_at: None,
             doomed: None,
             readable: [false; 2],
             closing: [false; 2],
@@ -173,7 +176,7 @@ impl Session {
         Limits {
             idle: frontend.idle_timeout,
             fin: [client_fin, server_fin.unwrap_or(client_fin)],
-            expires_at: None,
+            expires_at: self.expires_at,
         }
     }
 
