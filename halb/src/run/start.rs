@@ -59,6 +59,7 @@ pub(super) async fn start(
     let options = Options {
         workers: workers(&settings),
         fd_limit,
+        fds_elsewhere: limits::descriptors_elsewhere(settings.checks.len()),
         records: Some(records),
         connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
     };
