@@ -20,7 +20,7 @@ const CONNECTIONS: u64 = 400;
 const FURTHER: usize = 50;
 
 fn is_waiting(client: &mut TcpStream) -> bool {
-    client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let read = client.read(&mut [0]);
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)

@@ -1,6 +1,7 @@
 //! A server that comes back gets its share little by little.
 
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use halb_lab::Loopback;
@@ -49,6 +50,8 @@ fn a_server_that_comes_back_ramps_up_over_slow_start() {
     while up.elapsed() < SLOW_START {
         let at = up.elapsed();
         visits.push((at, visit(frontend, 3).1));
+        // Enough to count on, and no flood of connections that wait for their last segment.
+        thread::sleep(Duration::from_millis(2));
     }
     let quarter = SLOW_START / 4;
     let shares = [0, 1, 2, 3].map(|n| new_share(&visits, quarter * n, quarter * (n + 1)));
