@@ -21,7 +21,7 @@ pub(super) fn setup_outcome(error: &(dyn Error + 'static)) -> Outcome {
 }
 
 fn judge(kind: FailureKind, detail: &str, error: &(dyn Error + 'static)) -> Outcome {
-    if errno(error).is_some_and(is_local) {
+    if errno(error).is_some_and(|errno| is_shortage(errno) || is_veto(kind, errno)) {
         Outcome::inconclusive(detail)
     } else {
         Outcome::failed(kind, detail)
@@ -31,7 +31,8 @@ fn judge(kind: FailureKind, detail: &str, error: &(dyn Error + 'static)) -> Outc
 /// Errors that say nothing of the server: this host has no more descriptors, memory, ports, source
 /// addresses or processes to ask it with. Unreachable networks and hosts are not among them: that
 /// is what clients of this host meet as well, and a host that lost its power looks like that.
-fn is_local(errno: Errno) -> bool {
+/// The data path holds the same errors against nobody when it connects for a client.
+fn is_shortage(errno: Errno) -> bool {
     matches!(
         errno,
         Errno::EMFILE
@@ -42,6 +43,22 @@ fn is_local(errno: Errno) -> bool {
             | Errno::EADDRINUSE
             | Errno::EAGAIN
     )
+}
+
+/// A firewall of this host forbids to connect or to send. Of files and programs the same number is
+/// what any other is: a check that can't be made.
+fn is_veto(kind: FailureKind, errno: Errno) -> bool {
+    let on_network = match kind {
+        FailureKind::Connect | FailureKind::Tls | FailureKind::Response => true,
+        FailureKind::Setup
+        | FailureKind::ConnectTimeout
+        | FailureKind::TlsTimeout
+        | FailureKind::ResponseTimeout
+        | FailureKind::Status
+        | FailureKind::ScriptTimeout
+        | FailureKind::Script => false,
+    };
+    on_network && errno == Errno::EPERM
 }
 
 /// The first error number in the chain of causes.
@@ -78,7 +95,9 @@ mod tests {
 
     #[test]
     fn each_error_number_has_its_side() {
+        // The same rows as in the data path's table, where they are about a client's connect.
         let local = [
+            Errno::EPERM,
             Errno::EMFILE,
             Errno::ENFILE,
             Errno::ENOMEM,
@@ -95,7 +114,6 @@ mod tests {
             Errno::EHOSTUNREACH,
             Errno::ENETUNREACH,
             Errno::ENETDOWN,
-            Errno::EPERM,
             Errno::EACCES,
             Errno::ENOENT,
         ];
@@ -107,6 +125,19 @@ mod tests {
         for errno in servers {
             assert!(matches!(judge(errno), Outcome::Failed { .. }), "{errno}");
         }
+    }
+
+    #[test]
+    fn a_firewalls_veto_is_told_from_a_file_that_may_not_be_used() {
+        let judged = |kind| {
+            matches!(
+                outcome(kind, "x", &io::Error::from(Errno::EPERM)),
+                Outcome::Inconclusive { .. }
+            )
+        };
+        assert!(judged(FailureKind::Connect) && judged(FailureKind::Tls));
+        assert!(judged(FailureKind::Response));
+        assert!(!judged(FailureKind::Setup) && !judged(FailureKind::Script));
     }
 
     #[test]
