@@ -282,8 +282,6 @@ pub struct Check {
     pub flips: u64,
     /// They rest, since the server is in maintenance.
     pub paused: bool,
-    /// An operator set the health, and no check has counted since.
-    pub forced: bool,
     /// The last checks, the oldest first: `.` passed, `x` failed, `?` couldn't be made.
     pub history: String,
 }

@@ -10,7 +10,7 @@ use tokio::task::{self, JoinError, JoinSet};
 use crate::config::Target;
 use crate::fleet::{Action, Fleet, ProbeId};
 use crate::outcome::Outcome;
-use crate::probe::{Closing, Prober, Progress};
+use crate::probe::{Prober, Progress, Shared};
 
 mod event;
 mod handle;
@@ -29,7 +29,7 @@ struct Driver {
     /// Running probes; the fleet bounds them.
     running: HashMap<ProbeId, Running>,
     tasks: JoinSet<(ProbeId, Outcome)>,
-    closing: Closing,
+    shared: Shared,
     requests: mpsc::Receiver<Request>,
     /// Ids of targets that clients failed to connect to.
     failed_connects: mpsc::Receiver<Box<str>>,
@@ -54,7 +54,7 @@ impl Driver {
             probers: HashMap::new(),
             running: HashMap::new(),
             tasks: JoinSet::new(),
-            closing: Closing::new(),
+            shared: Shared::new(),
             requests,
             failed_connects,
             outbox: Outbox::new(events),
@@ -110,7 +110,7 @@ impl Driver {
         let prober = match self.probers.get(&target.id) {
             Some(prober) if prober.serves(&target) => prober.clone(),
             Some(_) | None => {
-                let prober = Arc::new(Prober::new(target.clone(), self.closing.clone()));
+                let prober = Arc::new(Prober::new(target.clone(), self.shared.clone()));
                 self.probers.insert(target.id.clone(), prober.clone());
                 prober
             }
@@ -119,7 +119,7 @@ impl Driver {
         let timeout = target.check.pace.timeout;
         let task = self.tasks.spawn({
             let progress = progress.clone();
-            async move { (probe, prober.run(&progress).await) }
+            async move { (probe, prober.run(&progress, timeout).await) }
         });
         self.running.insert(probe, Running { task, progress, timeout });
     }
@@ -163,9 +163,6 @@ impl Driver {
             }
             Command::Pause(id, known) => known.send(self.fleet.pause(now, &id)).is_ok(),
             Command::Resume(id, known) => known.send(self.fleet.resume(now, &id)).is_ok(),
-            Command::Force(id, verdict, known) => {
-                known.send(self.fleet.force(now, &id, verdict)).is_ok()
-            }
             Command::Status(status) => status.send(self.fleet.status(now)).is_ok(),
         };
     }

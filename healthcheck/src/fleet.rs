@@ -81,8 +81,6 @@ pub enum Reason {
     Initial,
     /// A check.
     Check(Outcome),
-    /// An operator set it.
-    Forced,
     /// Maintenance ended.
     Resumed,
 }
@@ -92,7 +90,6 @@ impl fmt::Display for Reason {
         match self {
             Self::Initial => f.write_str("not checked yet"),
             Self::Check(outcome) => outcome.fmt(f),
-            Self::Forced => f.write_str("set by an operator"),
             Self::Resumed => f.write_str("maintenance ended"),
         }
     }
@@ -226,16 +223,6 @@ impl Fleet {
     pub fn resume(&mut self, now: Instant, id: &str) -> bool {
         let movement = self.update_known(id, |monitor| monitor.resume(now));
         self.report_known(id, movement, Reason::Resumed);
-        self.start_due(now);
-        movement.is_some()
-    }
-
-    /// An operator sets the verdict. Checks go on and count from there: a server forced up
-    /// survives `fall - 1` failures, one forced down needs `rise` successes. False if there is no
-    /// such target.
-    pub fn force(&mut self, now: Instant, id: &str, verdict: Verdict) -> bool {
-        let movement = self.update_known(id, |monitor| monitor.force(now, verdict));
-        self.report_known(id, movement, Reason::Forced);
         self.start_due(now);
         movement.is_some()
     }

@@ -108,15 +108,6 @@ impl Health {
         self.move_to(next)
     }
 
-    /// An operator says so. Checks carry on from there: a server forced up survives `fall - 1`
-    /// failures, one forced down needs `rise` successes.
-    pub fn force(&mut self, verdict: Verdict) -> Movement {
-        self.move_to(match verdict {
-            Verdict::Up => top(self.threshold),
-            Verdict::Down => 0,
-        })
-    }
-
     /// Back to the state before the first answer (maintenance is over).
     pub fn restart(&mut self, initial: Initial) -> Movement {
         self.move_to(Self::new(self.threshold, initial).value)

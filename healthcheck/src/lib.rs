@@ -37,6 +37,6 @@ pub mod setup;
 #[cfg(feature = "driver")]
 pub use driver::{Checks, EVENTS_MAX, Event};
 #[cfg(feature = "driver")]
-pub use probe::probe_once;
+pub use probe::FILE_READS_MAX;
 #[cfg(feature = "driver")]
 pub use setup::{CheckSetupError, validate};

@@ -24,7 +24,6 @@ pub(crate) struct Monitor {
     phase: Phase,
     /// When the last check really started.
     last_start: Option<Instant>,
-    forced: bool,
     /// The last check ended because this process stood still.
     stalled: bool,
     /// Start of the verdict.
@@ -111,7 +110,6 @@ impl Monitor {
             target,
             phase: Phase::Waiting { due },
             last_start: None,
-            forced: false,
             stalled: false,
             since: now,
             last: None,
@@ -235,7 +233,6 @@ impl Monitor {
                 return Movement::None;
             }
         };
-        self.forced = false;
         self.note(now, movement)
     }
 
@@ -281,16 +278,7 @@ impl Monitor {
             return Movement::None;
         }
         self.phase = Phase::Waiting { due: now };
-        self.forced = false;
         let movement = self.health.restart(self.target.check.initial);
-        self.note(now, movement)
-    }
-
-    /// An operator sets the health; checks carry on from there.
-    pub(crate) fn force(&mut self, now: Instant, verdict: Verdict) -> Movement {
-        self.forced = true;
-        let movement = self.health.force(verdict);
-        self.bring_forward(now);
         self.note(now, movement)
     }
 
@@ -307,7 +295,6 @@ impl Monitor {
         let moved = old.address != new.address;
         if moved {
             self.health.doubt();
-            self.forced = false;
         }
         let stale =
             moved || old.check.probe != new.check.probe || old.check.source != new.check.source;
@@ -344,7 +331,6 @@ impl Monitor {
             fall: threshold.fall.get(),
             checking: matches!(self.phase, Phase::Probing(_)),
             paused: self.phase == Phase::Paused,
-            forced: self.forced,
             checks: self.tally.checks,
             failures: self.tally.failures,
             inconclusive: self.tally.inconclusive,

@@ -22,8 +22,6 @@ pub struct TargetStatus {
     pub checking: bool,
     /// In maintenance: no checks.
     pub paused: bool,
-    /// An operator set the health, and no check has counted since.
-    pub forced: bool,
     /// Checks ended since the start, inconclusive ones included.
     pub checks: u64,
     /// Those that failed.

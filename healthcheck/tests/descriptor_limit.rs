@@ -6,12 +6,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use halb_healthcheck::Checks;
 use halb_healthcheck::config::{
     Check, HttpProbe, Initial, Pace, Probe, ScriptProbe, Target, Threshold, TlsOptions, Verify,
 };
 use halb_healthcheck::health::Verdict;
 use halb_healthcheck::outcome::Outcome;
-use halb_healthcheck::{Checks, probe_once};
 use nix::sys::resource::{Resource, setrlimit};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,6 +67,13 @@ async fn until_counted(checks: &Checks, count: impl Fn(u64, u64) -> bool) {
     }
 }
 
+async fn ask_once(target: Target) -> Outcome {
+    let (checks, _events) = Checks::start(1);
+    checks.apply(vec![target]).await;
+    until_counted(&checks, |conclusive, inconclusive| conclusive + inconclusive > 0).await;
+    checks.status().await.remove(0).last.expect("a check ended").outcome
+}
+
 #[tokio::test]
 async fn without_free_descriptors_no_server_fails() {
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64).unwrap();
@@ -79,9 +86,7 @@ async fn without_free_descriptors_no_server_fails() {
     let hoard: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     until_counted(&checks, |_, inconclusive| inconclusive >= 3).await;
     for probe in probes() {
-        let target = target(address, probe);
-        let (outcome, _) = probe_once(&target).await;
-        let probe = &target.check.probe;
+        let outcome = ask_once(target(address, probe.clone())).await;
         assert!(matches!(outcome, Outcome::Inconclusive { .. }), "{probe:?}: {outcome}");
         assert!(outcome.detail().contains("Too many open files"), "{probe:?}: {outcome}");
     }

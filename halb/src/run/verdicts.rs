@@ -71,7 +71,7 @@ fn moved(change: &HealthChange) {
     let (have, of) = change.progress;
     let check = match &change.reason {
         Reason::Check(outcome) => outcome.to_string(),
-        Reason::Initial | Reason::Forced | Reason::Resumed => change.reason.to_string(),
+        Reason::Initial | Reason::Resumed => change.reason.to_string(),
     };
     debug!(server = &*change.id, verdict = %change.verdict, have, of, check, "health moved");
 }

@@ -22,7 +22,6 @@ pub fn view(target: &TargetStatus) -> CheckView {
         inconclusive: target.inconclusive,
         flips: target.flips,
         paused: target.paused,
-        forced: target.forced,
         history: target.history.iter().map(|mark| mark_char(mark.result)).collect(),
     };
     CheckView { state: state(target), check }
@@ -67,7 +66,6 @@ mod tests {
             fall: 3,
             checking: false,
             paused: false,
-            forced: false,
             checks: 0,
             failures: 0,
             inconclusive: 0,

@@ -171,7 +171,6 @@ fn check(code: &str, detail: &str, duration_seconds: f64) -> Check {
         inconclusive: 0,
         flips: 0,
         paused: false,
-        forced: false,
         history: "...........".to_owned(),
     }
 }

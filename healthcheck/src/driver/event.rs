@@ -88,7 +88,7 @@ mod tests {
     use crate::health::Verdict;
 
     fn change(id: &str, verdict: Verdict) -> HealthChange {
-        let (reason, progress) = (Reason::Forced, (1, 1));
+        let (reason, progress) = (Reason::Resumed, (1, 1));
         HealthChange { id: id.into(), verdict, progress, reason, took: None }
     }
 

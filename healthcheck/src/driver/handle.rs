@@ -5,7 +5,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::Driver;
 use super::event::{EVENTS_MAX, Event};
 use crate::config::Target;
-use crate::health::Verdict;
 use crate::status::TargetStatus;
 
 /// Running checks. Cheap to clone; they end with [`Checks::shutdown`] or with the last handle.
@@ -25,7 +24,6 @@ pub(super) enum Command {
     Apply(Vec<Target>, oneshot::Sender<()>),
     Pause(String, oneshot::Sender<bool>),
     Resume(String, oneshot::Sender<bool>),
-    Force(String, Verdict, oneshot::Sender<bool>),
     Status(oneshot::Sender<Vec<TargetStatus>>),
 }
 
@@ -73,12 +71,6 @@ impl Checks {
     /// takes the server down, and a check comes at once. False if there is no such target.
     pub async fn resume(&self, id: &str) -> bool {
         self.ask(|known| Command::Resume(id.to_owned(), known)).await.unwrap_or(false)
-    }
-
-    /// Sets the verdict; checks go on and count from there: a server forced up survives `fall - 1`
-    /// failures, one forced down needs `rise` successes. False if there is no such target.
-    pub async fn force(&self, id: &str, verdict: Verdict) -> bool {
-        self.ask(|known| Command::Force(id.to_owned(), verdict, known)).await.unwrap_or(false)
     }
 
     /// All targets in the order of the configuration; empty after a shutdown.

@@ -212,7 +212,6 @@ fn commands_for_an_unknown_target_say_so() {
     let (mut fleet, now) = (Fleet::new(1), Instant::now());
     assert!(!fleet.pause(now, "b/none"));
     assert!(!fleet.resume(now, "b/none"));
-    assert!(!fleet.force(now, "b/none", Verdict::Up));
     fleet.handle_connect_failed(now, "b/none");
     assert_eq!((fleet.poll_action(), fleet.poll_timeout()), (None, None));
 }
@@ -220,8 +219,9 @@ fn commands_for_an_unknown_target_say_so() {
 #[test]
 fn health_that_moves_without_a_flip_is_reported_too() {
     let (mut fleet, now) = (Fleet::new(1), Instant::now());
-    fleet.apply(now, targets(1));
-    fleet.force(now, "b/s0", Verdict::Up);
+    let mut fully_up = targets(1);
+    fully_up[0].check.initial = Initial::FullyUp;
+    fleet.apply(now, fully_up);
     let probe = fleet.take_started()[0].0;
     fleet.handle_outcome(now + ms(3), probe, failed());
     let change = HealthChange {

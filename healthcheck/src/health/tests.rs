@@ -65,16 +65,6 @@ fn after_maintenance_one_failure_takes_a_server_down() {
 }
 
 #[test]
-fn a_forced_server_counts_on_from_the_end_of_its_verdict() {
-    let mut health = at(0, threshold(2, 3));
-    assert_eq!(health.force(Verdict::Up), Movement::Flipped);
-    assert_eq!(health.progress(), (3, 3));
-    assert_eq!(health.force(Verdict::Down), Movement::Flipped);
-    assert_eq!(health.progress(), (0, 2));
-    assert_eq!(health.force(Verdict::Down), Movement::None);
-}
-
-#[test]
 fn progress_is_what_haproxy_shows() {
     let t = threshold(2, 3);
     let shown = (0..=4).map(|value| at(value, t).progress()).collect::<Vec<_>>();
@@ -87,9 +77,8 @@ fn the_largest_thresholds_do_not_overflow() {
     let mut health = Health::new(t, Initial::FullyUp);
     assert_eq!(health.verdict(), Verdict::Up);
     health.pass();
-    assert_eq!(health.force(Verdict::Down), Movement::Flipped);
     health.rescale(threshold(1, 1));
-    assert_eq!(health.value(), 0);
+    assert_eq!(health.value(), 1);
 }
 
 fn any_threshold() -> impl Strategy<Value = Threshold> {

@@ -273,35 +273,12 @@ fn maintenance_aborts_the_probe_and_afterwards_one_failure_takes_the_server_down
 #[test]
 fn a_server_that_was_down_comes_up_with_the_end_of_its_maintenance() {
     let mut bench = Bench::fully_up();
-    bench.monitor.force(bench.now, Verdict::Down);
+    for _ in 0..3 {
+        bench.check(ms(1), failed());
+    }
+    assert_eq!(bench.monitor.health().verdict(), Verdict::Down);
     bench.monitor.pause();
     assert_eq!(bench.monitor.resume(bench.now), Movement::Flipped);
-    assert!(!bench.monitor.status(bench.now).forced);
-}
-
-#[test]
-fn a_forced_health_is_where_checks_count_on_from() {
-    let mut bench = Bench::fully_up();
-    assert_eq!(bench.monitor.force(bench.now, Verdict::Down), Movement::Flipped);
-    assert!(bench.monitor.status(bench.now).forced);
-    bench.check(ms(1), Outcome::inconclusive("test"));
-    assert!(bench.monitor.status(bench.now).forced, "that check did not count");
-    bench.check(ms(1), passed());
-    let status = bench.monitor.status(bench.now);
-    assert_eq!((status.forced, status.verdict, status.progress()), (false, Verdict::Down, (1, 2)));
-    bench.check(ms(1), passed());
-    let status = bench.monitor.status(bench.now);
-    assert_eq!((status.verdict, status.progress(), status.flips), (Verdict::Up, (3, 3), 2));
-}
-
-#[test]
-fn a_server_forced_up_is_not_left_to_a_long_down_interval() {
-    let mut down = target();
-    down.check.initial = Initial::FullyDown;
-    let mut bench = Bench::new(down);
-    assert_eq!(bench.check(ms(1), failed()), 5 * SECOND);
-    bench.monitor.force(bench.now, Verdict::Up);
-    assert_eq!(bench.due(), 2 * SECOND);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::closing::Closing;
-use super::files::{FileError, read_bounded};
+use super::files::{FileError, Reading, read_bounded};
 use super::shortage;
 use crate::config::{BODY_LEN_MAX, HttpProbe};
 use crate::outcome::{FailureKind, Layer, Outcome};
@@ -59,17 +59,18 @@ pub(super) async fn prepare(
     probe: &HttpProbe,
     address: SocketAddr,
     gate: &TokenGate,
+    reading: &Reading,
 ) -> Result<Request<Empty<Bytes>>, Outcome> {
     let token = match probe.bearer_token_file.clone() {
         None => None,
         Some(path) => {
             let guard = gate.0.clone().lock_owned().await;
-            let read = tokio::task::spawn_blocking(move || {
+            let read = move || {
                 let token = bearer(&path);
                 drop(guard);
                 token
-            });
-            Some(read.await.map_err(|error| Outcome::inconclusive(&error.to_string()))?)
+            };
+            Some(reading.aside(read).await?)
         }
     };
     let token = token.transpose().map_err(|error| shortage::setup_outcome(&error))?;

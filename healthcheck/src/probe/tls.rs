@@ -5,17 +5,19 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::pin::pin;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::files::Reading;
 use super::shortage;
 use crate::config::{TlsOptions, Verify};
 use crate::outcome::{FailureKind, Outcome};
@@ -31,10 +33,15 @@ pub(super) struct Connector {
     options: TlsOptions,
     alpn: &'static [&'static [u8]],
     /// Held while files are read, so that reads that hang don't pile up.
-    read: Arc<Mutex<Option<Read>>>,
+    gate: Arc<Mutex<()>>,
+    known: Known,
 }
 
+/// What was read last; locked to look and to replace, never while a file is read.
+type Known = Arc<std::sync::Mutex<Option<Read>>>;
+
 /// What has been read.
+#[derive(Clone)]
 struct Read {
     stamps: Vec<Stamp>,
     client: Client,
@@ -53,16 +60,42 @@ type Stamp = Option<(u64, u64, u64, SystemTime)>;
 
 impl Connector {
     pub(super) fn new(options: TlsOptions, alpn: &'static [&'static [u8]]) -> Self {
-        Self { options, alpn, read: Arc::default() }
+        Self { options, alpn, gate: Arc::default(), known: Arc::default() }
     }
 
-    /// The configuration as the files now say, or as they said when they were last good.
-    pub(super) async fn client(&self) -> Result<Client, Outcome> {
-        let guard = self.read.clone().lock_owned().await;
-        let (options, alpn) = (self.options.clone(), self.alpn);
-        tokio::task::spawn_blocking(move || refresh(guard, &options, alpn))
-            .await
-            .map_err(|error| Outcome::inconclusive(&format!("reading files: {error}")))?
+    /// The configuration as the files now say, or as they said when they were last good. Where
+    /// they aren't read within `patience`, those read before do; without such it goes on waiting.
+    pub(super) async fn client(
+        &self,
+        reading: &Reading,
+        patience: Duration,
+    ) -> Result<Client, Outcome> {
+        if paths(&self.options).is_empty() {
+            return refresh(&self.known, &self.options, self.alpn);
+        }
+        let mut fresh = pin!(self.read(reading));
+        if let Ok(client) = tokio::time::timeout(patience, &mut fresh).await {
+            return client;
+        }
+        let before = look(&self.known).clone();
+        match before {
+            Some(Read { client, .. }) => {
+                let trouble = format!("they were not read again within {patience:?}");
+                Ok(Client { trouble: Some(trouble.into()), ..client })
+            }
+            None => fresh.await,
+        }
+    }
+
+    async fn read(&self, reading: &Reading) -> Result<Client, Outcome> {
+        let guard = self.gate.clone().lock_owned().await;
+        let (known, options, alpn) = (self.known.clone(), self.options.clone(), self.alpn);
+        let read = move || {
+            let client = refresh(&known, &options, alpn);
+            drop(guard);
+            client
+        };
+        reading.aside(read).await?
     }
 
     /// Has no deadline of its own.
@@ -94,18 +127,20 @@ impl Client {
     }
 }
 
-fn refresh(
-    mut read: OwnedMutexGuard<Option<Read>>,
-    options: &TlsOptions,
-    alpn: &[&[u8]],
-) -> Result<Client, Outcome> {
+fn look(known: &Known) -> MutexGuard<'_, Option<Read>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Blocks where there are files.
+fn refresh(known: &Known, options: &TlsOptions, alpn: &[&[u8]]) -> Result<Client, Outcome> {
     let stamps: Vec<Stamp> = paths(options).into_iter().map(stamp).collect();
-    if let Some(read) = &*read
+    let before = look(known).clone();
+    if let Some(read) = &before
         && read.stamps == stamps
     {
         return Ok(read.client.clone());
     }
-    let (client, good) = match (load(options, alpn), &*read) {
+    let (client, good) = match (load(options, alpn), before) {
         (Ok(config), _) => (Client { config: Arc::new(config), trouble: None }, true),
         (Err(error), None) => return Err(shortage::setup_outcome(&error)),
         // A bad file never replaces a good one.
@@ -113,11 +148,11 @@ fn refresh(
             let trouble = shortage::setup_outcome(&error);
             let known = matches!(trouble, Outcome::Failed { .. });
             let trouble = Some(trouble.detail().into());
-            (Client { trouble, config: before.client.config.clone() }, known)
+            (Client { trouble, config: before.client.config }, known)
         }
     };
     if good {
-        *read = Some(Read { stamps, client: client.clone() });
+        *look(known) = Some(Read { stamps, client: client.clone() });
     }
     Ok(client)
 }

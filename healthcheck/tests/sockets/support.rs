@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use halb_healthcheck::Checks;
 use halb_healthcheck::config::{
     Check, HttpProbe, Initial, Pace, Probe, Target, Threshold, TlsOptions, Verify,
 };
 use halb_healthcheck::outcome::Outcome;
-use halb_healthcheck::probe_once;
+use halb_healthcheck::status::LastCheck;
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -64,16 +65,26 @@ pub(crate) fn unverified() -> TlsOptions {
 
 /// Code and detail of one check.
 pub(crate) async fn ask(address: SocketAddr, probe: Probe) -> (&'static str, String) {
-    told(&probe_once(&target(address, probe)).await.0)
+    told(&ask_once(target(address, probe)).await.outcome)
 }
 
 /// The same with little time.
 pub(crate) async fn ask_shortly(address: SocketAddr, probe: Probe) -> (&'static str, String) {
     let mut target = target(address, probe);
     target.check.pace.timeout = SHORT;
-    let (outcome, took) = probe_once(&target).await;
+    let LastCheck { outcome, took, .. } = ask_once(target).await;
     assert!(took < PATIENCE, "{took:?}");
     told(&outcome)
+}
+
+/// The first check of a target, and the only one.
+pub(crate) async fn ask_once(mut target: Target) -> LastCheck {
+    target.check.pace.interval = PATIENCE;
+    let (checks, _events) = Checks::start(7);
+    checks.apply(vec![target]).await;
+    let last = until("a check", async || checks.status().await.remove(0).last).await;
+    checks.shutdown().await;
+    last
 }
 
 fn told(outcome: &Outcome) -> (&'static str, String) {

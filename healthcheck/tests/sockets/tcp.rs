@@ -2,9 +2,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use halb_healthcheck::config::Probe;
 use halb_healthcheck::outcome::Outcome;
-use halb_healthcheck::probe_once;
 
-use crate::support::{Port, answering, ask, ask_shortly, get, ok, target};
+use crate::support::{Port, answering, ask, ask_once, ask_shortly, get, ok, target};
 
 #[tokio::test]
 async fn a_listening_server_passes_and_its_program_learns_nothing_of_the_check() {
@@ -56,7 +55,7 @@ async fn checks_come_from_the_configured_source_address() {
     let (address, mut requests) = answering(ok("")).await;
     let mut target = target(address, Probe::Http(get("/")));
     target.check.source = Some("127.0.0.2".parse().unwrap());
-    let (outcome, _) = probe_once(&target).await;
+    let outcome = ask_once(target).await.outcome;
     assert!(matches!(outcome, Outcome::Passed { .. }), "{outcome}");
     assert_eq!(requests.recv().await.unwrap().peer.ip().to_string(), "127.0.0.2");
 }
@@ -66,6 +65,6 @@ async fn a_source_address_that_this_host_does_not_have_is_no_failure_of_the_serv
     let (address, _requests) = answering(ok("")).await;
     let mut target = target(address, Probe::Tcp);
     target.check.source = Some("192.0.2.1".parse().unwrap());
-    let (outcome, _) = probe_once(&target).await;
+    let outcome = ask_once(target).await.outcome;
     assert!(matches!(outcome, Outcome::Inconclusive { .. }), "{outcome}");
 }

@@ -13,7 +13,6 @@ enum Op {
     ConnectFailed(u8),
     Pause(u8),
     Resume(u8),
-    Force(u8, bool),
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +48,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0u8..6).prop_map(Op::ConnectFailed),
         1 => (0u8..6).prop_map(Op::Pause),
         1 => (0u8..6).prop_map(Op::Resume),
-        1 => (0u8..6, any::<bool>()).prop_map(|(id, up)| Op::Force(id, up)),
     ]
 }
 
@@ -169,9 +167,6 @@ proptest! {
                 Op::ConnectFailed(n) => fleet.handle_connect_failed(now, &id(n)),
                 Op::Pause(n) => { fleet.pause(now, &id(n)); }
                 Op::Resume(n) => { fleet.resume(now, &id(n)); }
-                Op::Force(n, up) => {
-                    fleet.force(now, &id(n), if up { Verdict::Up } else { Verdict::Down });
-                }
             }
             fleet.check_invariants();
             world.take(&mut fleet, now, &present);
