@@ -19,7 +19,9 @@
 //! What it does not do: it opens no socket, changes no address, reads no clock, parses no
 //! configuration file, writes no log and serves no metrics.
 
+pub mod config;
 pub mod packet;
+pub mod router;
 pub mod timers;
 pub mod track;
 pub mod values;

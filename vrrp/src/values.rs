@@ -1,6 +1,7 @@
 //! The numbers of VRRP, checked when they are made.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
@@ -221,6 +222,17 @@ pub enum Family {
     V4,
     /// IPv6, with version 3 only.
     V6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl VirtualAddresses {
             return Err(AddressesError::TooMany { got: addresses.len(), max });
         }
         for (index, address) in addresses.iter().enumerate() {
-            if family_of(*address) != family {
+            if Family::of(*address) != family {
                 return Err(AddressesError::MixedFamilies(*address));
             }
             if addresses[..index].contains(address) {
@@ -96,14 +96,6 @@ impl VirtualAddresses {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address)
-    }
-}
-
-/// The family of an address.
-pub(super) fn family_of(address: IpAddr) -> Family {
-    match address {
-        IpAddr::V4(_) => Family::V4,
-        IpAddr::V6(_) => Family::V6,
     }
 }
 

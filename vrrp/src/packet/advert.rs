@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::VirtualAddresses;
 use super::addresses::size;
 use super::checksum::Sum;
 use super::receive::auth_type;
 use super::{CHECKSUM_AT, ChecksumForm, HEADER_LEN, Password, TYPE_ADVERTISEMENT};
-use super::{VirtualAddresses, addresses::family_of};
 use crate::values::{Centiseconds, Family, Priority, Seconds, Version, VrId};
 
 /// An advert of this router.
@@ -47,7 +47,7 @@ impl Advert {
     #[must_use]
     pub fn message(&self, source: IpAddr, destination: IpAddr) -> Vec<u8> {
         let family = self.addresses.family();
-        debug_assert!(family_of(source) == family && family_of(destination) == family);
+        debug_assert!(Family::of(source) == family && Family::of(destination) == family);
         let addresses = self.addresses.as_slice();
         // The constructor of the list bounds it to what a byte counts.
         let count = u8::try_from(addresses.len()).unwrap_or(u8::MAX);

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::addresses::{family_of, size};
+use super::addresses::size;
 use super::checksum::Sum;
 use super::{AddressList, ChecksumForm, HEADER_LEN, Password, Refusal, TYPE_ADVERTISEMENT};
 use crate::values::{AdvertInterval, Centiseconds, Family, Priority, Seconds, Version, VrId};
@@ -207,7 +207,9 @@ fn check_origin(datagram: &Datagram<'_>, expected: &Expectation<'_>) -> Result<(
             Err(Refusal::Delivery { unicast: true })
         }
         Origin::Unicast(peers) if !peers.contains(&datagram.source) => Err(Refusal::UnknownPeer),
-        Origin::Multicast | Origin::Unicast(_) if family_of(datagram.source) != expected.family => {
+        Origin::Multicast | Origin::Unicast(_)
+            if Family::of(datagram.source) != expected.family =>
+        {
             Err(Refusal::UnknownPeer)
         }
         Origin::Multicast | Origin::Unicast(_) => Ok(()),

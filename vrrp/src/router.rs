@@ -1,0 +1,419 @@
+//! One virtual router: who holds its addresses, decided from adverts, timers, the interface and
+//! the trackers.
+//!
+//! ```text
+//!              start, delay over,                silence, release,
+//!              trackers known                    only lower heard
+//!  Initialize ───────────────────▶ Backup ───────────────────────▶ Active
+//!    ▲  │ priority 255: at once      │ ▲ ◀────────────────────────── │ ▲
+//!    │  └────────────────────────────┼─┼── a better advert ──────────┼─┘
+//!    │                        fault  ▼ │ recovered                   │
+//!    └── stop (from anywhere)       Fault ◀───────── fault ──────────┘
+//! ```
+//!
+//! A pure core with one owner: no clock, socket, lock or log inside. The driver
+//! 1. hands over what happened (`handle_*`), packets first and all of them,
+//! 2. calls [`Router::handle_timeout`] if [`Router::poll_timeout`] is due,
+//! 3. does what [`Router::poll_action`] says until it says nothing,
+//! 4. sleeps until `poll_timeout`.
+//!
+//! - Packets come before timers, so that after a stall the adverts that waited in the socket are
+//!   heard before their absence is judged. A timer that is judged later than an interval is put
+//!   off once: while a whole machine stands still, no packet is queued for it either.
+//! - A lost tracker is no reason to vanish: an active router *offers* its addresses. It sends
+//!   priority 0, so that a backup takes over within its skew, but keeps the addresses until that
+//!   backup is heard. If none is, it goes on with the priority that is left to it. It doesn't
+//!   offer what every known peer would hand back.
+//! - A failed tracker of weight 0 makes the router `Fault`, in which it listens with the least
+//!   priority there is. Without interface or address it neither listens nor serves.
+//! - Whatever must be said at once is due at once: `poll_timeout` says so, and one advert answers
+//!   a whole burst.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config::{Preempt, RouterConfig};
+use crate::packet::{Accepted, Datagram, Expectation, receive};
+use crate::track::Standing;
+use crate::values::{Family, Priority};
+
+mod action;
+mod announcing;
+mod cause;
+mod entering;
+mod holding;
+mod journal;
+mod listening;
+mod peers;
+mod refusals;
+mod reload;
+mod status;
+
+pub use action::{Action, Notice, Outgoing};
+pub use cause::{Cause, FaultReason, Heard, State, Transition};
+pub use journal::{JOURNAL_LEN, Journal};
+pub use listening::Inbox;
+pub use peers::{Peer, SENDERS_MAX};
+pub use refusals::{REFUSED_MAX, RefusedSender};
+pub use reload::NotTheSameRouter;
+pub use status::{Stats, Status};
+
+use holding::{Duty, Holding, Response};
+use listening::{Judgement, Listening};
+use peers::Peers;
+use refusals::Refusals;
+
+/// The interface as the kernel describes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Link {
+    /// It is there, is up and has carrier.
+    pub is_up: bool,
+    /// The address to send from: of the right family, and no virtual one.
+    pub source: Option<IpAddr>,
+}
+
+/// What became of an order to put addresses on the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressReport {
+    /// All of them are there.
+    Installed,
+    /// The kernel refused at least one.
+    Refused,
+    /// At least one that was there has gone, without this router having asked for it.
+    Lost,
+}
+
+/// One virtual router.
+#[derive(Debug)]
+pub struct Router {
+    config: RouterConfig,
+    standing: Arc<Standing>,
+    link: Link,
+    phase: Phase,
+    since: Instant,
+    peers: Peers,
+    refusals: Refusals,
+    stats: Stats,
+    journal: Journal,
+    actions: VecDeque<Action>,
+    told: Told,
+    membership: Membership,
+}
+
+/// What was told since the last change, and isn't told again for each packet.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    rival: bool,
+    other_addresses: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Not started, or stopped.
+    Stopped,
+    /// Started; takes part once its delay is over and its trackers are known.
+    Waiting {
+        since: Instant,
+        ready_at: Instant,
+    },
+    /// Neither listens nor serves.
+    Deaf {
+        reason: FaultReason,
+        /// When it tries again, where nothing will tell that it could.
+        retry_at: Option<Instant>,
+    },
+    Listening(Listening),
+    Holding(Holding),
+}
+
+/// Its part in a group of routers that move together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Membership {
+    /// It takes over only when the group does.
+    grouped: bool,
+    /// It would take over by itself, for this reason.
+    wants: Option<Cause>,
+    /// Another member is in fault.
+    fault: bool,
+}
+
+/// Notices that wait for the driver; more are dropped. Everything else that waits is bounded by
+/// the events since the driver's last turn.
+const NOTICES_MAX: usize = 64;
+
+impl Router {
+    /// A router that isn't started.
+    #[must_use]
+    pub fn new(config: RouterConfig, standing: Standing, now: Instant) -> Self {
+        Self {
+            config,
+            standing: Arc::new(standing),
+            link: Link::default(),
+            phase: Phase::Stopped,
+            since: now,
+            peers: Peers::default(),
+            refusals: Refusals::default(),
+            stats: Stats::default(),
+            journal: Journal::default(),
+            actions: VecDeque::new(),
+            told: Told::default(),
+            membership: Membership::default(),
+        }
+    }
+
+    /// Starts it: addresses that an earlier life left on the interface go first, so that they
+    /// aren't taken for the node's own (an owner's are its own). Nothing if it is started.
+    pub fn handle_start(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::Stopped) {
+            return;
+        }
+        if !self.standing.base.is_owner() {
+            self.remove_all();
+        }
+        let ready_at = now + self.config.behaviour.startup_delay;
+        self.enter(Phase::Waiting { since: now, ready_at }, Cause::Started, now);
+        self.begin(now);
+    }
+
+    /// Stops it: an active router says that it leaves before its addresses go.
+    pub fn handle_stop(&mut self, now: Instant) {
+        self.release();
+        self.enter(Phase::Stopped, Cause::Stopped, now);
+    }
+
+    /// The interface or its address has changed.
+    ///
+    /// An address of the other family, or a virtual one that isn't this node's own, counts as
+    /// none.
+    pub fn handle_link(&mut self, mut link: Link, now: Instant) {
+        let (own, owner) = (self.config.addresses(), self.standing.base.is_owner());
+        link.source = link.source.filter(|source| {
+            Family::of(*source) == own.family() && (owner || !own.contains(*source))
+        });
+        let old = std::mem::replace(&mut self.link, link);
+        if let Some(reason) = self.obstacle() {
+            // What is left of the old link may carry a last word.
+            self.link = old;
+            self.fall(reason, None, now);
+            self.link = link;
+        } else {
+            if old.source != link.source {
+                self.hurry(now);
+            }
+            self.begin(now);
+        }
+        self.check_invariants();
+    }
+
+    /// Trackers have changed what the node is worth. The base priority in it is that of the
+    /// configuration; for a new one see [`Router::handle_config`].
+    pub fn handle_standing(&mut self, standing: Standing, now: Instant) {
+        let lost = standing.effective < self.standing.effective && standing.is_sick();
+        self.restand(standing, lost, now);
+        self.check_invariants();
+    }
+
+    /// A packet came. Before the start, in a start-up delay and while deaf it is not looked at.
+    pub fn handle_datagram(&mut self, datagram: &Datagram<'_>, now: Instant) {
+        match self.phase {
+            Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } => {
+                self.stats.ignored = self.stats.ignored.saturating_add(1);
+                return;
+            }
+            Phase::Listening(_) | Phase::Holding(_) => {}
+        }
+        let passwords = self.config.passwords();
+        let (origin, hop_limit_min) = self.config.origin();
+        let expected = Expectation {
+            vrid: self.config.vrid(),
+            family: self.config.addresses().family(),
+            interval: self.config.interval(),
+            passwords: &passwords,
+            origin,
+            hop_limit_min,
+            own: self.link.source,
+        };
+        match receive(datagram, &expected) {
+            Ok(accepted) => self.hear(&accepted, now),
+            Err(refusal) => {
+                if self.refusals.note(datagram.source, refusal, now) {
+                    self.notice(Notice::Refused { source: datagram.source, refusal });
+                }
+            }
+        }
+        self.check_invariants();
+    }
+
+    fn hear(&mut self, accepted: &Accepted<'_>, now: Instant) {
+        let Accepted { source, priority, interval, .. } = *accepted;
+        let heard = Heard { source, priority, interval, at: now };
+        self.stats.heard(heard);
+        let same_addresses = accepted.addresses.matches(self.config.addresses());
+        self.peers.note(heard, accepted.checksum, same_addresses);
+        let (listening, holding) = (self.listening_rules(), self.holding_rules());
+        match &mut self.phase {
+            Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } => {}
+            Phase::Listening(state) => {
+                let before = state.last().map(|last| last.source);
+                state.hear(heard, listening, now);
+                self.membership.wants = None;
+                if state.last().map(|last| last.source) != before {
+                    self.rearm();
+                }
+            }
+            Phase::Holding(state) => match state.hear(heard, holding, now) {
+                Response::Confirm => {}
+                Response::Insist => {
+                    if !std::mem::replace(&mut self.told.rival, true) {
+                        self.notice(Notice::Rival(heard));
+                    }
+                }
+                Response::Yield(cause) => self.yield_to(Some(heard), cause, now),
+            },
+        }
+        if !same_addresses {
+            // RFC 9568 erratum 8298: worth a word, and no reason to discard.
+            self.stats.addr_list_err = self.stats.addr_list_err.saturating_add(1);
+            if !std::mem::replace(&mut self.told.other_addresses, true) {
+                self.notice(Notice::OtherAddresses { source });
+            }
+        }
+    }
+
+    /// The time of [`Router::poll_timeout`] has come. A call before it does nothing.
+    pub fn handle_timeout(&mut self, inbox: Inbox, now: Instant) {
+        let (listening, holding) = (self.listening_rules(), self.holding_rules());
+        match &mut self.phase {
+            Phase::Stopped => {}
+            Phase::Waiting { .. } | Phase::Deaf { .. } => self.begin(now),
+            Phase::Listening(state) => match state.judge(inbox, listening, now) {
+                Judgement::Listen => {}
+                Judgement::Stalled(late) => {
+                    self.stats.stalls = self.stats.stalls.saturating_add(1);
+                    self.notice(Notice::Stalled { late });
+                }
+                Judgement::TakeOver(cause) if self.membership.grouped => {
+                    self.membership.wants = Some(cause);
+                }
+                Judgement::TakeOver(cause) => self.take_over(cause, now),
+            },
+            Phase::Holding(state) => {
+                match state.advance(inbox, holding, now) {
+                    Duty::Rest => {}
+                    Duty::Advertise(priority) => self.advertise(priority),
+                    Duty::StepBack(cause) => self.yield_to(None, cause, now),
+                }
+                self.announce_due(now);
+            }
+        }
+        self.check_invariants();
+    }
+
+    /// What became of [`Action::AddAddresses`], or of addresses that were there.
+    pub fn handle_addresses(&mut self, report: AddressReport, now: Instant) {
+        let Phase::Holding(state) = &mut self.phase else { return };
+        match report {
+            AddressReport::Installed => state.announcing.installed(now),
+            AddressReport::Lost if state.repair(now) => {
+                self.stats.repairs = self.stats.repairs.saturating_add(1);
+                self.notice(Notice::Repairing);
+                self.add_all();
+            }
+            AddressReport::Lost => self.fall_for_a_while(FaultReason::AddressesContested, now),
+            AddressReport::Refused => self.fall_for_a_while(FaultReason::AddressesRefused, now),
+        }
+        self.check_invariants();
+    }
+
+    /// Whether an advert could be sent; with several peers: to any of them.
+    pub fn handle_sent(&mut self, succeeded: bool, now: Instant) {
+        let Phase::Holding(state) = &mut self.phase else { return };
+        if !state.sent(succeeded) {
+            self.fall_for_a_while(FaultReason::SendFailures, now);
+        }
+    }
+
+    /// The guard has taken the addresses off the interface, because this process stood still: it
+    /// starts again as a backup.
+    pub fn handle_revoked(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Holding(_)) {
+            self.remove_all();
+            self.listen(Cause::Revoked, now);
+        }
+    }
+
+    /// What the driver has to do next. Changes with every call that takes `&mut self`.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Router::handle_timeout`] has something to do, and what. Changes with every call
+    /// that takes `&mut self`.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        match &self.phase {
+            Phase::Stopped => None,
+            Phase::Waiting { ready_at, .. } => Some((*ready_at, "end of the start-up delay")),
+            Phase::Deaf { retry_at, .. } => Some(((*retry_at)?, "another try")),
+            Phase::Listening(_) if self.membership.wants.is_some() => None,
+            Phase::Listening(state) => Some((state.due(), "takeover")),
+            Phase::Holding(state) => Some(state.due()),
+        }
+        // A pending tracker ends the wait, not the clock.
+        .filter(|_| !self.waits_for_trackers())
+    }
+
+    fn waits_for_trackers(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. }) && self.standing.is_pending()
+    }
+
+    /// Packets are worth telling of again. Not after refused ones, or forged packets would fill
+    /// the log.
+    fn rearm(&mut self) {
+        self.refusals.rearm();
+        self.told = Told::default();
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        if self.actions.len() < NOTICES_MAX {
+            self.actions.push_back(Action::Notice(notice));
+        }
+    }
+
+    fn listening_rules(&self) -> listening::Rules {
+        listening::Rules {
+            effective: self.standing.effective,
+            preempt: self.preempt(),
+            sick: self.standing.is_sick(),
+        }
+    }
+
+    fn holding_rules(&self) -> holding::Rules {
+        holding::Rules {
+            effective: self.standing.effective,
+            interval: self.config.interval(),
+            preempt: self.preempt(),
+            source: self.link.source,
+        }
+    }
+
+    fn preempt(&self) -> Preempt {
+        match self.standing.effective {
+            Priority::OWNER => Preempt::Immediately,
+            _ => self.config.behaviour.preempt,
+        }
+    }
+
+    fn check_invariants(&self) {
+        debug_assert!(
+            !matches!(self.phase, Phase::Holding(_)) || self.obstacle().is_none(),
+            "an active router can send and receive"
+        );
+        debug_assert!(self.membership.wants.is_none() || self.membership.grouped);
+    }
+}
+
+#[cfg(test)]
+mod tests;

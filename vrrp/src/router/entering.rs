@@ -1,0 +1,248 @@
+//! Changes of state, and what belongs to each of them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::cause::{Cause, FaultReason, Heard, State, Transition};
+use super::holding::Holding;
+use super::listening::Listening;
+use super::{Action, Outgoing, Phase, Router};
+use crate::config::{ChecksumChoice, Delivery, Protocol};
+use crate::packet::{Advert, Body, ChecksumForm, group};
+use crate::timers;
+use crate::track::Standing;
+use crate::values::Priority;
+
+impl Router {
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match &self.phase {
+            Phase::Stopped | Phase::Waiting { .. } => State::Initialize,
+            Phase::Deaf { .. } => State::Fault,
+            Phase::Listening(_) if self.standing.is_failed() => State::Fault,
+            Phase::Listening(_) => State::Backup,
+            Phase::Holding(_) => State::Active,
+        }
+    }
+
+    /// Goes into another phase; a change that can be seen is told and noted.
+    pub(super) fn enter(&mut self, phase: Phase, cause: Cause, now: Instant) {
+        let from = self.state();
+        self.phase = phase;
+        self.membership.wants = None;
+        self.tell(from, cause, now);
+    }
+
+    fn tell(&mut self, from: State, cause: Cause, now: Instant) {
+        let to = self.state();
+        if from == to {
+            return;
+        }
+        self.since = now;
+        self.rearm();
+        self.stats.moved(from, to);
+        let transition = Transition {
+            at: now,
+            from,
+            to,
+            cause,
+            standing: Arc::clone(&self.standing),
+            source: self.link.source,
+        };
+        self.journal.push(transition.clone());
+        self.actions.push_back(Action::Transition(Box::new(transition)));
+    }
+
+    /// What keeps the router from sending and receiving.
+    pub(super) fn obstacle(&self) -> Option<FaultReason> {
+        if !self.link.is_up {
+            Some(FaultReason::LinkDown)
+        } else if self.link.source.is_none() {
+            Some(FaultReason::NoSource)
+        } else if self.membership.fault {
+            Some(FaultReason::Group)
+        } else {
+            None
+        }
+    }
+
+    /// Takes part, if it waited to and nothing is in the way any more.
+    pub(super) fn begin(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Waiting { ready_at, .. } if *ready_at > now || self.standing.is_pending() => {}
+            Phase::Waiting { .. } => match self.obstacle() {
+                Some(reason) => self.fall(reason, None, now),
+                None if self.standing.effective == Priority::OWNER && !self.membership.grouped => {
+                    self.take_over(Cause::Owner, now);
+                }
+                None => self.listen(Cause::Started, now),
+            },
+            Phase::Deaf { retry_at, .. } => {
+                if self.obstacle().is_none() && retry_at.is_none_or(|retry_at| retry_at <= now) {
+                    if let (Delivery::Unicast { .. }, Some(source)) =
+                        (self.config.delivery(), self.link.source)
+                    {
+                        self.actions.push_back(Action::AnnounceSource(source));
+                    }
+                    self.listen(Cause::Recovered, now);
+                }
+            }
+            Phase::Stopped | Phase::Listening(_) | Phase::Holding(_) => {}
+        }
+    }
+
+    /// Listens for a whole down interval.
+    pub(super) fn listen(&mut self, cause: Cause, now: Instant) {
+        let listening = Listening::new(self.listening_rules(), self.config.interval(), now);
+        self.enter(Phase::Listening(listening), cause, now);
+    }
+
+    /// Becomes active. The advert goes first, so that an active router of lower priority drops
+    /// its addresses before they appear here; they are announced once the kernel has them.
+    pub(super) fn take_over(&mut self, cause: Cause, now: Instant) {
+        self.advertise(self.standing.effective);
+        self.add_all();
+        let holding = Holding::new(self.config.interval(), now);
+        self.enter(Phase::Holding(holding), cause, now);
+    }
+
+    /// Another router is active, or may be: the addresses go, without a word.
+    pub(super) fn yield_to(&mut self, better: Option<Heard>, cause: Cause, now: Instant) {
+        self.remove_all();
+        let rules = self.listening_rules();
+        let listening = match better {
+            Some(heard) => Listening::after(rules, heard, now),
+            None => Listening::hear_out(rules, self.config.interval(), now),
+        };
+        self.enter(Phase::Listening(listening), cause, now);
+    }
+
+    /// Can't take part any more, until the obstacle is gone or `retry_at`.
+    pub(super) fn fall(&mut self, reason: FaultReason, retry_at: Option<Instant>, now: Instant) {
+        match &self.phase {
+            Phase::Stopped => return,
+            Phase::Waiting { ready_at, .. } => {
+                if *ready_at > now || self.standing.is_pending() {
+                    return;
+                }
+            }
+            Phase::Deaf { .. } | Phase::Listening(_) | Phase::Holding(_) => {}
+        }
+        self.release();
+        self.enter(Phase::Deaf { reason, retry_at }, Cause::Fault(reason), now);
+    }
+
+    /// Can't hold the addresses, and nothing will tell when it can: the others get a down
+    /// interval to take over before it tries again.
+    pub(super) fn fall_for_a_while(&mut self, reason: FaultReason, now: Instant) {
+        let rest = timers::down_interval(self.standing.effective, self.config.interval());
+        self.fall(reason, Some(now + rest), now);
+    }
+
+    /// An active router says that it leaves; then its addresses go.
+    pub(super) fn release(&mut self) {
+        if matches!(self.phase, Phase::Holding(_)) {
+            self.advertise(Priority::RELEASE);
+            self.remove_all();
+        }
+    }
+
+    /// Takes a new priority. `lost`: the node can't serve as it should, and a better one is
+    /// wanted at once.
+    pub(super) fn restand(&mut self, standing: Standing, lost: bool, now: Instant) {
+        let from = self.state();
+        let old = std::mem::replace(&mut self.standing, Arc::new(standing));
+        let (before, after) = (old.effective, self.standing.effective);
+        let rules = self.holding_rules();
+        let (listening, interval) = (self.listening_rules(), self.config.interval());
+        match &mut self.phase {
+            Phase::Stopped | Phase::Deaf { .. } => {}
+            Phase::Waiting { .. } => self.begin(now),
+            Phase::Listening(state) => {
+                let recovered = old.is_failed() && !self.standing.is_failed();
+                if recovered {
+                    *state = Listening::new(listening, interval, now);
+                } else {
+                    state.shift(before, after);
+                }
+                let cause = if recovered { Cause::Recovered } else { Cause::TrackerFailed };
+                self.tell(from, cause, now);
+            }
+            Phase::Holding(state) => {
+                if lost && self.peers.may_beat(after, self.link.source) {
+                    state.offer(rules, now);
+                } else if before != after
+                    || (state.offered_until().is_some() && !self.standing.is_sick())
+                {
+                    state.withdraw_offer(now);
+                }
+            }
+        }
+    }
+
+    /// An advert is due now, if the router is active.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if let Phase::Holding(state) = &mut self.phase {
+            state.hurry(now);
+        }
+    }
+
+    /// Sends an advert to everybody who is to hear it.
+    pub(super) fn advertise(&mut self, priority: Priority) {
+        let Some(source) = self.link.source else { return };
+        let destinations = match self.config.delivery() {
+            Delivery::Multicast => vec![group(self.config.addresses().family())],
+            Delivery::Unicast { peers, .. } => peers.clone(),
+        };
+        for destination in destinations {
+            let body = self.body(destination);
+            let advert = Advert {
+                vrid: self.config.vrid(),
+                priority,
+                addresses: self.config.addresses().clone(),
+                body,
+            };
+            self.actions.push_back(Action::Send(Outgoing { source, destination, advert }));
+        }
+        self.stats.said(priority);
+    }
+
+    fn body(&self, destination: IpAddr) -> Body {
+        match self.config.protocol() {
+            Protocol::V2 { interval, auth } => {
+                let password = auth.as_ref().map(|auth| auth.password);
+                Body::V2 { interval: *interval, password }
+            }
+            Protocol::V3 { interval, checksum } => {
+                let checksum = match checksum {
+                    ChecksumChoice::Fixed(form) => *form,
+                    ChecksumChoice::Auto => {
+                        self.peers.checksum(destination).unwrap_or(ChecksumForm::PseudoHeader)
+                    }
+                };
+                Body::V3 { interval: *interval, checksum }
+            }
+        }
+    }
+
+    pub(super) fn add_all(&mut self) {
+        let addresses = self.config.addresses().as_slice().to_vec();
+        self.actions.push_back(Action::AddAddresses(addresses));
+    }
+
+    pub(super) fn remove_all(&mut self) {
+        let addresses = self.config.addresses().as_slice().to_vec();
+        self.actions.push_back(Action::RemoveAddresses(addresses));
+    }
+
+    pub(super) fn announce_due(&mut self, now: Instant) {
+        let Phase::Holding(state) = &mut self.phase else { return };
+        let policy = &self.config.behaviour.announcements;
+        if state.announcing.take_due(policy, now) {
+            let addresses = self.config.addresses().clone();
+            self.actions.push_back(Action::Announce { addresses, repeats: policy.repeats });
+        }
+    }
+}

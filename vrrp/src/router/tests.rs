@@ -1,0 +1,253 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::{Announcements, Auth, Behaviour, Delivery, Protocol};
+use crate::packet::{Advert, Body, ChecksumForm, HOP_LIMIT, Password, VirtualAddresses, group};
+use crate::timers;
+use crate::track::{Effect, Reading, Subject, Term, Weight};
+use crate::values::{BasePriority, Centiseconds, Seconds, VrId};
+
+mod announcing;
+mod election;
+mod faults;
+mod offering;
+mod properties;
+mod reloading;
+mod stalls;
+mod table;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// The node under test; adverts come from greater and lesser addresses.
+const OWN: &str = "172.16.16.51";
+const GREATER: &str = "172.16.16.52";
+const LESSER: &str = "172.16.16.50";
+const VIP: &str = "172.16.16.100";
+
+fn addresses(list: &[&str]) -> VirtualAddresses {
+    VirtualAddresses::new(list.iter().map(|text| ip(text)).collect()).unwrap()
+}
+
+fn v2(interval: u16) -> Protocol {
+    Protocol::V2 { interval: Seconds::new(interval).unwrap(), auth: None }
+}
+
+fn v3(interval: u16) -> Protocol {
+    let interval = Centiseconds::new(interval).unwrap();
+    Protocol::V3 { interval, checksum: crate::config::ChecksumChoice::Auto }
+}
+
+fn config(protocol: Protocol, behaviour: Behaviour) -> RouterConfig {
+    let vrid = VrId::new(1).unwrap();
+    RouterConfig::new(vrid, protocol, addresses(&[VIP]), Delivery::Multicast, behaviour).unwrap()
+}
+
+fn preempting(preempt: Preempt) -> Behaviour {
+    Behaviour { preempt, ..Behaviour::default() }
+}
+
+fn well(base: u8) -> Standing {
+    Standing::untracked(BasePriority::new(base).unwrap())
+}
+
+/// A frontend is not ready: this is what its weight does.
+fn sick(base: u8, weight: i64) -> Standing {
+    let weight = Weight::new(weight).unwrap();
+    let subject = Subject::Frontend("kubernetes".into());
+    let delta = i32::from(weight.get());
+    let fails = weight == Weight::FAULT;
+    let effect = if fails { Effect::Fails } else { Effect::Adds(delta) };
+    let base = BasePriority::new(base).unwrap();
+    let effective = if fails { Priority::LAST_RESORT } else { base.plus(delta) };
+    let term = Term { subject, weight, reading: Reading::Down, effect, sick: true };
+    Standing { base, terms: vec![term], effective }
+}
+
+/// A router, the time, and what it did: `!98` sent an advert with priority 98, `+` added and `-`
+/// removed addresses, `*` announced them, `B>A` changed its state.
+struct Bench {
+    router: Router,
+    now: Instant,
+    log: Vec<String>,
+    causes: Vec<Cause>,
+    notices: Vec<Notice>,
+    sent: Vec<Outgoing>,
+    /// The kernel answers at once.
+    obedient: bool,
+}
+
+impl Bench {
+    fn new(config: RouterConfig, standing: Standing) -> Self {
+        let now = Instant::now();
+        Self {
+            router: Router::new(config, standing, now),
+            now,
+            log: Vec::new(),
+            causes: Vec::new(),
+            notices: Vec::new(),
+            sent: Vec::new(),
+            obedient: true,
+        }
+    }
+
+    /// Started with its link up, and a backup.
+    fn backup(config: RouterConfig, standing: Standing) -> Self {
+        let mut bench = Self::new(config, standing);
+        bench.link(true, Some(OWN));
+        bench.router.handle_start(bench.now);
+        bench.settle();
+        assert_eq!(bench.router.state(), State::Backup);
+        bench.clear();
+        bench
+    }
+
+    /// Active for want of others, its announcements done.
+    fn active(config: RouterConfig, standing: Standing) -> Self {
+        let mut bench = Self::backup(config, standing);
+        bench.pass_to_due();
+        bench.settle();
+        bench.pass(SECOND * 6);
+        assert_eq!(bench.router.state(), State::Active);
+        bench.clear();
+        bench
+    }
+
+    fn clear(&mut self) {
+        self.log.clear();
+        self.causes.clear();
+        self.notices.clear();
+        self.sent.clear();
+    }
+
+    fn link(&mut self, is_up: bool, source: Option<&str>) {
+        self.router.handle_link(Link { is_up, source: source.map(ip) }, self.now);
+        self.settle();
+    }
+
+    fn stand(&mut self, standing: Standing) {
+        self.router.handle_standing(standing, self.now);
+        self.settle();
+    }
+
+    fn interval(&self) -> Duration {
+        self.router.config().interval().duration()
+    }
+
+    /// An advert in this router's own manner.
+    fn advert(&self, source: &str, priority: u8) -> Vec<u8> {
+        let body = match self.router.config().protocol() {
+            Protocol::V2 { interval, auth } => {
+                let password = auth.as_ref().map(|auth| auth.password);
+                Body::V2 { interval: *interval, password }
+            }
+            Protocol::V3 { interval, .. } => {
+                Body::V3 { interval: *interval, checksum: ChecksumForm::PseudoHeader }
+            }
+        };
+        self.advert_of(source, priority, body)
+    }
+
+    fn advert_of(&self, source: &str, priority: u8, body: Body) -> Vec<u8> {
+        let config = self.router.config();
+        let addresses = config.addresses().clone();
+        let destination = group(addresses.family());
+        let advert =
+            Advert { vrid: config.vrid(), priority: Priority::new(priority), addresses, body };
+        advert.message(ip(source), destination)
+    }
+
+    fn deliver(&mut self, source: &str, message: &[u8]) {
+        let destination = group(self.router.config().addresses().family());
+        let datagram = Datagram { source: ip(source), destination, hop_limit: HOP_LIMIT, message };
+        self.router.handle_datagram(&datagram, self.now);
+    }
+
+    fn hear(&mut self, source: &str, priority: u8) {
+        let message = self.advert(source, priority);
+        self.deliver(source, &message);
+        self.settle();
+    }
+
+    /// What a driver does after each event.
+    fn settle(&mut self) {
+        for _ in 0..20 {
+            self.act();
+            if self.router.poll_timeout().is_none_or(|(due, _)| due > self.now) {
+                return;
+            }
+            self.router.handle_timeout(Inbox::Drained, self.now);
+        }
+        panic!("a deadline that is due stays due: {:?}", self.router.poll_timeout());
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.router.poll_action() {
+            match action {
+                Action::Send(outgoing) => {
+                    self.log.push(format!("!{}", outgoing.advert.priority));
+                    self.sent.push(outgoing);
+                }
+                Action::AddAddresses(_) => {
+                    self.log.push("+".into());
+                    if self.obedient {
+                        self.router.handle_addresses(AddressReport::Installed, self.now);
+                    }
+                }
+                Action::RemoveAddresses(_) => self.log.push("-".into()),
+                Action::Announce { .. } => self.log.push("*".into()),
+                Action::AnnounceSource(_) => self.log.push("own*".into()),
+                Action::Transition(transition) => {
+                    self.log.push(format!("{}>{}", letter(transition.from), letter(transition.to)));
+                    assert_eq!(transition.at, self.now);
+                    self.causes.push(transition.cause);
+                }
+                Action::Notice(notice) => self.notices.push(notice),
+            }
+        }
+    }
+
+    /// Lets time pass, with each deadline met on the dot.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((due, _)) = self.router.poll_timeout().filter(|(due, _)| *due <= end) {
+            self.now = due.max(self.now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass with nobody awake.
+    fn freeze(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn pass_to_due(&mut self) {
+        self.now = self.router.poll_timeout().expect("a deadline").0;
+    }
+
+    /// Time to the next deadline.
+    fn due_in(&self) -> Duration {
+        self.router.poll_timeout().expect("a deadline").0 - self.now
+    }
+
+    fn log(&mut self) -> String {
+        std::mem::take(&mut self.log).join(" ")
+    }
+}
+
+fn letter(state: State) -> char {
+    match state {
+        State::Initialize => 'I',
+        State::Backup => 'B',
+        State::Active => 'A',
+        State::Fault => 'F',
+    }
+}
