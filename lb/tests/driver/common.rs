@@ -122,6 +122,14 @@ impl Running {
     }
 }
 
+/// True if no byte of the only session has moved for a while, and not just because its worker was
+/// kept from running: it goes round once between the two looks.
+pub(crate) fn is_stuck(running: &Running) -> bool {
+    let handle = running.engine.handle();
+    let is_idle = || handle.sessions(None, 1)[0].idle > Duration::from_millis(300);
+    is_idle() && is_idle()
+}
+
 /// A server that says its name first, then echoes.
 pub(crate) fn greeter(name: &'static str) -> SocketAddr {
     greet(TcpListener::bind("127.0.0.1:0").unwrap(), name)

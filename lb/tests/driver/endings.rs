@@ -12,7 +12,9 @@ use halb_lb::snapshot::{Cause, Health, Phase, Termination};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, getpeername, sendmsg};
 use socket2::SockRef;
 
-use crate::common::{PATIENCE, Running, backend, eventually, frontend, greeter, start, take};
+use crate::common::{
+    PATIENCE, Running, backend, eventually, frontend, greeter, is_stuck, start, take,
+};
 
 /// A client and the server's end of the same session, with halb in between.
 struct Pair {
@@ -202,12 +204,11 @@ fn a_reader_that_sleeps_stops_the_writer_and_gets_every_byte() {
     server.set_nonblocking(true).unwrap();
     let chunk = vec![42; 1 << 16];
     let mut sent = 0;
-    let handle = running.engine.handle();
     // The server writes until nothing moves any more: both kernels and halb are full.
     eventually("the writer is stopped", || {
         match server.write(&chunk) {
             Ok(count) => sent += count,
-            Err(_) => return handle.sessions(None, 1)[0].idle > Duration::from_millis(300),
+            Err(_) => return is_stuck(&running),
         }
         false
     });

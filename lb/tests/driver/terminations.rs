@@ -15,7 +15,7 @@ use halb_lb::snapshot::{Cause, ConnectionRecord, Health, Phase, Termination};
 use socket2::SockRef;
 
 use crate::common::{
-    PATIENCE, Running, backend, eventually, frontend, greeter, sides, start, take,
+    PATIENCE, Running, backend, eventually, frontend, greeter, is_stuck, sides, start, take,
 };
 
 /// A timeout that is meant to pass.
@@ -84,14 +84,13 @@ fn fill(server: &mut TcpStream, running: &Running) {
     let chunk = [42; 16 << 10];
     let handle = running.engine.handle();
     let mut sent = 1; // the greeting
-    let mut is_stuck = false;
-    while !is_stuck {
+    let mut is_full = false;
+    while !is_full {
         server.write_all(&chunk).unwrap();
         sent += chunk.len() as u64;
         eventually("it is passed on or stuck", || {
-            let session = &handle.sessions(None, 1)[0];
-            is_stuck = session.idle > 3 * BRIEF;
-            is_stuck || session.bytes_out == sent
+            is_full = is_stuck(running);
+            is_full || handle.sessions(None, 1)[0].bytes_out == sent
         });
     }
 }

@@ -12,7 +12,7 @@ use halb_lb::snapshot::{Cause, Phase, Termination};
 use socket2::SockRef;
 
 use crate::common::{
-    PATIENCE, Running, backend, eventually, frontend, patterned, sides, start, take,
+    PATIENCE, Running, backend, eventually, frontend, is_stuck, patterned, sides, start, take,
 };
 
 /// Bytes that no way through the kernel's buffers holds: some are always with halb.
@@ -41,15 +41,18 @@ fn stuck() -> Stuck {
     server.set_nonblocking(true).unwrap();
     let mut sent = patterned(1, MORE_THAN_FITS);
     let mut len = 0;
-    let handle = running.engine.handle();
     eventually("nothing moves any more", || {
         if let Ok(count) = server.write(&sent[len..]) {
             len += count;
             return false;
         }
-        handle.sessions(None, 1)[0].idle > Duration::from_millis(300)
+        is_stuck(&running)
     });
-    assert_eq!(handle.snapshot().process.pipes, 1, "bulk on its way lies in a pipe");
+    assert_eq!(
+        running.engine.handle().snapshot().process.pipes,
+        1,
+        "bulk on its way lies in a pipe"
+    );
     server.set_nonblocking(false).unwrap();
     sent.truncate(len);
     Stuck { running, listener, client, server, sent }
