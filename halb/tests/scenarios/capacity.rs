@@ -33,7 +33,7 @@ fn under_a_small_limit_halb_says_what_fits_and_further_clients_wait() {
     let servers = [home.port(8001), home.port(8002)].map(|at| Greeter::listen("hi", at));
     let configuration = format!(
         "[frontend.web]\nbind = [\"{frontend}\"]\nbackend = \"pool\"\n\
-         [backend.pool]\ncheck = {{ type = \"tcp\", interval = \"50ms\", timeout = \"50ms\" }}\n\
+         [backend.pool]\ncheck = {{ type = \"tcp\", interval = \"100ms\", timeout = \"10s\" }}\n\
          [backend.pool.server]\none = \"{}\"\ntwo = \"{}\"\n[admin]\nhttp = \"{admin}\"\n",
         servers[0].address(),
         servers[1].address(),

@@ -141,7 +141,7 @@ struct Clients(Arc<AtomicBool>);
 impl Clients {
     fn start(network: &Network, targets: &[SocketAddr]) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        for target in targets.to_vec() {
+        for target in targets.iter().copied() {
             let over = Arc::clone(&over);
             network.client.block_on(async move {
                 tokio::spawn(async move {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use halb_lab::subject::{Member, Subject, etcd};
-use halb_lab::{Process, eventually};
+use halb_lab::{Host, eventually};
 
 use crate::support::PATIENCE;
 use crate::support::daemon::Daemon;
@@ -23,7 +23,7 @@ fn start(network: &Network) -> Vec<Subject> {
 }
 
 fn configuration(network: &Network) -> String {
-    let line = |(host, address): (&halb_lab::Host, _)| format!("{} = \"{address}\"\n", host.name());
+    let line = |(host, address): (&Host, _)| format!("{} = \"{address}\"\n", host.name());
     let servers: String = network.at(PORT).into_iter().map(line).collect();
     format!(
         "[frontend.etcd]\nbind = [\"*:{PORT}\"]\nbackend = \"etcd\"\n\
@@ -34,21 +34,23 @@ fn configuration(network: &Network) -> String {
     )
 }
 
-/// Starts etcdctl on the client's host, with nothing but halb to go to.
-fn etcdctl(network: &Network, arguments: &[&str]) -> Process {
+/// etcdctl with nothing but halb to go to.
+fn etcdctl(network: &Network, arguments: &[&str]) -> Command {
     let mut command = Command::new("etcdctl");
     command.env("ETCDCTL_API", "3").arg(format!("--endpoints=http://{}", network.frontend(PORT)));
     command.arg("--command-timeout=20s").args(arguments);
-    network.client.spawn(command).unwrap()
+    command
 }
 
 /// Runs etcdctl until it does what it was told: the members may be choosing a new leader.
 fn done(network: &Network, arguments: &[&str]) -> String {
     eventually(&arguments.join(" "), PATIENCE, || {
-        let process = etcdctl(network, arguments);
-        let exit = process.wait(PATIENCE).unwrap();
-        let output = process.output();
-        if exit == halb_lab::process::Exit::Code(0) { Ok(output) } else { Err(output) }
+        let output = network.client.run(|| etcdctl(network, arguments).output().unwrap());
+        if output.status.success() {
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(output)
+        }
     })
 }
 
@@ -61,7 +63,7 @@ fn etcd_is_read_written_and_watched_through_halb_while_a_member_dies() {
     assert_eq!(done(&network, &["put", "key", "before"]), "OK\n");
     assert_eq!(done(&network, &["get", "key"]), "key\nbefore\n");
 
-    let watch = etcdctl(&network, &["watch", "key", "--rev=1"]);
+    let watch = network.client.spawn(etcdctl(&network, &["watch", "key", "--rev=1"])).unwrap();
     watch.wait_for_line("before", PATIENCE).unwrap();
     let sessions = halb.done(&["sessions", "list", "--json"]);
     let sessions: serde_json::Value = serde_json::from_str(&sessions).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use halb_lab::process::{Exit, Signal};
 use halb_lab::subject::Here;
-use halb_lab::{Loopback, Process, eventually};
+use halb_lab::{Loopback, eventually};
 
 use crate::support::PATIENCE;
 use crate::support::daemon::{Daemon, Files, HALB};
@@ -42,7 +42,7 @@ impl Pool {
         format!(
             "[frontend.web]\nbind = [\"{}\"]\nbackend = \"pool\"\n\
              [backend.pool]\non_down_spread = \"0s\"\n\
-             check = {{ type = \"tcp\", interval = \"100ms\", timeout = \"100ms\", rise = 1 }}\n\
+             check = {{ type = \"tcp\", interval = \"100ms\", timeout = \"10s\", rise = 1 }}\n\
              [backend.pool.server]\n{}\
              [admin]\nhttp = \"{}\"\n{rest}\n",
             self.frontend(),
@@ -171,9 +171,9 @@ fn a_second_instance_on_the_same_port_says_so_and_takes_no_client() {
         &Loopback::claim().unwrap().port(8404).to_string(),
     );
     let files = Files::new(&others);
-    let second = Process::spawn(files.run(Command::new(HALB))).unwrap();
-    assert_eq!(second.wait(PATIENCE).unwrap(), Exit::Code(1));
-    let said = second.output();
+    let second = files.run(Command::new(HALB)).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains(&pool.frontend().to_string()), "{said}");
     assert!(said.to_lowercase().contains("in use"), "{said}");
     assert!(!files.path("admin.sock").exists(), "it leaves nothing");

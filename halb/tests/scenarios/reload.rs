@@ -80,7 +80,7 @@ fn assert_none_failed(requests: &[Request]) {
     println!("{} requests, the slowest took {slowest:?}", requests.len());
 }
 
-const CHECK: &str = "check = { type = \"tcp\", interval = \"200ms\", timeout = \"200ms\" }";
+const CHECK: &str = "check = { type = \"tcp\", interval = \"200ms\", timeout = \"10s\" }";
 const OTHER_CHECK: &str =
     "check = { type = \"https\", path = \"/readyz\", verify = \"none\", interval = \"300ms\" }";
 

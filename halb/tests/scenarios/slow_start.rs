@@ -29,7 +29,7 @@ fn a_server_that_comes_back_ramps_up_over_slow_start() {
     let configuration = format!(
         "[frontend.web]\nbind = [\"{frontend}\"]\nbackend = \"pool\"\n\
          [backend.pool]\nslow_start = \"{}s\"\n\
-         check = {{ type = \"tcp\", interval = \"50ms\", timeout = \"50ms\", fall = 2, rise = 1 }}\n\
+         check = {{ type = \"tcp\", interval = \"50ms\", timeout = \"10s\", fall = 2, rise = 1 }}\n\
          [backend.pool.server]\nold = \"{}\"\nnew = \"{}\"\n\
          [admin]\nhttp = \"{}\"\n",
         SLOW_START.as_secs(),
