@@ -156,17 +156,14 @@ impl Router {
         let old = std::mem::replace(&mut self.standing, Arc::new(standing));
         let (before, after) = (old.effective, self.standing.effective);
         let rules = self.holding_rules();
-        let (listening, interval) = (self.listening_rules(), self.config.interval());
         match &mut self.phase {
             Phase::Stopped | Phase::Deaf { .. } => {}
             Phase::Waiting { .. } => self.begin(now),
             Phase::Listening(state) => {
+                // It listened all the while, so that a failed tracker that recovers needs no new
+                // wait (keepalived's FAULT is deaf, and waits a whole down interval).
+                state.shift(before, after);
                 let recovered = old.is_failed() && !self.standing.is_failed();
-                if recovered {
-                    *state = Listening::new(listening, interval, now);
-                } else {
-                    state.shift(before, after);
-                }
                 let cause = if recovered { Cause::Recovered } else { Cause::TrackerFailed };
                 self.tell(from, cause, now);
             }
@@ -191,22 +188,37 @@ impl Router {
 
     /// Sends an advert to everybody who is to hear it.
     pub(super) fn advertise(&mut self, priority: Priority) {
-        let Some(source) = self.link.source else { return };
+        let outgoing = self.outgoing(priority);
+        if !outgoing.is_empty() {
+            self.stats.said(priority);
+        }
+        self.actions.extend(outgoing.into_iter().map(Action::Send));
+    }
+
+    /// What this router would say if it left now: for a guard that says it if this process can't
+    /// any more. Changes with the configuration, the link and what peers' checksums look like.
+    #[must_use]
+    pub fn farewell(&self) -> Vec<Outgoing> {
+        self.outgoing(Priority::RELEASE)
+    }
+
+    fn outgoing(&self, priority: Priority) -> Vec<Outgoing> {
+        let Some(source) = self.link.source else { return Vec::new() };
         let destinations = match self.config.delivery() {
             Delivery::Multicast => vec![group(self.config.addresses().family())],
             Delivery::Unicast { peers, .. } => peers.clone(),
         };
-        for destination in destinations {
-            let body = self.body(destination);
-            let advert = Advert {
+        let to = |destination| Outgoing {
+            source,
+            destination,
+            advert: Advert {
                 vrid: self.config.vrid(),
                 priority,
                 addresses: self.config.addresses().clone(),
-                body,
-            };
-            self.actions.push_back(Action::Send(Outgoing { source, destination, advert }));
-        }
-        self.stats.said(priority);
+                body: self.body(destination),
+            },
+        };
+        destinations.into_iter().map(to).collect()
     }
 
     fn body(&self, destination: IpAddr) -> Body {

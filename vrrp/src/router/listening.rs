@@ -106,13 +106,7 @@ impl Listening {
             if heard.priority >= rules.effective {
                 self.preempt_at = None;
             }
-            self.interval = heard.interval;
-            self.down_at = now + timers::down_interval(rules.effective, self.interval);
-            self.since = now;
-            self.last = Some(heard);
-            self.release = None;
-            self.rival = None;
-            self.graced = false;
+            self.accept(heard, rules.effective);
         }
     }
 
@@ -163,11 +157,25 @@ impl Listening {
     }
 
     /// The priority has changed: the deadline moves by what the skew does, as in keepalived, so
-    /// that a change doesn't start the wait anew.
+    /// that a change doesn't start the wait anew. A router that was worse than the old priority
+    /// and isn't than the new one counts from when it was heard.
     pub(super) fn shift(&mut self, old: Priority, new: Priority) {
         let moved = self.down_at + timers::skew(new, self.interval);
         let skew = timers::skew(old, self.interval);
         self.down_at = moved.checked_sub(skew).unwrap_or(moved);
+        if let Some(better) = self.rival.filter(|rival| rival.priority >= new) {
+            self.accept(better, new);
+        }
+    }
+
+    fn accept(&mut self, heard: Heard, effective: Priority) {
+        self.interval = heard.interval;
+        self.down_at = heard.at + timers::down_interval(effective, self.interval);
+        self.since = heard.at;
+        self.last = Some(heard);
+        self.release = None;
+        self.rival = None;
+        self.graced = false;
     }
 
     /// Another way to preempt is configured.

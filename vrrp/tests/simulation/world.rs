@@ -1,0 +1,442 @@
+//! The segment, the hosts on it, and the time.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use halb_vrrp::config::{Behaviour, Delivery, Preempt, Protocol, RouterConfig};
+use halb_vrrp::packet::{Datagram, HOP_LIMIT, VirtualAddresses};
+use halb_vrrp::router::{Action, AddressReport, Inbox, Link, Outgoing, Router, State, Transition};
+use halb_vrrp::track::Standing;
+use halb_vrrp::values::VrId;
+
+use crate::checks::Checks;
+use crate::dice::Dice;
+
+/// What a socket buffers for a host that doesn't read.
+const INBOX_MAX: usize = 100;
+
+/// Time that the guard needs from its decision to the removal.
+const GUARD_ACTS_IN: Duration = Duration::from_millis(20);
+
+#[derive(Clone)]
+pub(crate) struct Packet {
+    source: IpAddr,
+    destination: IpAddr,
+    message: Vec<u8>,
+}
+
+struct Flight {
+    at: Instant,
+    to: usize,
+    packet: Packet,
+}
+
+/// How a host stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freeze {
+    /// The daemon: its sockets fill, its addresses answer, its guard watches.
+    Daemon,
+    /// The whole machine: nothing arrives, nothing answers.
+    Machine,
+}
+
+struct Frozen {
+    how: Freeze,
+    until: Instant,
+    guard_at: Instant,
+    revoked: bool,
+}
+
+/// A host; without a router it is switched off.
+pub(crate) struct Node {
+    pub(crate) router: Option<Router>,
+    pub(crate) config: RouterConfig,
+    pub(crate) standing: Standing,
+    pub(crate) link_up: bool,
+    source: IpAddr,
+    holds: bool,
+    inbox: VecDeque<Packet>,
+    frozen: Option<Frozen>,
+    wake_at: Option<Instant>,
+}
+
+/// How the segment behaves.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Segment {
+    pub(crate) loss_percent: u64,
+    pub(crate) double_percent: u64,
+    pub(crate) delay_max: Duration,
+    /// How late hosts wake.
+    pub(crate) lateness_max: Duration,
+    /// Hosts with different numbers don't hear each other.
+    pub(crate) sides: Vec<u64>,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) dice: Dice,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) segment: Segment,
+    pub(crate) checks: Checks,
+    flights: Vec<Flight>,
+}
+
+/// One virtual router with one address for all.
+pub(crate) fn config(protocol: &Protocol, preempt: Preempt) -> RouterConfig {
+    let vip = Ipv4Addr::new(10, 0, 0, 100).into();
+    let addresses = VirtualAddresses::new(vec![vip]).unwrap();
+    let behaviour = Behaviour { preempt, ..Behaviour::default() };
+    let vrid = VrId::new(1).unwrap();
+    RouterConfig::new(vrid, protocol.clone(), addresses, Delivery::Multicast, behaviour).unwrap()
+}
+
+impl Node {
+    pub(crate) fn holds(&self) -> bool {
+        let answers = |frozen: &Frozen| frozen.how == Freeze::Daemon;
+        self.holds && self.frozen.as_ref().is_none_or(answers)
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// It runs, and its interface works.
+    pub(crate) fn is_able(&self) -> bool {
+        self.router.is_some() && self.link_up && !self.is_frozen()
+    }
+
+    fn link(&self) -> Link {
+        Link { is_up: self.link_up, source: Some(self.source) }
+    }
+}
+
+impl World {
+    pub(crate) fn new(dice: Dice, hosts: Vec<(RouterConfig, Standing)>, segment: Segment) -> Self {
+        let now = Instant::now();
+        let nodes: Vec<_> = hosts
+            .into_iter()
+            .zip(1..)
+            .map(|((config, standing), number)| Node {
+                router: None,
+                config,
+                standing,
+                link_up: true,
+                source: Ipv4Addr::new(10, 0, 0, number).into(),
+                holds: false,
+                inbox: VecDeque::new(),
+                frozen: None,
+                wake_at: None,
+            })
+            .collect();
+        let checks = Checks::new(now);
+        let segment = Segment { sides: vec![0; nodes.len()], ..segment };
+        Self { now, dice, nodes, segment, checks, flights: Vec::new() }
+    }
+
+    /// The segment delivers everything in time, and every host that runs is awake.
+    pub(crate) fn is_sound(&self) -> bool {
+        let whole = self.segment.sides.iter().all(|side| *side == self.segment.sides[0]);
+        whole && self.segment.loss_percent == 0 && !self.nodes.iter().any(Node::is_frozen)
+    }
+
+    pub(crate) fn start(&mut self, node: usize) {
+        if self.nodes[node].router.is_some() {
+            return;
+        }
+        let Node { config, standing, .. } = &self.nodes[node];
+        let mut router = Router::new(config.clone(), standing.clone(), self.now);
+        router.handle_link(self.nodes[node].link(), self.now);
+        router.handle_start(self.now);
+        self.nodes[node].router = Some(router);
+        self.checks.disturb(self.now);
+        self.settle(node);
+    }
+
+    /// A clean stop of the daemon.
+    pub(crate) fn stop(&mut self, node: usize) {
+        if self.nodes[node].is_frozen() {
+            return;
+        }
+        self.tell(node, Router::handle_stop);
+        (self.nodes[node].router, self.nodes[node].wake_at) = (None, None);
+        self.checks.disturb(self.now);
+    }
+
+    /// The daemon dies, and its guard says so and removes the addresses; or the power fails.
+    pub(crate) fn crash(&mut self, node: usize, guarded: bool) {
+        if guarded && self.nodes[node].holds {
+            self.release(node);
+        }
+        let node = &mut self.nodes[node];
+        (node.router, node.holds, node.frozen, node.wake_at) = (None, false, None, None);
+        node.inbox.clear();
+        self.checks.disturb(self.now);
+    }
+
+    pub(crate) fn set_link(&mut self, node: usize, is_up: bool) {
+        self.nodes[node].link_up = is_up;
+        let link = self.nodes[node].link();
+        self.checks.disturb(self.now);
+        if !self.nodes[node].is_frozen() {
+            self.tell(node, |router, now| router.handle_link(link, now));
+        }
+    }
+
+    pub(crate) fn freeze(&mut self, node: usize, how: Freeze, time: Duration) {
+        if self.nodes[node].router.is_none() || self.nodes[node].is_frozen() {
+            return;
+        }
+        let interval = self.nodes[node].config.interval().duration();
+        let limit = (interval * 3).clamp(Duration::from_millis(30), Duration::from_secs(2));
+        let guard_at = self.now + limit + GUARD_ACTS_IN;
+        let frozen = Frozen { how, until: self.now + time, guard_at, revoked: false };
+        self.nodes[node].frozen = Some(frozen);
+        self.checks.disturb(self.now);
+    }
+
+    /// The priority changes, by trackers or (`None`) with the configuration.
+    pub(crate) fn stand(&mut self, node: usize, standing: Standing) {
+        self.nodes[node].standing = standing.clone();
+        if !self.nodes[node].is_frozen() {
+            self.tell(node, |router, now| router.handle_standing(standing, now));
+        }
+    }
+
+    pub(crate) fn reload(&mut self, node: usize, config: RouterConfig, standing: Standing) {
+        if self.nodes[node].is_frozen() {
+            return;
+        }
+        self.nodes[node].config = config.clone();
+        self.nodes[node].standing = standing.clone();
+        self.tell(node, |router, now| {
+            router.handle_config(config, standing, now).expect("the same virtual router");
+        });
+    }
+
+    fn tell(&mut self, node: usize, tell: impl FnOnce(&mut Router, Instant)) {
+        if let Some(router) = &mut self.nodes[node].router {
+            tell(router, self.now);
+            self.settle(node);
+        }
+    }
+
+    /// All faults end; hosts that are off stay off.
+    pub(crate) fn heal(&mut self) {
+        self.segment.loss_percent = 0;
+        self.segment.sides.fill(0);
+        for node in 0..self.nodes.len() {
+            if let Some(frozen) = &mut self.nodes[node].frozen {
+                frozen.until = self.now;
+                self.thaw(node);
+            }
+            if !self.nodes[node].link_up {
+                self.set_link(node, true);
+            }
+        }
+        self.checks.disturb(self.now);
+    }
+
+    /// Lets time pass, event by event.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
+            self.move_to(next);
+            self.land_flights();
+            for node in 0..self.nodes.len() {
+                self.attend(node);
+            }
+        }
+        self.move_to(end);
+    }
+
+    fn move_to(&mut self, time: Instant) {
+        Checks::look(self, time);
+        self.now = time.max(self.now);
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let flights = self.flights.iter().map(|flight| flight.at);
+        let nodes = self.nodes.iter().filter_map(|node| match &node.frozen {
+            Some(frozen) if frozen.how == Freeze::Daemon && !frozen.revoked => {
+                Some(frozen.guard_at.min(frozen.until))
+            }
+            Some(frozen) => Some(frozen.until),
+            None => node.wake_at,
+        });
+        flights.chain(nodes).min()
+    }
+
+    fn land_flights(&mut self) {
+        let now = self.now;
+        let (landed, flying) = self.flights.drain(..).partition(|flight| flight.at <= now);
+        self.flights = flying;
+        let mut landed: Vec<Flight> = landed;
+        landed.sort_by_key(|flight| flight.at);
+        for Flight { to, packet, .. } in landed {
+            let node = &mut self.nodes[to];
+            let asleep = node.frozen.as_ref().is_some_and(|frozen| frozen.how == Freeze::Machine);
+            if node.router.is_none() || !node.link_up || asleep || node.inbox.len() >= INBOX_MAX {
+                continue;
+            }
+            node.inbox.push_back(packet);
+            node.wake_at = Some(now);
+        }
+    }
+
+    fn attend(&mut self, node: usize) {
+        let now = self.now;
+        let due = self.nodes[node].wake_at.is_some_and(|wake_at| wake_at <= now);
+        match &mut self.nodes[node].frozen {
+            Some(frozen) if frozen.until <= now => self.thaw(node),
+            Some(frozen) if frozen.how == Freeze::Daemon && frozen.guard_at <= now => {
+                frozen.revoked = true;
+                self.revoke(node);
+            }
+            Some(_) => {}
+            None if due => self.settle(node),
+            None => {}
+        }
+    }
+
+    /// The guard gives up waiting.
+    fn revoke(&mut self, node: usize) {
+        if self.nodes[node].holds {
+            self.release(node);
+            self.nodes[node].holds = false;
+            self.checks.disturb(self.now);
+        }
+    }
+
+    fn thaw(&mut self, node: usize) {
+        let Some(frozen) = self.nodes[node].frozen.take() else { return };
+        self.checks.disturb(self.now);
+        let link = self.nodes[node].link();
+        let standing = self.nodes[node].standing.clone();
+        // What waits in the sockets comes first; then the rest of what happened meanwhile.
+        self.read_inbox(node);
+        let Some(router) = &mut self.nodes[node].router else { return };
+        if frozen.revoked {
+            router.handle_revoked(self.now);
+        }
+        router.handle_link(link, self.now);
+        router.handle_standing(standing, self.now);
+        self.settle(node);
+    }
+
+    fn read_inbox(&mut self, node: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[node];
+        let Some(router) = &mut node.router else { return };
+        for packet in node.inbox.drain(..) {
+            let Packet { source, destination, message } = &packet;
+            let datagram = Datagram {
+                source: *source,
+                destination: *destination,
+                hop_limit: HOP_LIMIT,
+                message,
+            };
+            router.handle_datagram(&datagram, now);
+        }
+    }
+
+    /// What a driver does when it wakes.
+    fn settle(&mut self, node: usize) {
+        self.read_inbox(node);
+        for _ in 0..20 {
+            self.act(node);
+            let timeout = self.nodes[node].router.as_ref().and_then(Router::poll_timeout);
+            match timeout {
+                Some((due, _)) if due <= self.now => {
+                    let router = self.nodes[node].router.as_mut().expect("it has a deadline");
+                    router.handle_timeout(Inbox::Drained, self.now);
+                }
+                Some((due, _)) => {
+                    let lateness = self.dice.time(self.segment.lateness_max);
+                    self.nodes[node].wake_at = Some(due + lateness);
+                    return;
+                }
+                None => {
+                    self.nodes[node].wake_at = None;
+                    return;
+                }
+            }
+        }
+        panic!("a deadline that is due stays due");
+    }
+
+    fn act(&mut self, node: usize) {
+        let now = self.now;
+        while let Some(action) = self.nodes[node].router.as_mut().and_then(Router::poll_action) {
+            match action {
+                Action::Send(outgoing) => self.transmit(node, &outgoing),
+                Action::AddAddresses(_) => {
+                    self.nodes[node].holds = true;
+                    if let Some(router) = &mut self.nodes[node].router {
+                        router.handle_addresses(AddressReport::Installed, now);
+                    }
+                }
+                Action::RemoveAddresses(_) => self.nodes[node].holds = false,
+                Action::Announce { .. } => {
+                    assert!(self.nodes[node].holds, "announced without the addresses");
+                }
+                Action::Transition(transition) => self.note(node, *transition),
+                Action::AnnounceSource(_) | Action::Notice(_) => {}
+            }
+        }
+    }
+
+    fn note(&mut self, node: usize, transition: Transition) {
+        let preempt = self.nodes[node].config.behaviour.preempt;
+        self.checks.note(node, transition, preempt);
+    }
+
+    /// What a guard sends: the packet that was prepared for it.
+    fn release(&mut self, node: usize) {
+        let farewell = self.nodes[node].router.as_ref().map(Router::farewell).unwrap_or_default();
+        for outgoing in farewell {
+            self.transmit(node, &outgoing);
+        }
+    }
+
+    fn transmit(&mut self, node: usize, outgoing: &Outgoing) {
+        let Outgoing { source, destination, .. } = *outgoing;
+        self.send(node, &Packet { source, destination, message: outgoing.message() });
+    }
+
+    fn send(&mut self, from: usize, packet: &Packet) {
+        if !self.nodes[from].link_up {
+            return;
+        }
+        for to in 0..self.nodes.len() {
+            if to == from || self.segment.sides[to] != self.segment.sides[from] {
+                continue;
+            }
+            let copies = 1 + u32::from(self.dice.percent(self.segment.double_percent));
+            for _ in 0..copies {
+                if self.dice.percent(self.segment.loss_percent) {
+                    continue;
+                }
+                let at = self.now + self.dice.time(self.segment.delay_max);
+                self.flights.push(Flight { at, to, packet: packet.clone() });
+            }
+        }
+    }
+
+    pub(crate) fn holders(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|node| self.nodes[*node].holds()).collect()
+    }
+
+    pub(crate) fn able(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.is_able())
+    }
+
+    /// The only holder, which its router knows of.
+    pub(crate) fn holder(&self) -> usize {
+        let holders = self.holders();
+        assert_eq!(holders.len(), 1, "exactly one holder: {holders:?}");
+        let router = self.nodes[holders[0]].router.as_ref().expect("a holder runs");
+        assert_eq!(router.state(), State::Active);
+        holders[0]
+    }
+}
