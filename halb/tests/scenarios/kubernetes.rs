@@ -116,6 +116,8 @@ fn killing_a_server_costs_no_later_request_and_it_gets_its_share_when_it_is_back
         masters.named(server).kill();
         dead = Some(Instant::now());
     });
+    let masters = scene.halb.status().backends.remove(0);
+    assert!(masters.redispatches > 0 && masters.retries == 0, "{masters:?}");
     let requests = scene.recover(&aftermath, |masters, server| masters.named(server).start());
     // Refused, a connection goes to another server at once: even what came before the server was
     // found dead is answered.
