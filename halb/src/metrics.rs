@@ -22,7 +22,8 @@ pub fn render(status: &Status) -> String {
     }
     for backend in &status.backends {
         self::backend(&sheet, backend);
-        for server in &backend.servers {
+        // A removed server has the labels of the one that took its name.
+        for server in backend.servers.iter().filter(|server| !server.removed) {
             self::server(&sheet, &backend.name, server);
         }
     }
@@ -66,6 +67,8 @@ fn backend(sheet: &Sheet, backend: &Backend) {
     let labels = [("backend", backend.name.as_str())];
     sheet.level(&names::BACKEND_SERVERS_UP, &labels, backend.servers_up);
     sheet.level(&names::BACKEND_QUEUED, &labels, backend.queued);
+    let draining = backend.servers.iter().filter(|server| server.removed);
+    sheet.level(&names::BACKEND_DRAINING, &labels, draining.map(|server| server.connections).sum());
     sheet.counter(&names::BACKEND_REFUSED, &labels, backend.refused);
     sheet.counter(&names::BACKEND_RETRIES, &labels, backend.retries);
     sheet.counter(&names::BACKEND_REDISPATCHES, &labels, backend.redispatches);

@@ -159,6 +159,10 @@ metrics! {
         "halb_backend_queued", "", BACKEND,
         "Connections that wait for a server"
     );
+    BACKEND_DRAINING = gauge(
+        "halb_backend_draining_connections", "", BACKEND,
+        "Open connections at servers that a reload removed"
+    );
     BACKEND_REFUSED = counter(
         "halb_backend_refused_total", "", BACKEND,
         "Connections that found no server: none up, queue full, or waited too long"

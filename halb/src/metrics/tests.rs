@@ -103,6 +103,27 @@ fn a_removed_server_takes_its_series_with_it() {
 }
 
 #[test]
+fn a_removed_server_does_not_speak_for_the_one_that_has_its_name() {
+    let mut sample = samples::all_fine();
+    let mut removed = sample.server(0).clone();
+    removed.removed = true;
+    removed.connections = 3;
+    removed.bytes_in = 99;
+    removed.weight = 7;
+    sample.snapshot.backends[0].servers.push(removed);
+    let text = render(&sample.status());
+    for line in [
+        "halb_server_up{backend=\"masters\",server=\"kmaster1\"} 1",
+        "halb_server_weight{backend=\"masters\",server=\"kmaster1\"} 1",
+        "halb_server_connections{backend=\"masters\",server=\"kmaster1\"} 4",
+        "halb_server_sent_bytes_total{backend=\"masters\",server=\"kmaster1\"} 411522",
+        "halb_backend_draining_connections{backend=\"masters\"} 3",
+    ] {
+        assert!(text.lines().any(|served| served == line), "{line} is missing in\n{text}");
+    }
+}
+
+#[test]
 fn the_largest_count_is_served_as_the_nearest_float() {
     let mut sample = samples::all_fine();
     sample.snapshot.process.connections = u64::MAX;
