@@ -8,7 +8,7 @@ use halb_healthcheck::health::Verdict;
 use halb_healthcheck::{Checks, Event};
 use halb_lb::driver::Handle;
 use halb_lb::names::{BackendName, ServerName, ServerRef};
-use halb_lb::snapshot::{Admin, BackendSnapshot, Health};
+use halb_lb::snapshot::{Admin, BackendSnapshot, Health, ServerSnapshot};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
 use tracing::{debug, error, info, warn};
@@ -107,25 +107,27 @@ impl Verdicts {
         self.0.clear();
     }
 
-    /// The verdict on each server of a backend; one that isn't checked is up.
+    /// The verdict on each server of a backend.
     fn of_backend(&self, backend: &BackendSnapshot) -> Vec<(ServerRef, Verdict)> {
         let servers = backend.servers.iter().filter(|server| !server.removed);
-        servers
-            .map(|server| {
-                let id = ServerRef { backend: backend.name.clone(), server: server.name.clone() };
-                let verdict = self.of(&id.to_string()).unwrap_or(Verdict::Up);
-                (id, verdict)
-            })
-            .collect()
+        servers.map(|server| (id(backend, server), self.on(backend, server))).collect()
     }
 
     /// Servers that are up and that no operator took out of service.
     fn usable(&self, backend: &BackendSnapshot) -> usize {
-        let ready = backend.servers.iter().filter(|s| s.admin == Admin::Ready && s.weight > 0);
-        let ready: Vec<&ServerName> = ready.map(|server| &server.name).collect();
-        let verdicts = self.of_backend(backend);
-        verdicts.iter().filter(|(id, v)| *v == Verdict::Up && ready.contains(&&id.server)).count()
+        let servers = backend.servers.iter().filter(|server| !server.removed);
+        let ready = servers.filter(|server| server.admin == Admin::Ready && server.weight > 0);
+        ready.filter(|server| self.on(backend, server) == Verdict::Up).count()
     }
+
+    /// One that isn't checked is up.
+    fn on(&self, backend: &BackendSnapshot, server: &ServerSnapshot) -> Verdict {
+        self.of(&id(backend, server).to_string()).unwrap_or(Verdict::Up)
+    }
+}
+
+fn id(backend: &BackendSnapshot, server: &ServerSnapshot) -> ServerRef {
+    ServerRef { backend: backend.name.clone(), server: server.name.clone() }
 }
 
 #[cfg(test)]
@@ -154,6 +156,12 @@ mod tests {
         let mut backend = backend();
         assert_eq!(verdicts.usable(&backend), 2);
         backend.servers[1].admin = Admin::Maint;
+        assert_eq!(verdicts.usable(&backend), 1);
+        // A server that was removed counts neither itself nor for the one that has its name.
+        let mut removed = backend.servers[1].clone();
+        removed.removed = true;
+        removed.admin = Admin::Ready;
+        backend.servers.push(removed);
         assert_eq!(verdicts.usable(&backend), 1);
         backend.servers[2].removed = true;
         assert_eq!(verdicts.usable(&backend), 0);
