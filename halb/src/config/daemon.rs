@@ -22,6 +22,9 @@ pub(super) struct Daemon {
 /// Longest path of a unix socket, in bytes: `sun_path` holds 108 with the zero at the end.
 const SOCKET_PATH_LEN_MAX: usize = 107;
 
+/// `TimeoutStopSec=` of packaging/systemd/halb.service.
+const UNIT_STOP_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// Reads the three tables; each may be left out.
 pub(super) fn read(top: &Table<'_>) -> Daemon {
     let global = top.table("global", &[&keys::GLOBAL]);
@@ -37,10 +40,30 @@ pub(super) fn read(top: &Table<'_>) -> Daemon {
 
 fn read_global(table: Option<&Table<'_>>) -> Global {
     let drain = table.and_then(|t| t.duration("drain_timeout", Duration::ZERO..=DAY));
+    if let Some(table) = table
+        && drain.is_some_and(|drain| drain >= UNIT_STOP_TIMEOUT)
+    {
+        lint_long_drain(table);
+    }
     Global {
         workers: table.and_then(|t| t.count("workers", defaults::WORKERS_MAX)),
         drain_timeout: drain.unwrap_or(defaults::DRAIN_TIMEOUT),
     }
+}
+
+fn lint_long_drain(table: &Table<'_>) {
+    let Some(entry) = table.get("drain_timeout") else { return };
+    let patience = UNIT_STOP_TIMEOUT.as_secs();
+    table.sink.report(
+        Diagnostic::lint(
+            entry.span.clone(),
+            format!("systemd waits {patience} s for the end of halb.service"),
+        )
+        .consequence("it kills the daemon, and with it all connections, before they have drained")
+        .remedy(format!(
+            "write less than {patience}s, or raise `TimeoutStopSec=` (systemctl edit halb)"
+        )),
+    );
 }
 
 fn read_log(table: Option<&Table<'_>>) -> Log {
@@ -116,4 +139,16 @@ fn read_socket(table: &Table<'_>) -> Option<PathBuf> {
         return None;
     }
     Some(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_is_as_patient_as_the_lint_says() {
+        let unit = include_str!("../../../packaging/systemd/halb.service");
+        let line = format!("\nTimeoutStopSec={}s\n", UNIT_STOP_TIMEOUT.as_secs());
+        assert!(unit.contains(&line), "no line {line:?} in\n{unit}");
+    }
 }

@@ -49,7 +49,8 @@ pub static GLOBAL: Section = Section {
             .also(&["hard_stop_after", "shutdown_timeout", "grace"])
             .doc(
                 "When halb is told to stop it accepts no more, lets sessions end by themselves for \
-                 so long, and then closes them.",
+                 so long, and then closes them. From 90s on systemd kills it before, unless its unit \
+                 says otherwise (`TimeoutStopSec=`).",
             ),
     ],
 };
