@@ -15,6 +15,7 @@ pub mod routes;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::{task, time};
+use tokio::time;
 use tracing::{debug, warn};
 
 use crate::status::Status;
@@ -49,19 +50,22 @@ const HEAD_LEN_MAX: usize = 8 * 1024;
 /// Most headers of a request; browsers send about 20.
 const HEADERS_MAX: usize = 64;
 
-/// Most statuses gathered at a time, so that a flood of requests can't fill the thread pool that
-/// reloads and checks use too.
-const GATHERINGS_MAX: usize = 2;
+/// Answers made at a time: one, so that a flood of requests leaves a thread to signals, checks and
+/// the watchdog.
+const ANSWERS_MAX: usize = 1;
 
 /// Pause after an accept error that won't go away at once (no descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Looks at the daemon. It may block for milliseconds.
-pub type Look = Arc<dyn Fn() -> Status + Send + Sync>;
+/// Looks at the daemon.
+pub type Look = Arc<dyn Fn() -> Looking + Send + Sync>;
+
+/// A look under way. It blocks no thread.
+pub type Looking = Pin<Box<dyn Future<Output = Status> + Send>>;
 
 /// Serves until it is dropped.
 pub async fn serve(listener: TcpListener, look: Look) {
-    let gatherings = Arc::new(Semaphore::new(GATHERINGS_MAX));
+    let turns = Arc::new(Semaphore::new(ANSWERS_MAX));
     let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS_MAX);
     loop {
         let stream = match listener.accept().await {
@@ -78,15 +82,15 @@ pub async fn serve(listener: TcpListener, look: Look) {
         {
             oldest.abort();
         }
-        let connection = serve_one(stream, Arc::clone(&look), Arc::clone(&gatherings));
+        let connection = serve_one(stream, Arc::clone(&look), Arc::clone(&turns));
         open.push_back(tokio::spawn(connection).abort_handle());
     }
 }
 
-async fn serve_one(stream: TcpStream, look: Look, gatherings: Arc<Semaphore>) {
+async fn serve_one(stream: TcpStream, look: Look, turns: Arc<Semaphore>) {
     let service = service_fn(|request| {
-        let (look, gatherings) = (Arc::clone(&look), Arc::clone(&gatherings));
-        async move { Ok::<_, Infallible>(answer(&request, look, gatherings).await) }
+        let (look, turns) = (Arc::clone(&look), Arc::clone(&turns));
+        async move { Ok::<_, Infallible>(answer(&request, &look, &turns).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -104,18 +108,12 @@ async fn serve_one(stream: TcpStream, look: Look, gatherings: Arc<Semaphore>) {
 
 async fn answer(
     request: &Request<Incoming>,
-    look: Look,
-    gatherings: Arc<Semaphore>,
+    look: &Look,
+    turns: &Semaphore,
 ) -> Response<Full<Bytes>> {
     let route = routes::find(request.method(), request.uri().path());
-    // The permit travels with the work, which goes on when its connection is displaced.
-    let Ok(permit) = gatherings.acquire_owned().await else { return routes::unavailable() };
-    let work = task::spawn_blocking(move || {
-        let response = routes::respond(route, &*look);
-        drop(permit);
-        response
-    });
-    work.await.unwrap_or_else(|_| routes::unavailable())
+    let Ok(_turn) = turns.acquire().await else { return routes::unavailable() };
+    routes::respond(route, look).await
 }
 
 #[cfg(test)]

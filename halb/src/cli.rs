@@ -120,7 +120,8 @@ enum Command {
 
     /// Makes the daemon read its configuration again, dropping nothing
     ///
-    /// A file with problems changes nothing: they are shown, and the exit code is 3.
+    /// A file with problems changes nothing: they are shown, and the exit code is 3. A good file that
+    /// can't be put into force (a port in use) changes nothing either, with exit code 1.
     #[command(after_help = "Example: halb reload")]
     Reload {
         /// Answer as JSON

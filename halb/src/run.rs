@@ -6,6 +6,19 @@
 //!  control socket ─┐       │ snapshots
 //!  admin address ──┴──▶ daemon (status, orders, reload) ──▶ service manager
 //! ```
+//!
+//! What may block, where it does, and what bounds it, so that nothing that hangs (a disk, a data
+//! path) keeps signals, the watchdog or a status waiting:
+//!
+//! | work | on | bounded by |
+//! |---|---|---|
+//! | files that checks name | blocking threads | [`FILE_READS_MAX`], then the check's deadline |
+//! | orders and lists of sessions | blocking threads | [`ORDERS_MAX`]; the data path's 5 s each |
+//! | reload: its files, the data path | a blocking thread | one at a time; who asks meanwhile is told |
+//! | the drain at the end | a thread of its own | `drain_timeout`, a second signal |
+//! | writing log lines | threads of their own | queues that drop and count |
+//! | waiting for scripts of checks | a thread each | the check's deadline; one a server |
+//! | everything else | the control threads | it only waits for events |
 
 mod answers;
 mod daemon;
@@ -19,11 +32,14 @@ mod verdicts;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use halb_healthcheck::FILE_READS_MAX;
 use tokio::runtime::Runtime;
-use tokio::{runtime, task};
+use tokio::sync::{Notify, oneshot};
+use tokio::{runtime, task, time};
 use tracing::{error, info, warn};
 
 use crate::cli::Exit;
@@ -38,9 +54,15 @@ use start::Started;
 /// Threads of everything that isn't forwarding: one works while another gathers a status.
 const CONTROL_THREADS: usize = 2;
 
-/// Threads for work that blocks: reloads, statuses, name files of checks. More would only wait for
-/// the same disk.
-const BLOCKING_THREADS: usize = 8;
+/// Orders to the data path at a time. Each takes microseconds, or five seconds where the data path
+/// is stuck; people give them one by one.
+const ORDERS_MAX: usize = 2;
+
+/// Threads for work that blocks: the table above, so that none of it waits for a thread.
+const BLOCKING_THREADS: usize = FILE_READS_MAX + ORDERS_MAX + 1;
+
+/// Patience with checks that end. They let go of everything at once, and kill their scripts.
+const LAST_CHECKS: Duration = Duration::from_secs(2);
 
 /// Patience with the reader of the last log lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -101,42 +123,54 @@ async fn serve(
     let mut signals = Signals::catch().context("can't catch signals")?;
     let started = start::start(loaded, config, socket, sink, log).await?;
     let daemon = Arc::clone(&started.daemon);
-    announce(&daemon).await;
+    start::announce(&daemon).await;
     service::ready();
-    let watchdog = task::spawn(service::watchdog(Arc::clone(&daemon)));
+    let told = Arc::new(Notify::new());
+    let reloads = task::spawn(reload_when(Arc::clone(&told), Arc::clone(&daemon)));
+    let watchdog = task::spawn(service::watchdog(daemon));
     while signals.next().await == Signal::Reload {
-        reload_now(&daemon).await;
+        told.notify_one();
     }
     service::stopping();
-    stop(started, signals).await;
+    stop(started, async || signals.next().await).await;
+    reloads.abort();
     watchdog.abort();
     Ok(())
 }
 
-async fn announce(daemon: &Arc<Daemon>) {
-    let daemon = Arc::clone(daemon);
-    // It only writes to the log.
-    let _ = task::spawn_blocking(move || start::announce(&daemon)).await;
-}
-
-async fn reload_now(daemon: &Arc<Daemon>) {
-    let daemon = Arc::clone(daemon);
-    // What became of it is logged and shown in the status.
-    let _ = task::spawn_blocking(move || daemon.reload()).await;
+/// Reloads whenever it is told to; what it is told meanwhile is one more reload, not lost.
+async fn reload_when(told: Arc<Notify>, daemon: Arc<Daemon>) {
+    loop {
+        told.notified().await;
+        let alone = Arc::clone(&daemon.reloading).lock_owned().await;
+        let daemon = Arc::clone(&daemon);
+        // What became of it is logged and shown in the status.
+        let _ = task::spawn_blocking(move || daemon.reload(alone)).await;
+    }
 }
 
 /// Lets sessions end by themselves until the deadline or the next signal to stop, while status and
 /// control still answer.
-async fn stop(started: Started, mut signals: Signals) {
+async fn stop(started: Started, mut next_signal: impl AsyncFnMut() -> Signal) {
     let Started { daemon, engine, access_log, servers } = started;
     let patience = daemon.begin_stop();
     let hurry = engine.hurry();
     info!(drain_timeout = ?patience, connections = daemon.connections(), "stopping");
-    let mut draining = task::spawn_blocking(move || engine.stop(patience));
+    let (done, mut draining) = oneshot::channel();
+    let drain = move || {
+        let drained = engine.stop(patience);
+        // The engine has dropped the other end, so it ends by itself; a panic of it was printed.
+        let _ = access_log.join();
+        // Who waits may have given up.
+        let _ = done.send(drained);
+    };
+    if let Err(error) = thread::Builder::new().name("halb-drain".to_owned()).spawn(drain) {
+        error!(%error, "there is no thread to drain connections in, so they are reset");
+    }
     let drained = loop {
         tokio::select! {
             drained = &mut draining => break drained,
-            signal = signals.next() => if signal == Signal::Stop { hurry.now() },
+            signal = next_signal() => if signal == Signal::Stop { hurry.now() },
         }
     };
     match drained {
@@ -147,14 +181,15 @@ async fn stop(started: Started, mut signals: Signals) {
         Err(error) => error!(%error, "the data path did not stop in good order"),
     }
     // Until here, so that sessions that drain know which servers work; scripts end with it.
-    daemon.checks.shutdown().await;
+    if time::timeout(LAST_CHECKS, daemon.checks.shutdown()).await.is_err() {
+        warn!("checks did not end in time");
+    }
     for server in servers {
         server.abort();
         // Its end is what was asked for.
         let _ = server.await;
     }
-    if let Some(access_log) = access_log {
-        // The engine has dropped the other end, so it ends by itself.
-        let _ = task::spawn_blocking(move || access_log.join()).await;
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,10 +104,22 @@ pub struct LastReload {
     pub ago_seconds: f64,
     /// Why it changed nothing; none: it was applied.
     pub error: Option<String>,
+    /// Where that lies; none: it was applied.
+    pub failure: Option<ReloadFailure>,
     /// What it changed, in words.
     pub changes: Vec<String>,
     /// Settings that differ from the file until the daemon is restarted, in words.
     pub needs_restart: Vec<String>,
+}
+
+/// Where it lies that a reload changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReloadFailure {
+    /// The file can't be read or has problems.
+    BadFile,
+    /// The file is good, but could not be put into force: a port in use, a daemon that stops.
+    NotApplied,
 }
 
 /// Where clients connect.

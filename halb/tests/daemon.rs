@@ -13,6 +13,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
+use halb::status::ReloadFailure;
 use halb::status::Status;
 use halb_lab::Loopback;
 use halb_lab::Process;
@@ -20,7 +21,9 @@ use halb_lab::eventually;
 use halb_lab::process::Exit;
 use halb_lab::process::Signal;
 use nix::sys::signal::kill;
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
+use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -163,6 +166,45 @@ fn a_reload_is_applied_or_changes_nothing_and_says_why() {
 }
 
 #[test]
+fn a_good_file_that_cannot_be_put_into_force_is_told_from_a_bad_one() {
+    let site = Site::new();
+    let _daemon = site.start();
+    let taken = std::net::TcpListener::bind(site.address.port(0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    site.write_config(&format!("[frontend.more]\nbind = [\"{address}\"]\nbackend = \"pool\"\n"));
+    let (code, said) = site.halb(&["reload"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&format!("can't listen on {address}")), "{said}");
+    let failure = site.status().reload.last.unwrap().failure;
+    assert_eq!(failure, Some(ReloadFailure::NotApplied));
+    site.write_config("[global]\nwokers = 1\n");
+    assert_eq!(site.halb(&["reload"]).0, 3);
+    assert_eq!(site.status().reload.last.unwrap().failure, Some(ReloadFailure::BadFile));
+    site.write_config("");
+    assert_eq!(site.halb(&["reload"]).0, 0);
+    assert_eq!(site.status().reload.last.unwrap().failure, None);
+}
+
+#[test]
+fn a_reload_after_the_stop_has_begun_opens_no_listener() {
+    let site = Site::new();
+    site.write_config("[global]\ndrain_timeout = \"1h\"\n");
+    let daemon = site.start();
+    let _session = site.session();
+    daemon.signal(Signal::SIGTERM).unwrap();
+    daemon.wait_for_line("stopping", PATIENCE).unwrap();
+    let (code, said) = site.halb(&["reload"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("stopping"), "{said}");
+    eventually("no new connection is accepted", PATIENCE, || {
+        match TcpStream::connect(site.address.port(8080)) {
+            Err(_) => Ok(()),
+            Ok(_) => Err("accepted"),
+        }
+    });
+}
+
+#[test]
 fn a_reload_keeps_sessions_and_what_the_operator_ordered() {
     let site = Site::new();
     let _daemon = site.start();
@@ -224,6 +266,73 @@ fn sessions_are_listed_and_killed() {
     assert_eq!(site.halb(&["sessions", "kill", &id]).0, 1);
     let line = daemon.wait_for_line("access client=", PATIENCE).unwrap();
     assert!(line.contains(" end=K"), "{line}");
+}
+
+#[test]
+fn sessions_at_a_removed_server_are_listed_and_killed_by_its_name() {
+    let site = Site::new();
+    let _daemon = site.start();
+    let _session = site.session();
+    let server = {
+        let (_, said) = site.halb(&["sessions", "list", "--json"]);
+        let sessions: serde_json::Value = serde_json::from_str(&said).unwrap();
+        sessions[0]["server"].as_str().unwrap().to_owned()
+    };
+    let file = site.path("halb.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("[backend.pool", "[backend.other").replace("\"pool\"", "\"other\"");
+    fs::write(&file, text).unwrap();
+    assert_eq!(site.halb(&["reload"]).0, 0);
+    let (code, said) = site.halb(&["sessions", "list", "--server", &server]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("1 of 1 connection"), "{said}");
+    let (code, said) = site.halb(&["server", "ready", &server]);
+    assert_eq!(code, 1, "it takes no orders any more: {said}");
+    let killed = site.halb(&["sessions", "kill", "--server", &server]);
+    assert_eq!(killed, (0, "1 connection ended\n".to_owned()));
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_of_checks_keeps_nothing_waiting() {
+    let site = Site::new();
+    let token = site.path("token");
+    fs::write(&token, "secret").unwrap();
+    let text = fs::read_to_string(site.path("halb.toml")).unwrap();
+    let server = site.servers[0].local_addr().unwrap();
+    // More checks than threads that may block.
+    let servers: String = (3..12).map(|n| format!("s{n} = \"{server}\"\n")).collect();
+    let check = format!(
+        "check = {{ type = \"http\", bearer_token_file = \"{}\", interval = \"100ms\", \
+         timeout = \"50ms\", fall = 1000 }}",
+        token.display()
+    );
+    let text = text
+        .lines()
+        .map(|line| if line.starts_with("check = ") { check.as_str() } else { line })
+        .map(|line| if line.starts_with("one = ") { servers.as_str() } else { line })
+        .collect::<Vec<_>>()
+        .join("\n");
+    fs::write(site.path("halb.toml"), text).unwrap();
+    let manager = ServiceManager::listen(&site);
+    let mut command = site.command();
+    command.env("NOTIFY_SOCKET", site.path("notify.sock")).env("WATCHDOG_USEC", "200000");
+    let daemon = Process::spawn(command).unwrap();
+    assert_eq!(manager.next(), "READY=1");
+    fs::remove_file(&token).unwrap();
+    mkfifo(&token, Mode::S_IRWXU).unwrap();
+    eventually("every check says what is wrong", PATIENCE, || {
+        let servers = site.status().backends.remove(0).servers;
+        let detail = |s: halb::status::Server| s.check.map(|check| check.detail);
+        let mut details = servers.into_iter().filter_map(detail);
+        details.find(|detail| !detail.contains("name a regular file")).map_or(Ok(()), Err)
+    });
+    manager.forget();
+    assert_eq!([manager.any(), manager.any()], ["WATCHDOG=1", "WATCHDOG=1"]);
+    let (code, said) = site.halb(&["check"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("name a regular file"), "{said}");
+    assert_eq!(site.halb(&["reload"]).0, 3);
+    assert_eq!(daemon.stop(PATIENCE).unwrap(), Exit::Code(0));
 }
 
 #[test]
@@ -325,6 +434,13 @@ impl ServiceManager {
                 return message;
             }
         }
+    }
+
+    /// Drops what was said so far.
+    fn forget(&self) {
+        self.socket.set_nonblocking(true).unwrap();
+        while self.socket.recv(&mut [0; 512]).is_ok() {}
+        self.socket.set_nonblocking(false).unwrap();
     }
 
     fn any(&self) -> String {

@@ -5,9 +5,9 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Method, Response, StatusCode, header};
 
-use super::page;
+use super::{Look, page};
 use crate::metrics;
-use crate::status::{Status, readiness};
+use crate::status::readiness;
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,18 +59,18 @@ pub fn find(method: &Method, path: &str) -> Route {
 }
 
 /// The answer of a route; looks at the daemon where the answer depends on it.
-pub fn respond(route: Route, look: &dyn Fn() -> Status) -> Response<Full<Bytes>> {
+pub async fn respond(route: Route, look: &Look) -> Response<Full<Bytes>> {
     let ok = StatusCode::OK;
     match route {
         Route::Style => response(ok, "text/css; charset=utf-8", page::STYLE),
-        Route::Page => response(ok, "text/html; charset=utf-8", page::render(&look())),
-        Route::Metrics => response(ok, PROMETHEUS, metrics::render(&look())),
-        Route::Json => match serde_json::to_vec_pretty(&look()) {
+        Route::Page => response(ok, "text/html; charset=utf-8", page::render(&look().await)),
+        Route::Metrics => response(ok, PROMETHEUS, metrics::render(&look().await)),
+        Route::Json => match serde_json::to_vec_pretty(&look().await) {
             Ok(json) => response(ok, "application/json", json),
             Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        Route::Live => verdict("alive", &readiness::stuck_threads(&look().process)),
-        Route::Ready => verdict("ready", &look().readiness.reasons),
+        Route::Live => verdict("alive", &readiness::stuck_threads(&look().await.process)),
+        Route::Ready => verdict("ready", &look().await.readiness.reasons),
         Route::Unknown => {
             let words = "there are: / /status.json /metrics /livez /readyz\n";
             response(StatusCode::NOT_FOUND, TEXT, words)

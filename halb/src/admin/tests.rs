@@ -15,9 +15,10 @@ async fn start(sample: Sample) -> (std::net::SocketAddr, Arc<AtomicU64>) {
     let address = listener.local_addr().unwrap();
     let looks = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&looks);
-    let look = move || {
+    let look = move || -> Looking {
         counted.fetch_add(1, Ordering::Relaxed);
-        sample.status()
+        let status = sample.status();
+        Box::pin(async move { status })
     };
     tokio::spawn(serve(listener, Arc::new(look)));
     (address, looks)

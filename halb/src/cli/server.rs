@@ -8,7 +8,7 @@ use super::output::Output;
 use super::{Exit, output};
 use crate::control::client;
 use crate::control::protocol::{Request, Response};
-use crate::status::Admin;
+use crate::status::{Admin, ReloadFailure};
 
 /// What a server is told.
 #[derive(Debug, Subcommand)]
@@ -31,7 +31,7 @@ pub(super) enum Order {
         /// BACKEND/SERVER, or SERVER where one backend alone has it
         server: String,
     },
-    /// Changes its share of new connections until it is changed back or the daemon ends
+    /// Changes its share of new connections until it is changed back, here or in the file
     #[command(after_help = "\
 Examples:
   halb server weight masters/kmaster1 10     ten times the usual share
@@ -71,7 +71,10 @@ pub(super) fn reload(socket: &Path, json: bool, out: &mut Output) -> Exit {
         if !json {
             output::refused(&format!("nothing was changed:\n{error}"));
         }
-        return Exit::BadConfiguration;
+        return match reload.failure {
+            Some(ReloadFailure::BadFile) => Exit::BadConfiguration,
+            Some(ReloadFailure::NotApplied) | None => Exit::Failed,
+        };
     }
     if json {
         return printed;

@@ -33,7 +33,7 @@ pub enum Request {
         /// What is wanted.
         admin: Admin,
     },
-    /// A server's weight until the daemon ends; none: as configured.
+    /// A server's weight until it is changed back, here or in the file; none: as configured.
     ServerWeight {
         /// `backend/server`.
         server: String,

@@ -1,10 +1,13 @@
 //! What the control socket answers.
 
+use std::sync::Arc;
+
 use halb_lb::config::{Config, Weight};
 use halb_lb::driver::SessionFilter;
 use halb_lb::names::{FrontendName, ServerRef};
 use halb_lb::snapshot;
-use halb_lb::snapshot::SessionSnapshot;
+use halb_lb::snapshot::{SessionSnapshot, Snapshot};
+use tokio::task;
 use tracing::info;
 
 use super::daemon::Daemon;
@@ -15,21 +18,55 @@ use crate::status::words::things;
 /// Most names that a refusal lists.
 const NAMES_MAX: usize = 10;
 
-/// Does what is asked. Blocks for milliseconds, for a reload as long as the disk takes.
-pub(super) fn answer(daemon: &Daemon, request: Request) -> Response {
+/// Does what is asked. A status comes at once; a reload and orders block threads of their own, of
+/// which each has its share (see [`super`]).
+pub(super) async fn answer(daemon: Arc<Daemon>, request: Request) -> Response {
     let answered = match request {
-        Request::Status => Ok(Response::Status { status: Box::new(daemon.status()) }),
-        Request::Reload => Ok(Response::Reloaded { reload: daemon.reload() }),
-        Request::ServerAdmin { server, admin } => set_admin(daemon, &server, admin),
-        Request::ServerWeight { server, weight } => set_weight(daemon, &server, weight),
-        Request::Sessions { server, limit } => sessions(daemon, server.as_deref(), limit),
-        Request::Kill { sessions } => kill(daemon, sessions),
+        Request::Status => Ok(Response::Status { status: Box::new(daemon.status().await) }),
+        Request::Reload => reload(daemon).await,
+        Request::ServerAdmin { server, admin } => {
+            in_turn(daemon, move |daemon| set_admin(daemon, &server, admin)).await
+        }
+        Request::ServerWeight { server, weight } => {
+            in_turn(daemon, move |daemon| set_weight(daemon, &server, weight)).await
+        }
+        Request::Sessions { server, limit } => {
+            in_turn(daemon, move |daemon| sessions(daemon, server.as_deref(), limit)).await
+        }
+        Request::Kill { sessions } => in_turn(daemon, move |daemon| kill(daemon, sessions)).await,
     };
     answered.unwrap_or_else(|message| Response::Refused { message })
 }
 
+async fn reload(daemon: Arc<Daemon>) -> Result<Response, String> {
+    let Ok(alone) = Arc::clone(&daemon.reloading).try_lock_owned() else {
+        return Err("a reload is under way; look at 'halb status', and ask again".to_owned());
+    };
+    let reload = task::spawn_blocking(move || daemon.reload(alone)).await;
+    reload.map(|reload| Response::Reloaded { reload }).map_err(|_| ending())
+}
+
+/// Carries out an order, which may wait for the data path.
+async fn in_turn(
+    daemon: Arc<Daemon>,
+    order: impl FnOnce(&Daemon) -> Result<Response, String> + Send + 'static,
+) -> Result<Response, String> {
+    // The turn travels with the work, which goes on when its client leaves.
+    let turn = Arc::clone(&daemon.orders).acquire_owned().await.map_err(|_| ending())?;
+    let work = task::spawn_blocking(move || {
+        let answered = order(&daemon);
+        drop(turn);
+        answered
+    });
+    work.await.unwrap_or_else(|_| Err(ending()))
+}
+
+fn ending() -> String {
+    "the daemon is ending".to_owned()
+}
+
 fn set_admin(daemon: &Daemon, name: &str, admin: Admin) -> Result<Response, String> {
-    let server = resolve(&daemon.in_force().settings.lb, name)?;
+    let server = resolve(&configured(&daemon.in_force().settings.lb), name)?;
     let id = server.to_string();
     let wanted = match admin {
         Admin::Ready => snapshot::Admin::Ready,
@@ -39,7 +76,9 @@ fn set_admin(daemon: &Daemon, name: &str, admin: Admin) -> Result<Response, Stri
     daemon.engine.set_admin(&server, wanted).map_err(|error| error.to_string())?;
     rest_or_check(daemon, &id, admin);
     info!(server = id, state = admin.word(), "an operator set the state of a server");
-    let left = things(connections(daemon, &server), "connection", "connections");
+    // Those of a server of the same name that a reload removed obey no order.
+    let left = connections(&daemon.engine.snapshot(), &server, |server| !server.removed);
+    let left = things(left, "connection", "connections");
     let message = match admin {
         Admin::Ready => format!("{id} is ready: it gets connections while it is up"),
         Admin::Drain => format!("{id} drains: no new connections, {left} left"),
@@ -57,7 +96,7 @@ fn rest_or_check(daemon: &Daemon, id: &str, admin: Admin) {
 }
 
 fn set_weight(daemon: &Daemon, name: &str, weight: Option<u16>) -> Result<Response, String> {
-    let server = resolve(&daemon.in_force().settings.lb, name)?;
+    let server = resolve(&configured(&daemon.in_force().settings.lb), name)?;
     let parsed = match weight {
         None => None,
         Some(number) => match Weight::new(number) {
@@ -70,18 +109,21 @@ fn set_weight(daemon: &Daemon, name: &str, weight: Option<u16>) -> Result<Respon
     let message = match weight {
         None => format!("{server} has the weight of the configuration again"),
         Some(0) => format!("{server} has weight 0: it gets no new connections"),
-        Some(number) => format!("{server} has weight {number} until the daemon ends"),
+        Some(number) => {
+            format!("{server} has weight {number} until it is changed back, here or in the file")
+        }
     };
     Ok(Response::Done { message })
 }
 
 fn sessions(daemon: &Daemon, server: Option<&str>, limit: usize) -> Result<Response, String> {
+    let snapshot = daemon.engine.snapshot();
     let server = match server {
-        Some(name) => Some(resolve(&daemon.in_force().settings.lb, name)?),
+        Some(name) => Some(resolve(&present(&snapshot), name)?),
         None => None,
     };
     let open = match &server {
-        Some(server) => connections(daemon, server),
+        Some(server) => connections(&snapshot, server, |_| true),
         None => daemon.connections(),
     };
     let sessions = daemon.engine.sessions(server.as_ref(), limit.min(SESSIONS_MAX));
@@ -104,53 +146,85 @@ fn session(lb: &SessionSnapshot) -> Session {
 fn kill(daemon: &Daemon, sessions: Kill) -> Result<Response, String> {
     let filter = match &sessions {
         Kill::Id(id) => SessionFilter::Id(*id),
-        Kill::Server(name) => SessionFilter::Server(resolve(&daemon.in_force().settings.lb, name)?),
-        Kill::Frontend(name) => {
-            SessionFilter::Frontend(resolve_frontend(&daemon.in_force().settings.lb, name)?)
+        Kill::Server(name) => {
+            SessionFilter::Server(resolve(&present(&daemon.engine.snapshot()), name)?)
         }
+        Kill::Frontend(name) => match FrontendName::new(name) {
+            Ok(name) => SessionFilter::Frontend(name),
+            Err(error) => return Err(error.to_string()),
+        },
     };
     let count = daemon.engine.kill(&filter);
+    if let (0, Kill::Frontend(name)) = (count, &sessions) {
+        // Sessions outlive a frontend that a reload removed, so only now is its name a wrong one.
+        is_frontend(&daemon.in_force().settings.lb, name)?;
+    }
     info!(?sessions, count, "an operator ended sessions");
     Ok(Response::Killed { count })
 }
 
-fn connections(daemon: &Daemon, server: &ServerRef) -> u64 {
-    let snapshot = daemon.engine.snapshot();
-    let backend = snapshot.backends.iter().find(|backend| backend.name == server.backend);
-    let servers = backend.map_or(&[][..], |backend| &backend.servers);
-    servers.iter().find(|s| s.name == server.server).map_or(0, |s| s.connections)
+/// Connections at all servers of that name that are meant.
+fn connections(
+    snapshot: &Snapshot,
+    server: &ServerRef,
+    meant: impl Fn(&snapshot::ServerSnapshot) -> bool,
+) -> u64 {
+    let backends = snapshot.backends.iter().filter(|backend| backend.name == server.backend);
+    let servers = backends.flat_map(|backend| &backend.servers);
+    servers.filter(|s| s.name == server.server && meant(s)).map(|s| s.connections).sum()
+}
+
+/// Servers that take orders: those of the configuration.
+fn configured(config: &Config) -> Vec<ServerRef> {
+    let of = |backend: &halb_lb::config::Backend| {
+        let name = backend.name.clone();
+        let named = |server: &halb_lb::config::Server| ServerRef {
+            backend: name.clone(),
+            server: server.name.clone(),
+        };
+        backend.servers.iter().map(named).collect::<Vec<_>>()
+    };
+    config.backends().iter().flat_map(of).collect()
+}
+
+/// Servers that may have sessions: those that a reload removed, too. Each name once.
+fn present(snapshot: &Snapshot) -> Vec<ServerRef> {
+    let mut present = Vec::new();
+    for backend in &snapshot.backends {
+        for server in &backend.servers {
+            let server = ServerRef { backend: backend.name.clone(), server: server.name.clone() };
+            if !present.contains(&server) {
+                present.push(server);
+            }
+        }
+    }
+    present
 }
 
 /// `backend/server`, or a server's name alone where one backend alone has it.
-fn resolve(config: &Config, name: &str) -> Result<ServerRef, String> {
-    let all = config.backends().iter().flat_map(|backend| {
-        backend
-            .servers
-            .iter()
-            .map(|server| ServerRef { backend: backend.name.clone(), server: server.name.clone() })
-    });
-    let mut named = all.clone().filter(|s| s.to_string() == name || s.server.as_str() == name);
+fn resolve(all: &[ServerRef], name: &str) -> Result<ServerRef, String> {
+    let mut named = all.iter().filter(|s| s.to_string() == name || s.server.as_str() == name);
     match (named.next(), named.next()) {
-        (Some(server), None) => Ok(server),
+        (Some(server), None) => Ok(server.clone()),
         (Some(one), Some(other)) => {
             Err(format!("'{name}' could be {one} or {other}; write it as BACKEND/SERVER"))
         }
         (None, _) => Err(format!(
             "there is no server '{name}'; there are: {}",
-            listed(all.map(|s| s.to_string()))
+            listed(all.iter().map(ServerRef::to_string))
         )),
     }
 }
 
-fn resolve_frontend(config: &Config, name: &str) -> Result<FrontendName, String> {
-    let all = config.frontends().iter().map(|frontend| &frontend.name);
-    match all.clone().find(|frontend| frontend.as_str() == name) {
-        Some(frontend) => Ok(frontend.clone()),
-        None => Err(format!(
-            "there is no frontend '{name}'; there are: {}",
-            listed(all.map(ToString::to_string))
-        )),
+fn is_frontend(config: &Config, name: &str) -> Result<(), String> {
+    let mut all = config.frontends().iter().map(|frontend| &frontend.name);
+    if all.clone().any(|frontend| frontend.as_str() == name) {
+        return Ok(());
     }
+    Err(format!(
+        "there is no frontend '{name}'; there are: {}",
+        listed(all.by_ref().map(ToString::to_string))
+    ))
 }
 
 fn listed(names: impl Iterator<Item = String>) -> String {
@@ -164,8 +238,11 @@ fn listed(names: impl Iterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use halb_lb::names::ServerName;
+
     use super::*;
     use crate::config;
+    use crate::status::samples;
 
     fn config() -> Config {
         let text = "[frontend.web]\nbind = [\"127.0.0.1:8080\"]\nbackend = \"a\"\n\
@@ -177,23 +254,42 @@ mod tests {
 
     #[test]
     fn a_server_is_found_by_both_names_or_by_its_own() {
-        let config = config();
-        assert_eq!(resolve(&config, "b/two").unwrap().to_string(), "b/two");
-        assert_eq!(resolve(&config, "one").unwrap().to_string(), "a/one");
+        let servers = configured(&config());
+        assert_eq!(resolve(&servers, "b/two").unwrap().to_string(), "b/two");
+        assert_eq!(resolve(&servers, "one").unwrap().to_string(), "a/one");
     }
 
     #[test]
     fn a_name_that_two_servers_have_is_not_guessed() {
-        let refusal = resolve(&config(), "two").unwrap_err();
+        let refusal = resolve(&configured(&config()), "two").unwrap_err();
         assert_eq!(refusal, "'two' could be a/two or b/two; write it as BACKEND/SERVER");
     }
 
     #[test]
     fn an_unknown_name_is_answered_with_those_there_are() {
-        let refusal = resolve(&config(), "a/three").unwrap_err();
+        let refusal = resolve(&configured(&config()), "a/three").unwrap_err();
         assert_eq!(refusal, "there is no server 'a/three'; there are: a/one, a/two, b/two");
-        let refusal = resolve_frontend(&config(), "wob").unwrap_err();
+        let refusal = is_frontend(&config(), "wob").unwrap_err();
         assert_eq!(refusal, "there is no frontend 'wob'; there are: web, other");
+    }
+
+    #[test]
+    fn sessions_at_a_removed_server_are_found_and_counted_with_those_of_its_successor() {
+        let mut sample = samples::all_fine();
+        let mut removed = sample.server(0).clone();
+        removed.removed = true;
+        removed.connections = 3;
+        let mut gone = removed.clone();
+        gone.name = ServerName::new("old").unwrap();
+        sample.snapshot.backends[0].servers.extend([removed, gone]);
+        let present = present(&sample.snapshot);
+        assert_eq!(present.len(), 4, "each name once: {present:?}");
+        let at = |name: &str, removed_too: bool| {
+            let server = resolve(&present, name).unwrap();
+            connections(&sample.snapshot, &server, |server| removed_too || !server.removed)
+        };
+        assert_eq!((at("kmaster1", true), at("kmaster1", false)), (7, 4));
+        assert_eq!((at("old", true), at("old", false)), (3, 0));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use halb_healthcheck::Checks;
 use halb_lb::driver::Handle;
 use tokio::runtime;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
 
 use super::{reload, service};
@@ -19,10 +19,10 @@ use crate::config::settings::Settings;
 use crate::logs::Sink;
 use crate::logs::access::Switch;
 use crate::status::build::{CheckView, Facts};
-use crate::status::{LastReload, Reload, Status, build, checks, readiness};
+use crate::status::{LastReload, Reload, ReloadFailure, Status, build, checks, readiness};
 use crate::{config, logs};
 
-/// All that can be asked of the daemon. Calls block for milliseconds.
+/// All that can be asked of the daemon.
 pub(super) struct Daemon {
     pub(super) engine: Handle,
     pub(super) checks: Checks,
@@ -35,7 +35,9 @@ pub(super) struct Daemon {
     pub(super) stopping: AtomicBool,
     pub(super) in_force: Mutex<InForce>,
     /// Held for the length of a reload, so that two don't mix.
-    pub(super) reloading: Mutex<()>,
+    pub(super) reloading: Arc<tokio::sync::Mutex<()>>,
+    /// Held by orders while they wait for the data path.
+    pub(super) orders: Arc<Semaphore>,
     /// Tells [`super::verdicts`] to look at all servers anew.
     pub(super) reloaded: Arc<Notify>,
 }
@@ -81,13 +83,11 @@ impl Daemon {
         self.runtime.block_on(answer)
     }
 
-    /// The status tree.
-    pub(super) fn status(&self) -> Status {
-        let checks: HashMap<String, CheckView> = self
-            .wait(self.checks.status())
-            .iter()
-            .map(|target| (target.id.clone(), checks::view(target)))
-            .collect();
+    /// The status tree. Waits for no file and no thread of the data path.
+    pub(super) async fn status(&self) -> Status {
+        let checks = self.checks.status().await;
+        let checks: HashMap<String, CheckView> =
+            checks.iter().map(|target| (target.id.clone(), checks::view(target))).collect();
         let snapshot = self.engine.snapshot();
         let in_force = self.in_force();
         let facts = Facts {
@@ -109,10 +109,9 @@ impl Daemon {
 
     /// Threads of the data path that no longer come round, in words.
     pub(super) fn stuck_threads(&self) -> Vec<String> {
-        readiness::stuck_threads(&build::process(
-            &self.engine.snapshot().process,
-            &Facts::default(),
-        ))
+        let process = self.engine.snapshot().process;
+        let workers = process.workers.iter().map(|worker| worker.heartbeat_age.as_secs_f64());
+        readiness::late(process.dispatcher_heartbeat_age.as_secs_f64(), workers)
     }
 
     /// From now on the daemon is stopping; returns how long sessions may take to end.
@@ -122,13 +121,15 @@ impl Daemon {
     }
 
     /// Reads the configuration file and puts it into force, or changes nothing and says why.
-    pub(super) fn reload(&self) -> LastReload {
-        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Blocks on files and on the data path; `_alone` is the lock of [`Daemon::reloading`].
+    pub(super) fn reload(&self, _alone: OwnedMutexGuard<()>) -> LastReload {
         service::reloading();
         let outcome = match config::load(&self.config_file) {
-            Ok(_) if self.stopping.load(Ordering::Relaxed) => failed("halb is stopping".to_owned()),
+            Ok(_) if self.stopping.load(Ordering::Relaxed) => {
+                failed(ReloadFailure::NotApplied, "halb is stopping".to_owned())
+            }
             Ok(loaded) => self.put_into_force(loaded),
-            Err(report) => failed(report.to_string()),
+            Err(report) => failed(ReloadFailure::BadFile, report.to_string()),
         };
         match &outcome.error {
             None => {
@@ -141,7 +142,9 @@ impl Daemon {
             Some(error) => error!("reload changed nothing: {error}"),
         }
         self.in_force().reloads.count(outcome.clone());
-        service::ready();
+        if !self.stopping.load(Ordering::Relaxed) {
+            service::ready();
+        }
         outcome
     }
 
@@ -149,7 +152,11 @@ impl Daemon {
         let settings = loaded.settings;
         let applied = match self.engine.apply(settings.lb.clone()) {
             Ok(applied) => applied,
-            Err(error) => return failed(format!("{:#}", anyhow::Error::new(error))),
+            // So ends a reload that a stop overtook, too: the data path takes the two in turn.
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::new(error));
+                return failed(ReloadFailure::NotApplied, error);
+            }
         };
         self.wait(self.checks.apply(settings.checks.clone()));
         self.reloaded.notify_one();
@@ -161,14 +168,16 @@ impl Daemon {
         let running = &in_force.settings;
         in_force.settings = reload::merged(running, settings);
         in_force.lints = u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX);
-        LastReload { ago_seconds: 0.0, error: None, changes: applied.changes, needs_restart }
+        let changes = applied.changes;
+        LastReload { ago_seconds: 0.0, error: None, failure: None, changes, needs_restart }
     }
 }
 
-fn failed(error: String) -> LastReload {
+fn failed(failure: ReloadFailure, error: String) -> LastReload {
     LastReload {
         ago_seconds: 0.0,
         error: Some(error),
+        failure: Some(failure),
         changes: Vec::new(),
         needs_restart: Vec::new(),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::{task, time};
+use tokio::time;
 use tracing::{debug, error};
 
 use super::daemon::Daemon;
@@ -39,8 +39,7 @@ pub(super) async fn watchdog(daemon: Arc<Daemon>) {
     let mut ticks = time::interval((timeout / PINGS_PER_TIMEOUT).max(Duration::from_millis(1)));
     loop {
         ticks.tick().await;
-        let daemon = Arc::clone(&daemon);
-        let Ok(stuck) = task::spawn_blocking(move || daemon.stuck_threads()).await else { return };
+        let stuck = daemon.stuck_threads();
         if stuck.is_empty() {
             tell(&[NotifyState::Watchdog]);
         } else {

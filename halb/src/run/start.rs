@@ -11,16 +11,15 @@ use anyhow::Context as _;
 use halb_healthcheck::Checks;
 use halb_lb::driver::{Engine, Options};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::{runtime, task};
 use tracing::{info, warn};
 
 use super::daemon::{Daemon, InForce, Reloads};
-use super::{answers, limits, verdicts};
+use super::{ORDERS_MAX, answers, limits, verdicts};
 use crate::config::render::Style;
 use crate::config::settings::Settings;
 use crate::config::{Loaded, defaults};
-use crate::control::protocol::{Request, Response};
 use crate::control::server::ControlSocket;
 use crate::logs::{Sink, access};
 use crate::{admin, logs};
@@ -30,7 +29,7 @@ pub(super) struct Started {
     pub(super) daemon: Arc<Daemon>,
     pub(super) engine: Engine,
     /// Ends when the engine has.
-    pub(super) access_log: Option<JoinHandle<()>>,
+    pub(super) access_log: JoinHandle<()>,
     /// Control socket, admin address, verdicts: tasks that never end by themselves.
     pub(super) servers: Vec<task::JoinHandle<()>>,
 }
@@ -63,7 +62,7 @@ pub(super) async fn start(
         records: Some(records),
         connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
     };
-    let engine = Engine::start(settings.lb.clone(), options).map_err(whole_chain)?;
+    let engine = Engine::start(settings.lb.clone(), options)?;
     let reloaded = Arc::new(Notify::new());
     let daemon = Arc::new(Daemon {
         engine: engine.handle(),
@@ -76,7 +75,8 @@ pub(super) async fn start(
         started: Instant::now(),
         stopping: AtomicBool::new(false),
         in_force: Mutex::new(InForce { settings, lints, reloads: Reloads::default() }),
-        reloading: Mutex::new(()),
+        reloading: Arc::default(),
+        orders: Arc::new(Semaphore::new(ORDERS_MAX)),
         reloaded: Arc::clone(&reloaded),
     });
     // The first verdicts are told the way that those after a reload are.
@@ -85,14 +85,13 @@ pub(super) async fn start(
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
     if let Some(listener) = http {
         let shown = Arc::clone(&daemon);
-        servers.push(task::spawn(admin::serve(listener, Arc::new(move || shown.status()))));
+        let look = move || -> admin::Looking {
+            let shown = Arc::clone(&shown);
+            Box::pin(async move { shown.status().await })
+        };
+        servers.push(task::spawn(admin::serve(listener, Arc::new(look))));
     }
-    Ok(Started { daemon, engine, access_log: Some(access_log), servers })
-}
-
-/// anyhow keeps causes apart and prints them on request.
-fn whole_chain(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
-    anyhow::Error::new(error)
+    Ok(Started { daemon, engine, access_log, servers })
 }
 
 async fn bind_http(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
@@ -131,20 +130,12 @@ fn seed() -> u64 {
 }
 
 async fn serve_control(socket: ControlSocket, daemon: Arc<Daemon>) {
-    let answer = move |request: Request| {
-        let daemon = Arc::clone(&daemon);
-        async move {
-            let work = task::spawn_blocking(move || answers::answer(&daemon, request));
-            let message = || "the daemon is ending".to_owned();
-            work.await.unwrap_or_else(|_| Response::Refused { message: message() })
-        }
-    };
-    socket.serve(answer).await;
+    socket.serve(move |request| answers::answer(Arc::clone(&daemon), request)).await;
 }
 
 /// Says in the log what is served.
-pub(super) fn announce(daemon: &Daemon) {
-    let status = daemon.status();
+pub(super) async fn announce(daemon: &Daemon) {
+    let status = daemon.status().await;
     for frontend in &status.frontends {
         let listeners: Vec<&str> = frontend.listeners.iter().map(|l| l.address.as_str()).collect();
         let name = &frontend.name;

@@ -58,7 +58,7 @@ pub fn status(
 }
 
 /// The process's part of a status.
-pub(crate) fn process(lb: &snapshot::ProcessSnapshot, facts: &Facts) -> Process {
+fn process(lb: &snapshot::ProcessSnapshot, facts: &Facts) -> Process {
     Process {
         halb_version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: facts.pid,

@@ -26,10 +26,14 @@ pub fn judge(process: &Process, frontends: &[Frontend], backends: &[Backend]) ->
 /// One sentence for each thread of the data path that no longer comes round its loop.
 #[must_use]
 pub fn stuck_threads(process: &Process) -> Vec<String> {
-    let dispatcher = ("the accepting thread".to_owned(), process.dispatcher_heartbeat_age_seconds);
-    let workers = process.workers.iter().enumerate();
-    let workers = workers.map(|(i, worker)| (format!("worker {i}"), worker.heartbeat_age_seconds));
-    iter::once(dispatcher)
+    let workers = process.workers.iter().map(|worker| worker.heartbeat_age_seconds);
+    late(process.dispatcher_heartbeat_age_seconds, workers)
+}
+
+/// The same from the ages of the heartbeats alone, in seconds.
+pub(crate) fn late(dispatcher: f64, workers: impl Iterator<Item = f64>) -> Vec<String> {
+    let workers = workers.enumerate().map(|(i, age)| (format!("worker {i}"), age));
+    iter::once(("the accepting thread".to_owned(), dispatcher))
         .chain(workers)
         .filter(|(_, age)| *age > HEARTBEAT_LATE.as_secs_f64())
         .map(|(who, age)| format!("{who} has not come round for {age:.1} s"))

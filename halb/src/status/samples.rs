@@ -13,7 +13,7 @@ use halb_lb::snapshot::{
 };
 
 use super::build::{CheckView, Facts};
-use super::{Check, LastReload, Status, build};
+use super::{Check, LastReload, ReloadFailure, Status, build};
 
 /// What goes into a status; tests change it before they build.
 pub(crate) struct Sample {
@@ -85,6 +85,7 @@ pub(crate) fn after_failed_reload() -> Sample {
     sample.facts.reload.last = Some(LastReload {
         ago_seconds: 125.0,
         error: Some("/etc/halb/halb.toml has 2 errors\n\nerror: unknown key 'blance'".to_owned()),
+        failure: Some(ReloadFailure::BadFile),
         changes: Vec::new(),
         needs_restart: Vec::new(),
     });

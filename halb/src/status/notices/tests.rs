@@ -36,6 +36,7 @@ fn each_unusual_thing_has_its_sentence() {
     sample.facts.reload.last = Some(LastReload {
         ago_seconds: 1.0,
         error: None,
+        failure: None,
         changes: Vec::new(),
         needs_restart: vec!["global.workers: 2, the file says 4".to_owned()],
     });
