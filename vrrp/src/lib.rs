@@ -20,6 +20,7 @@
 //! configuration file, writes no log and serves no metrics.
 
 pub mod config;
+pub mod group;
 pub mod packet;
 pub mod router;
 pub mod timers;

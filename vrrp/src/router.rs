@@ -46,6 +46,7 @@ mod entering;
 mod holding;
 mod journal;
 mod listening;
+mod membership;
 mod peers;
 mod refusals;
 mod reload;
@@ -62,6 +63,7 @@ pub use status::{Stats, Status};
 
 use holding::{Duty, Holding, Response};
 use listening::{Judgement, Listening};
+use membership::Membership;
 use peers::Peers;
 use refusals::Refusals;
 
@@ -126,17 +128,6 @@ enum Phase {
     },
     Listening(Listening),
     Holding(Holding),
-}
-
-/// Its part in a group of routers that move together.
-#[derive(Debug, Clone, Copy, Default)]
-struct Membership {
-    /// It takes over only when the group does.
-    grouped: bool,
-    /// It would take over by itself, for this reason.
-    wants: Option<Cause>,
-    /// Another member is in fault.
-    fault: bool,
 }
 
 /// Notices that wait for the driver; more are dropped. Everything else that waits is bounded by

@@ -79,15 +79,18 @@ impl Router {
                 }
                 None => self.listen(Cause::Started, now),
             },
-            Phase::Deaf { retry_at, .. } => {
-                if self.obstacle().is_none() && retry_at.is_none_or(|retry_at| retry_at <= now) {
-                    if let (Delivery::Unicast { .. }, Some(source)) =
-                        (self.config.delivery(), self.link.source)
-                    {
-                        self.actions.push_back(Action::AnnounceSource(source));
-                    }
-                    self.listen(Cause::Recovered, now);
+            Phase::Deaf { retry_at: Some(retry_at), .. } if *retry_at > now => {}
+            Phase::Deaf { reason, .. } if self.obstacle().is_some() => {
+                // Only the obstacle is left to wait for.
+                self.phase = Phase::Deaf { reason: *reason, retry_at: None };
+            }
+            Phase::Deaf { .. } => {
+                if let (Delivery::Unicast { .. }, Some(source)) =
+                    (self.config.delivery(), self.link.source)
+                {
+                    self.actions.push_back(Action::AnnounceSource(source));
                 }
+                self.listen(Cause::Recovered, now);
             }
             Phase::Stopped | Phase::Listening(_) | Phase::Holding(_) => {}
         }

@@ -178,8 +178,12 @@ impl Listening {
         self.graced = false;
     }
 
-    /// Another way to preempt is configured.
-    pub(super) fn forget_preemption(&mut self) {
+    /// Another way to preempt is configured. A worse router that didn't count, and now would,
+    /// counts from when it was heard.
+    pub(super) fn preempt_anew(&mut self, rules: Rules) {
         self.preempt_at = None;
+        if let (Some(rival), true) = (self.rival, rules.preempt != Preempt::Immediately) {
+            self.accept(rival, rules.effective);
+        }
     }
 }

@@ -39,7 +39,7 @@ impl Router {
             Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } => {}
             Phase::Listening(state) => {
                 if old.behaviour.preempt != self.config.behaviour.preempt {
-                    state.forget_preemption();
+                    state.preempt_anew(rules);
                 }
                 let other_interval = old.interval() != self.config.interval();
                 // With version 2 the active router is to be heard in the new interval from now on;

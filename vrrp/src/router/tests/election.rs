@@ -257,6 +257,16 @@ fn a_backup_s_deadline_moves_with_its_priority_by_the_skew_only() {
 }
 
 #[test]
+fn a_backup_that_sinks_below_a_router_it_meant_to_preempt_counts_what_it_heard_of_it() {
+    let mut bench = backup(v3(100), Preempt::Immediately);
+    bench.pass(SECOND * 3);
+    bench.hear(GREATER, 99);
+    bench.pass(ms(500));
+    bench.stand(sick(100, -60));
+    assert_eq!(bench.due_in(), down(40, &v3(100)) - ms(500));
+}
+
+#[test]
 fn an_active_router_s_adverts_keep_their_beat() {
     let mut bench = Bench::active(config(v3(10), Behaviour::default()), well(100));
     let began = bench.router.poll_timeout().unwrap().0;

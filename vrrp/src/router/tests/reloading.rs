@@ -95,6 +95,20 @@ fn a_backup_of_version_3_goes_on_with_what_it_has_learned() {
 }
 
 #[test]
+fn a_backup_that_may_no_longer_preempt_counts_the_adverts_that_it_discarded() {
+    for preempt in [Preempt::Never, Preempt::After(SECOND * 60)] {
+        let mut bench = Bench::backup(config(v3(100), Behaviour::default()), well(100));
+        bench.pass(SECOND * 3);
+        bench.hear(GREATER, 50);
+        bench.pass(ms(500));
+        changed(&mut bench, config(v3(100), preempting(preempt)), well(100));
+        let interval = bench.router.config().interval();
+        let down = timers::down_interval(Priority::new(100), interval);
+        assert_eq!(bench.due_in(), down - ms(500));
+    }
+}
+
+#[test]
 fn a_start_up_delay_can_be_cut_short() {
     let behaviour = |delay| Behaviour { startup_delay: delay, ..Behaviour::default() };
     let mut bench = Bench::new(config(v3(100), behaviour(SECOND * 60)), well(100));

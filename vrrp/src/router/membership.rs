@@ -1,0 +1,70 @@
+//! A router's part in a group of routers that move together.
+
+use std::time::Instant;
+
+use super::cause::{Cause, FaultReason};
+use super::{Phase, Router};
+
+/// What a router knows of its group.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Membership {
+    /// It takes over only when the group does.
+    pub(super) grouped: bool,
+    /// It would take over by itself, for this reason.
+    pub(super) wants: Option<Cause>,
+    /// Another member can't take part.
+    pub(super) fault: bool,
+}
+
+impl Router {
+    pub(crate) fn join_group(&mut self) {
+        self.membership.grouped = true;
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Holding(_))
+    }
+
+    pub(crate) fn wants_to_take_over(&self) -> bool {
+        self.membership.wants.is_some()
+    }
+
+    /// It can't take part for a reason of its own.
+    pub(crate) fn is_hindered(&self) -> bool {
+        match &self.phase {
+            Phase::Stopped => false,
+            Phase::Deaf { retry_at: Some(_), .. } => true,
+            Phase::Waiting { .. }
+            | Phase::Deaf { retry_at: None, .. }
+            | Phase::Listening(_)
+            | Phase::Holding(_) => !self.link.is_up || self.link.source.is_none(),
+        }
+    }
+
+    /// Another member can't take part, or all others can again.
+    pub(crate) fn follow_fault(&mut self, fault: bool, now: Instant) {
+        let before = std::mem::replace(&mut self.membership.fault, fault);
+        match (before, fault) {
+            (false, true) if !matches!(self.phase, Phase::Deaf { .. }) => {
+                self.fall(FaultReason::Group, None, now);
+            }
+            (true, false) => self.begin(now),
+            (false, true) | (true, true) | (false, false) => {}
+        }
+    }
+
+    /// All members want to take over.
+    pub(crate) fn follow_takeover(&mut self, now: Instant) {
+        if let Some(cause) = self.membership.wants.take() {
+            self.take_over(cause, now);
+        }
+    }
+
+    /// Another member isn't active: this one isn't either.
+    pub(crate) fn follow_release(&mut self, now: Instant) {
+        if self.is_active() {
+            self.release();
+            self.listen(Cause::Group, now);
+        }
+    }
+}
