@@ -213,7 +213,7 @@ metrics! {
     );
     SERVER_LOCAL_ERRORS = counter(
         "halb_server_local_errors_total", "", SERVER,
-        "Connect attempts that failed for want of something on this host"
+        "Connect attempts that failed for want of something on this host, or that its firewall forbade"
     );
     SERVER_CONNECT_TIME = gauge(
         "halb_server_connect_time_seconds", "seconds", SERVER,

@@ -28,8 +28,9 @@ fn judge(kind: FailureKind, detail: &str, error: &(dyn Error + 'static)) -> Outc
     }
 }
 
-/// Errors that say nothing of the server: this host has no more descriptors, memory, ports, source
-/// addresses or processes to ask it with. Unreachable networks and hosts are not among them: that
+/// Errors that say nothing of the server: this host has no more descriptors (EMFILE, ENFILE), memory
+/// (ENOMEM, ENOBUFS), ports (EADDRINUSE, EADDRNOTAVAIL, EAGAIN), source addresses (EADDRNOTAVAIL)
+/// or processes (EAGAIN) to ask it with. Unreachable networks and hosts are not among them: that
 /// is what clients of this host meet as well, and a host that lost its power looks like that.
 /// The data path holds the same errors against nobody when it connects for a client.
 fn is_shortage(errno: Errno) -> bool {
