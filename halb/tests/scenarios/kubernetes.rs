@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use halb_lab::client::Protocol;
+use halb_lab::eventually;
 
 use crate::support::daemon::Daemon;
 use crate::support::load::{Load, Request, Style, Watch, shares};
@@ -79,6 +80,10 @@ impl<'a> Scene<'a> {
         let (ended, why) = network.client.block_on(watch.end());
         println!("the watch ended {:?} after the fault: {why}", ended - aftermath.fault);
         assert!(ended <= aftermath.down + SPREAD + SLACK, "{:?}", ended - aftermath.down);
+        eventually("all of its sessions have ended", SPREAD + SLACK, || {
+            let server = halb.server(&server);
+            if server.connections == 0 { Ok(()) } else { Err(server.connections) }
+        });
         let mark = halb.line_count();
         recover(&mut masters, &server);
         halb.wait_for_line_after(mark, "server is UP", PATIENCE).unwrap();
