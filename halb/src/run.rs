@@ -12,8 +12,8 @@
 //!
 //! | work | on | bounded by |
 //! |---|---|---|
-//! | files that checks name | blocking threads | [`FILE_READS_MAX`], then the check's deadline |
-//! | orders and lists of sessions | blocking threads | [`ORDERS_MAX`]; the data path's 5 s each |
+//! | files that checks name | blocking threads | `FILE_READS_MAX`, then the check's deadline |
+//! | orders and lists of sessions | blocking threads | `ORDERS_MAX`; the data path's 5 s each |
 //! | reload: its files, the data path | a blocking thread | one at a time; who asks meanwhile is told |
 //! | the drain at the end | a thread of its own | `drain_timeout`, a second signal |
 //! | writing log lines | threads of their own | queues that drop and count |
