@@ -7,8 +7,11 @@
 //!    is configured) and the time a packet takes; counted from when the segment became sound.
 //! 2. On a sound segment with a host that can serve, nobody holds them for at most the longest
 //!    down interval and the time a packet takes; counted from the last disturbance.
-//! 3. Without a disturbance nobody's hands change them ([`Checks::expect_calm`]), and with planned
-//!    changes only there is no gap at all ([`Checks::forbid_gaps`]).
+//! 3. Without a disturbance they don't move ([`Checks::expect_calm`]), and with planned changes
+//!    only (priorities, trackers, reloads) there is no gap at all ([`Checks::forbid_gaps`]),
+//!    provided that no change comes while the adverts of the last move are still on their way:
+//!    a router that falls from best to worst within that time may yield to an old advert of the
+//!    one that yields to it, and then nobody holds the addresses for a skew.
 //! 4. Each transition's cause is true: a release has priority 0, a better advert is better, only
 //!    a router that may preempt preempts.
 
@@ -33,6 +36,8 @@ pub(crate) struct Checks {
     two_since: Option<Instant>,
     none_since: Option<Instant>,
     disturbed_at: Instant,
+    moved_at: Instant,
+    late: Duration,
     gaps_forbidden: bool,
     calm: bool,
     /// Times that a router became active.
@@ -50,6 +55,8 @@ impl Checks {
             two_since: None,
             none_since: None,
             disturbed_at: begin,
+            moved_at: begin,
+            late: Duration::ZERO,
             gaps_forbidden: false,
             calm: false,
             moves: 0,
@@ -59,6 +66,7 @@ impl Checks {
 
     /// The longest interval in use, and how late packets and hosts are together.
     pub(crate) fn set_bounds(&mut self, longest: AdvertInterval, late: Duration) {
+        self.late = late;
         self.two_max = longest.duration() + late;
         self.none_max = timers::down_interval(Priority::LAST_RESORT, longest) + late;
     }
@@ -66,6 +74,11 @@ impl Checks {
     /// Time after which a sound segment has come to rest.
     pub(crate) fn rest(&self) -> Duration {
         (self.none_max + self.two_max) * 3
+    }
+
+    /// Time until the adverts of the last move have arrived.
+    pub(crate) fn unsettled(&self, now: Instant) -> Duration {
+        (self.moved_at + self.late).saturating_duration_since(now)
     }
 
     pub(crate) fn disturb(&mut self, now: Instant) {
@@ -118,6 +131,7 @@ impl Checks {
 
     pub(crate) fn note(&mut self, node: usize, transition: Transition, preempt: Preempt) {
         self.say(transition.at, &format!("host {node}: {transition}"));
+        self.moved_at = transition.at;
         self.hold(!self.calm, "a move without a cause");
         self.moves += usize::from(transition.to == State::Active);
         let own = transition.standing.effective;

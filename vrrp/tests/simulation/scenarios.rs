@@ -230,7 +230,44 @@ fn planned_changes_leave_no_gap_and_never_two_for_long() {
             }
             let pause = stage.world.dice.time(stage.longest.duration() * 8);
             stage.world.pass(pause);
+            while !stage.world.checks.unsettled(stage.world.now).is_zero() {
+                let unsettled = stage.world.checks.unsettled(stage.world.now);
+                stage.world.pass(unsettled);
+            }
         }
         stage.rest();
+    }
+}
+
+/// Two or three hosts become sick one after the other, as all do when every server behind them
+/// is down.
+#[test]
+fn a_sickness_that_all_share_leaves_the_addresses_with_one_and_does_not_toss_them_about() {
+    for (seed, weight) in (0..60).flat_map(|seed| [0, -2, -60].map(|weight| (seed, weight))) {
+        println!("seed {seed}, weight {weight}");
+        let mut stage = stage(seed);
+        for plan in &mut stage.plans {
+            plan.weight = Some(weight);
+        }
+        for node in 0..stage.plans.len() {
+            let standing = stage.plans[node].standing();
+            stage.world.stand(node, standing);
+        }
+        stage.start_all();
+        stage.rest();
+        stage.world.checks.forbid_gaps();
+        let before = stage.world.checks.moves;
+        for node in 0..stage.plans.len() {
+            stage.turn_tracker(node);
+            let pause = stage.world.dice.time(stage.longest.duration() * 5);
+            stage.world.pass(pause);
+        }
+        stage.rest();
+        let moves = stage.world.checks.moves - before;
+        assert!(moves <= 2 * stage.plans.len(), "{moves} moves");
+        if weight == 0 {
+            let holder = stage.world.holder();
+            assert_eq!(stage.world.nodes[holder].standing.effective.get(), 1);
+        }
     }
 }
