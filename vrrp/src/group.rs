@@ -66,11 +66,8 @@ impl SyncGroup {
     }
 
     fn follow(&mut self, now: Instant) {
-        let hindered: Vec<_> = self.members.iter().map(Router::is_hindered).collect();
-        let count = hindered.iter().filter(|hindered| **hindered).count();
-        for (member, own) in self.members.iter_mut().zip(hindered) {
-            member.follow_fault(count > usize::from(own), now);
-        }
+        let hindered = self.members.iter().any(Router::is_hindered);
+        self.members.iter_mut().for_each(|member| member.follow_fault(hindered, now));
         if self.members.iter().all(Router::wants_to_take_over) {
             self.members.iter_mut().for_each(|member| member.follow_takeover(now));
         } else if !self.members.iter().all(Router::is_active) {

@@ -12,7 +12,7 @@ pub(super) struct Membership {
     pub(super) grouped: bool,
     /// It would take over by itself, for this reason.
     pub(super) wants: Option<Cause>,
-    /// Another member can't take part.
+    /// A member can't take part.
     pub(super) fault: bool,
 }
 
@@ -41,7 +41,7 @@ impl Router {
         }
     }
 
-    /// Another member can't take part, or all others can again.
+    /// A member can't take part, or all can again.
     pub(crate) fn follow_fault(&mut self, fault: bool, now: Instant) {
         let before = std::mem::replace(&mut self.membership.fault, fault);
         match (before, fault) {

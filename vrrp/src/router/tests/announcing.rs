@@ -70,3 +70,16 @@ fn a_refresh_repeats_for_as_long_as_the_router_is_active() {
     bench.pass(SECOND * 600);
     assert_eq!(bench.log().matches('*').count(), 10);
 }
+
+#[test]
+fn while_removed_addresses_are_being_put_back_nothing_is_announced() {
+    let mut bench = Bench::active(config(v2(255), Behaviour::default()), well(100));
+    bench.obedient = false;
+    bench.router.handle_addresses(AddressReport::Lost, bench.now);
+    bench.settle();
+    bench.hear(GREATER, 50);
+    assert_eq!(bench.log(), "+ !100");
+    bench.router.handle_addresses(AddressReport::Installed, bench.now);
+    bench.settle();
+    assert_eq!(bench.log(), "*");
+}

@@ -66,12 +66,35 @@ fn nothing_is_offered_to_a_peer_that_is_known_to_be_no_better() {
 }
 
 #[test]
+fn a_peer_s_priority_is_remembered_past_its_release_and_a_release_alone_tells_none() {
+    let mut bench = active_knowing(90);
+    bench.hear(GREATER, 0);
+    bench.clear();
+    bench.stand(sick(100, -2));
+    assert_eq!(bench.log(), "!98");
+
+    let mut bench = active();
+    bench.hear(GREATER, 0);
+    bench.clear();
+    bench.stand(sick(100, -2));
+    assert_eq!(bench.log(), "!0");
+}
+
+#[test]
 fn readiness_that_returns_ends_the_offer() {
     let mut bench = active();
     bench.stand(sick(100, -2));
     bench.pass(ms(100));
     bench.stand(well(100));
     assert_eq!(bench.log(), "!0 !100");
+}
+
+#[test]
+fn an_offer_ends_with_the_sickness_even_if_the_priority_stays() {
+    let mut bench = active();
+    bench.stand(sick(100, -2));
+    bench.stand(well(98));
+    assert_eq!(bench.log(), "!0 !98");
 }
 
 #[test]
