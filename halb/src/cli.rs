@@ -84,10 +84,11 @@ enum Command {
     /// Needs no root and opens no socket; the daemon uses the same check at start and on reload.
     #[command(after_help = "Example: halb check /etc/halb/halb.toml")]
     Check {
-        /// The file to check [default: that of --config]
-        file: Option<PathBuf>,
+        /// The files to check, each by itself [default: that of --config]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
 
-        /// Answer as JSON
+        /// Answer as JSON, an object for each file
         #[arg(long)]
         json: bool,
     },
@@ -153,8 +154,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let daemon = || socket::find(socket.as_deref(), &config);
     match command {
         Command::Run => run::run(&config, socket.as_deref()),
-        Command::Check { file, json } => {
-            config::command::check_command(file.as_deref().unwrap_or(&config), json).into()
+        Command::Check { mut files, json } => {
+            if files.is_empty() {
+                files.push(config);
+            }
+            config::command::check_command(&files, json).into()
         }
         Command::Status { json, watch: false } => status::once(&daemon(), json, &mut out).into(),
         Command::Status { json, watch: true } => status::watch(&daemon(), json, &mut out).into(),

@@ -92,6 +92,23 @@ fn a_bad_configuration_ends_with_3_and_all_of_its_faults() {
 }
 
 #[test]
+fn all_examples_pass_one_check_and_a_bad_file_among_them_is_noticed() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+    let files = fs::read_dir(examples).unwrap();
+    let mut arguments: Vec<String> =
+        files.map(|file| file.unwrap().path().display().to_string()).collect();
+    arguments.insert(0, "check".to_owned());
+    let good = halb(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stdout));
+    assert_eq!(text(&good.stdout).matches(": ok").count(), arguments.len() - 1);
+
+    let directory = TempDir::new().unwrap();
+    arguments.insert(1, bad_configuration(&directory));
+    let bad = halb(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(bad.status.code(), Some(3), "whatever comes after the bad one");
+}
+
+#[test]
 fn a_configuration_that_is_not_there_ends_with_3_and_its_name() {
     let output = halb(&["run", "--config", "/nonexistent/halb.toml"]);
     assert_eq!(output.status.code(), Some(3));

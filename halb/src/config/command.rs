@@ -1,7 +1,7 @@
 //! `halb check`: all problems of a file, or what it will do.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -19,15 +19,27 @@ pub const EXIT_FAILED: u8 = 1;
 /// Exit code of a file with errors, or one that can't be read.
 pub const EXIT_BAD_CONFIG: u8 = 3;
 
-/// Checks a file as the daemon would, and prints the answer to standard output.
+/// Checks files as the daemon would, each by itself, and prints the answers to standard output.
+/// The exit code is that of the worst.
 #[must_use]
-pub fn check_command(path: &Path, json: bool) -> u8 {
+pub fn check_command(paths: &[PathBuf], json: bool) -> u8 {
     let stdout = io::stdout();
     let style = Style::for_stream(&stdout);
-    check(path, json, style, &mut stdout.lock()).unwrap_or(EXIT_FAILED)
+    check_all(paths, json, style, &mut stdout.lock()).unwrap_or(EXIT_FAILED)
 }
 
-/// The same, to anywhere.
+fn check_all(paths: &[PathBuf], json: bool, style: Style, out: &mut impl Write) -> io::Result<u8> {
+    let mut worst = EXIT_GOOD;
+    for (index, path) in paths.iter().enumerate() {
+        if index > 0 && !json {
+            writeln!(out)?;
+        }
+        worst = worst.max(check(path, json, style, out)?);
+    }
+    Ok(worst)
+}
+
+/// Checks one file and writes the answer to anywhere.
 ///
 /// # Errors
 /// The answer can't be written.
