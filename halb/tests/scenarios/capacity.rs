@@ -7,17 +7,21 @@ use std::time::Duration;
 
 use halb_lab::subject::Here;
 use halb_lab::{Loopback, eventually};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::support::PATIENCE;
 use crate::support::daemon::{Daemon, HALB, http_get};
-use crate::support::greeters::{Greeter, visit};
-
-/// Descriptors, and the connections that they carry: two each, 200 kept.
-const DESCRIPTORS: u64 = 1000;
-const CONNECTIONS: u64 = 400;
+use crate::support::greeters::{Crowd, visit};
 
 /// Clients beyond what fits.
 const FURTHER: usize = 50;
+
+/// This program holds both ends of what halb connects.
+fn raise_own_limit() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(hard >= 20_000, "a hard limit of {hard} descriptors doesn't carry this test");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}
 
 fn is_waiting(client: &mut TcpStream) -> bool {
     client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -28,9 +32,20 @@ fn is_waiting(client: &mut TcpStream) -> bool {
 
 #[test]
 fn under_a_small_limit_halb_says_what_fits_and_further_clients_wait() {
+    beyond_what_fits_clients_wait(1_000, 400);
+}
+
+#[test]
+fn nine_thousand_nine_hundred_connections_fit_and_further_clients_wait() {
+    raise_own_limit();
+    beyond_what_fits_clients_wait(20_000, 9_900);
+}
+
+/// Two descriptors a connection, 200 kept for the rest.
+fn beyond_what_fits_clients_wait(descriptors: u64, connections: u64) {
     let home = Loopback::claim().unwrap();
     let (frontend, admin) = (home.port(6443), home.port(8404));
-    let servers = [home.port(8001), home.port(8002)].map(|at| Greeter::listen("hi", at));
+    let servers = [home.port(8001), home.port(8002)].map(|at| Crowd::listen("hi", at));
     let configuration = format!(
         "[frontend.web]\nbind = [\"{frontend}\"]\nbackend = \"pool\"\n\
          [backend.pool]\ncheck = {{ type = \"tcp\", interval = \"100ms\", timeout = \"10s\" }}\n\
@@ -39,17 +54,20 @@ fn under_a_small_limit_halb_says_what_fits_and_further_clients_wait() {
         servers[1].address(),
     );
     let mut command = Command::new("prlimit");
-    command.arg(format!("--nofile={DESCRIPTORS}:{DESCRIPTORS}")).arg(HALB);
+    command.arg(format!("--nofile={descriptors}:{descriptors}")).arg(HALB);
     let halb = Daemon::start_by(&Here, command, &configuration);
     let said = halb.wait_for_line("halb serves", PATIENCE).unwrap();
-    let limit = "the hard limit of 1000 file descriptors carries 400 connections";
-    assert!(said.contains("room_for_connections=400") && said.contains(limit), "{said}");
+    let limit = format!(
+        "the hard limit of {descriptors} file descriptors carries {connections} connections"
+    );
+    let room = format!("room_for_connections={connections}");
+    assert!(said.contains(&room) && said.contains(&limit), "{said}");
 
-    let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| visit(frontend, 2).0).collect();
+    let mut clients: Vec<_> = (0..connections).map(|_| visit(frontend, 2).0).collect();
     let mut further: Vec<_> = (0..FURTHER).map(|_| TcpStream::connect(frontend).unwrap()).collect();
     assert!(is_waiting(&mut further[0]) && is_waiting(&mut further[FURTHER - 1]));
     let status = halb.status();
-    assert_eq!(status.process.connections, CONNECTIONS);
+    assert_eq!(status.process.connections, connections);
     assert!(status.frontends[0].listeners[0].paused.is_some());
     assert_eq!(status.process.accept_pauses, 0, "full isn't short of anything");
 
@@ -59,7 +77,7 @@ fn under_a_small_limit_halb_says_what_fits_and_further_clients_wait() {
     let livez = http_get(admin, "/livez").unwrap();
     assert!(livez.starts_with("HTTP/1.1 200"), "{livez}");
     let metrics = http_get(admin, "/metrics").unwrap();
-    assert!(metrics.contains("halb_process_connections 400"), "{metrics}");
+    assert!(metrics.contains(&format!("halb_process_connections {connections}\n")), "{metrics}");
     let checks = |name| halb.server(name).check.unwrap();
     let before = checks("one").checks;
     eventually("checks go on", PATIENCE, || checks("one").checks >= before + 3);

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::{self, Runtime};
+
 use super::PATIENCE;
 
 /// A server. It doesn't listen any more when it is dropped.
@@ -30,10 +33,6 @@ impl Greeter {
             }
         });
         Self { address, over, thread: Some(thread) }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 }
 
@@ -60,6 +59,41 @@ impl Drop for Greeter {
             // A panic in there has been printed.
             let _ = thread.join();
         }
+    }
+}
+
+/// The same server for thousands of clients at a time: tasks instead of threads.
+pub(crate) struct Crowd {
+    address: SocketAddr,
+    /// Ends the tasks when it is dropped.
+    _runtime: Runtime,
+}
+
+impl Crowd {
+    pub(crate) fn listen(name: &'static str, address: SocketAddr) -> Self {
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(async move {
+            loop {
+                if let Ok((client, _)) = listener.accept().await {
+                    tokio::spawn(greet_async(client, name));
+                }
+            }
+        });
+        Self { address, _runtime: runtime }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn greet_async(mut client: tokio::net::TcpStream, name: &str) {
+    if client.write_all(name.as_bytes()).await.is_ok() {
+        // Nothing is expected but the client's leave.
+        let _ = client.read(&mut [0]).await;
     }
 }
 
