@@ -28,6 +28,10 @@ pub type PassiveSignal = Arc<dyn Fn(&ServerRef) + Send + Sync>;
 /// How often a stopping engine looks whether its sessions have ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
+/// Longest wait for the threads to end once they were told to: they come round within a
+/// heartbeat, and a stuck one must not hold up the process's end.
+const END_MAX: Duration = Duration::from_secs(2);
+
 /// What the engine needs besides the configuration.
 pub struct Options {
     /// Worker threads, at least one.
@@ -175,7 +179,7 @@ impl Engine {
     }
 
     /// Stops accepting, lets sessions end by themselves for as long as `drain`, then resets the
-    /// rest. Blocks until the threads have ended.
+    /// rest. Blocks until the threads have ended, or are taken for stuck.
     #[must_use]
     pub fn stop(mut self, drain: Duration) -> Drained {
         let deadline = Instant::now() + drain;
@@ -196,8 +200,12 @@ impl Engine {
         for (worker, _) in &self.handle.0.workers {
             worker.send(ToWorker::Exit);
         }
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has ended the process.
+        let deadline = Instant::now() + END_MAX;
+        while Instant::now() < deadline && !self.threads.iter().all(JoinHandle::is_finished) {
+            thread::sleep(DRAIN_LOOK);
+        }
+        // A thread that panicked has ended the process; one that is stuck ends with it.
+        for thread in self.threads.drain(..).filter(JoinHandle::is_finished) {
             let _ = thread.join();
         }
     }

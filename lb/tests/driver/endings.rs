@@ -4,10 +4,12 @@ use std::io::{IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use halb_lb::config::Frontend;
-use halb_lb::driver::SessionFilter;
+use halb_lb::config::{Config, Frontend};
+use halb_lb::driver::{Engine, Options, SessionFilter};
 use halb_lb::snapshot::{Cause, Health, Phase, Termination};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, getpeername, sendmsg};
 use socket2::SockRef;
@@ -190,12 +192,37 @@ fn stopping_waits_for_sessions_and_resets_the_rest() {
     let Pair { running, mut client, server: _server } = pair();
     let address = running.address;
     let hurry = running.engine.hurry();
-    let stopping = std::thread::spawn(move || running.engine.stop(PATIENCE));
+    let stopping = thread::spawn(move || running.engine.stop(PATIENCE));
     eventually("no new connection is accepted", || TcpStream::connect(address).is_err());
     client.write_all(b"still served").unwrap();
     hurry.now();
     assert!(stopping.join().unwrap().remaining >= 1, "the session was still open");
     assert!(is_reset(&mut client));
+}
+
+#[test]
+fn a_worker_that_is_stuck_does_not_hold_up_the_end() {
+    let (stuck, is_stuck) = mpsc::channel();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = Config::new(vec![frontend("back")], vec![backend("back", &[nobody])], None);
+    let options = Options {
+        workers: 1,
+        fd_limit: 1024,
+        fds_elsewhere: 0,
+        records: None,
+        // Against its contract, it blocks.
+        connect_failed: Arc::new(move |_| {
+            stuck.send(()).unwrap();
+            thread::park();
+        }),
+    };
+    let engine = Engine::start(config.unwrap(), options).unwrap();
+    let address = engine.handle().snapshot().frontends[0].listeners[0].address;
+    let _client = TcpStream::connect(address).unwrap();
+    is_stuck.recv_timeout(PATIENCE).unwrap();
+    let begin = Instant::now();
+    assert_eq!(engine.stop(Duration::ZERO).remaining, 1);
+    assert!(begin.elapsed() < PATIENCE, "it took {:?}", begin.elapsed());
 }
 
 #[test]
