@@ -88,6 +88,12 @@ impl Config {
         &self.frontends
     }
 
+    /// Some frontend listens on this address.
+    #[must_use]
+    pub fn binds(&self, address: SocketAddr) -> bool {
+        self.frontends.iter().any(|frontend| frontend.binds.contains(&address))
+    }
+
     /// Backends in the order of the file.
     #[must_use]
     pub fn backends(&self) -> &[Backend] {

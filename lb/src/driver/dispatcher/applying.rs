@@ -90,10 +90,10 @@ impl Dispatcher {
 
     /// Listeners on `port` that `config` no longer has; a new address may overlap theirs.
     fn outgoing_on_port(&self, config: &Config, port: u16) -> Vec<usize> {
-        let stays = |address| config.frontends().iter().any(|f| f.binds.contains(address));
         let listeners = self.listeners.iter();
         listeners
-            .filter(|(_, listener)| listener.address.port() == port && !stays(&listener.address))
+            .filter(|(_, listener)| listener.address.port() == port)
+            .filter(|(_, listener)| !config.binds(listener.address))
             .map(|(key, _)| key)
             .collect()
     }
@@ -101,18 +101,16 @@ impl Dispatcher {
     /// Keeps the listeners that the new configuration has, those about to leave as well, and sends
     /// the others away.
     fn keep_and_retire_listeners(&mut self, config: &Config, now: Instant, applied: &mut Applied) {
-        let stays = |address: SocketAddr| {
-            config.frontends().iter().any(|frontend| frontend.binds.contains(&address))
-        };
         for (_, listener) in &mut self.listeners {
-            if stays(listener.address) {
+            if config.binds(listener.address) {
                 listener.stay();
             }
         }
         let outgoing: Vec<usize> = self
             .listeners
             .iter()
-            .filter(|(_, listener)| listener.closes_at.is_none() && !stays(listener.address))
+            .filter(|(_, listener)| listener.closes_at.is_none())
+            .filter(|(_, listener)| !config.binds(listener.address))
             .map(|(key, _)| key)
             .collect();
         for key in outgoing {
