@@ -23,6 +23,7 @@ pub mod config;
 pub mod group;
 pub mod packet;
 pub mod router;
+pub mod settings;
 pub mod timers;
 pub mod track;
 pub mod values;
