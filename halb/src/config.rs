@@ -49,7 +49,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::frontend::FrontendDraft;
 use crate::config::reader::{Entry, Table};
 use crate::config::render::Style;
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, Vrrp};
 use crate::config::sink::Sink;
 use crate::config::source::Source;
 
@@ -196,13 +196,23 @@ fn settings(
     match Config::new(frontends, backends, maxconn) {
         Ok(lb) => {
             let lb = lb.with_servers_down(down);
-            Some(Settings { lb, checks, global, log, admin })
+            Some(Settings { lb, checks, vrrp: no_virtual_ip(), peer: None, global, log, admin })
         }
         Err(error) => {
             sink.report(Diagnostic::error_of_file(error.to_string()).remedy("correct that"));
             None
         }
     }
+}
+
+fn no_virtual_ip() -> Vrrp {
+    let routers = halb_vrrp::settings::Settings {
+        instances: Vec::new(),
+        groups: Vec::new(),
+        realtime: None,
+        freeze_limit: None,
+    };
+    Vrrp { routers, scripts: Vec::new(), files: Vec::new(), hooks: Vec::new() }
 }
 
 /// Tables that no version knows, and those of versions to come.

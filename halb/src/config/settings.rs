@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use halb_healthcheck::config::Target;
@@ -14,6 +15,10 @@ pub struct Settings {
     pub lb: halb_lb::config::Config,
     /// Servers under check, by `BACKEND/SERVER`.
     pub checks: Vec<Target>,
+    /// Virtual IPs, and what this process does for them.
+    pub vrrp: Vrrp,
+    /// The link to the other balancer. None: each works by itself.
+    pub peer: Option<Peer>,
     /// Limits of the process.
     pub global: Global,
     /// What is logged, and how.
@@ -22,7 +27,68 @@ pub struct Settings {
     pub admin: Admin,
 }
 
-/// `[global]`, without `maxconn`, which [`Settings::lb`] holds.
+/// `[vrrp.NAME]` of all names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vrrp {
+    /// What the driver is told; without instances there is no virtual IP.
+    pub routers: halb_vrrp::settings::Settings,
+    /// Scripts that trackers look at, each once, whichever instances do.
+    pub scripts: Vec<TrackedScript>,
+    /// Files that trackers look at, each once.
+    pub files: Vec<TrackedFile>,
+    /// What is run after a change, in the order of the file.
+    pub hooks: Vec<Hook>,
+}
+
+/// A script that is run again and again for its exit status; how many results count belongs to
+/// the trackers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackedScript {
+    /// The command as one text: what [`Subject::Script`](halb_vrrp::track::Subject) and
+    /// [`Sighting::Script`](halb_vrrp::track::Sighting) call it.
+    pub name: Arc<str>,
+    /// The program, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// From the start of one run to the start of the next; a run that lasts longer skips turns.
+    pub interval: Duration,
+    /// A run that lasts longer has failed, and is ended.
+    pub timeout: Duration,
+}
+
+/// A file that holds a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackedFile {
+    /// Absolute; also what [`Subject::File`](halb_vrrp::track::Subject) and
+    /// [`Sighting::File`](halb_vrrp::track::Sighting) call it.
+    pub path: Arc<str>,
+    /// From one look to the next.
+    pub interval: Duration,
+}
+
+/// A command that is run when an instance has changed its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Name of the instance.
+    pub instance: Arc<str>,
+    /// The program, by its absolute path, and its first arguments.
+    pub command: Vec<String>,
+    /// A run that lasts longer is ended.
+    pub timeout: Duration,
+}
+
+/// `[peer]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the other balancer listens; UDP.
+    pub address: SocketAddr,
+    /// Where this one listens; of the same family.
+    pub bind: SocketAddr,
+    /// File with the shared key.
+    pub key_file: PathBuf,
+}
+
+/// `[global]`, without `maxconn`, which [`Settings::lb`] holds, and without what the virtual IP is
+/// told, which [`Settings::vrrp`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Global {
     /// Threads that forward. None: one for each core, at most
