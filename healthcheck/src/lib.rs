@@ -32,6 +32,8 @@ mod driver;
 #[cfg(feature = "driver")]
 mod probe;
 #[cfg(feature = "driver")]
+pub mod program;
+#[cfg(feature = "driver")]
 pub mod setup;
 
 #[cfg(feature = "driver")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Probe, Target};
 use crate::outcome::{FailureKind, Layer, Outcome};
+use crate::program::Gate;
 
 mod closing;
 mod files;
@@ -29,7 +30,7 @@ pub(crate) struct Prober {
     target: Arc<Target>,
     tls: Option<tls::Connector>,
     token: http::TokenGate,
-    script: script::Gate,
+    script: Gate,
     shared: Shared,
 }
 

@@ -1,4 +1,4 @@
-//! Takes from a script's process what halb needs for itself: capabilities and priority.
+//! Takes from a program's process what halb needs for itself: capabilities and priority.
 
 use std::io;
 use std::os::unix::process::CommandExt;
