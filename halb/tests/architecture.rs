@@ -19,10 +19,7 @@ const EDGES: &[(&str, &str, &str)] = &[
 ];
 
 /// Crates with a pure part, which `--no-default-features` builds alone.
-const PURE: &[&str] = &["halb-healthcheck", "halb-lb"];
-
-/// Crates that are pure altogether, with no driver to leave out.
-const ALL_PURE: &[&str] = &["halb-vrrp"];
+const PURE: &[&str] = &["halb-healthcheck", "halb-lb", "halb-vrrp"];
 
 /// What a pure part must not reach: sockets, system calls, runtimes.
 const IO: &[&str] = &["libc", "mio", "nix", "rtnetlink", "rustix", "socket2", "tokio"];
@@ -115,13 +112,10 @@ fn crates_know_only_whom_they_may_know() {
 
 #[test]
 fn the_pure_parts_reach_no_socket_runtime_or_system_call() {
-    for package in [PURE, ALL_PURE].concat() {
+    for &package in PURE {
         let tree = tree(package, &["--no-default-features"]);
         let reached: Vec<_> = IO.iter().filter(|name| tree.contains(**name)).collect();
         assert!(reached.is_empty(), "{package} without its driver reaches {reached:?}");
-        if ALL_PURE.contains(&package) {
-            continue;
-        }
         let with_driver = self::tree(package, &[]);
         assert!(IO.iter().any(|name| with_driver.contains(*name)), "{package} has no driver");
     }
@@ -130,7 +124,7 @@ fn the_pure_parts_reach_no_socket_runtime_or_system_call() {
 #[test]
 fn the_pure_parts_build_alone() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pure");
-    for package in [PURE, ALL_PURE].concat() {
+    for &package in PURE {
         let output = cargo_command(&["check", "-p", package, "--no-default-features"])
             .env("CARGO_TARGET_DIR", &target)
             .env("RUSTFLAGS", "-D warnings")
@@ -143,7 +137,7 @@ fn the_pure_parts_build_alone() {
 
 #[test]
 fn domain_crates_know_no_wire_format_metric_or_log() {
-    for package in [PURE, ALL_PURE].concat() {
+    for &package in PURE {
         let tree = tree(package, &[]);
         let reached: Vec<_> = EDGE_ONLY.iter().filter(|name| tree.contains(**name)).collect();
         assert!(reached.is_empty(), "{package} reaches {reached:?}");
@@ -188,9 +182,8 @@ fn driver_modules(folder: &str) -> Vec<String> {
 #[test]
 fn only_drivers_and_binaries_read_a_clock() {
     let clocks = ["Instant::now(", "SystemTime::now(", ".elapsed()"];
-    let with_driver = ["lb", "healthcheck"];
-    let domain = [with_driver.as_slice(), &["vrrp"]].concat();
-    let drivers = with_driver.map(driver_modules).concat();
+    let domain = ["lb", "healthcheck", "vrrp"];
+    let drivers = domain.map(driver_modules).concat();
     let is_pure = |path: &str| {
         let module = path.trim_end_matches(".rs");
         let is_test = module.ends_with("/tests") || module.contains("/tests/");

@@ -8,7 +8,8 @@
 //!  clock ──poll_timeout─▶ └─────────┘ ──Transition────▶ log, hooks, journal
 //! ```
 //!
-//! Everything here is pure: it takes `now` and events and returns actions and the next deadline.
+//! Everything but [`driver`] is pure: it takes `now` and events and returns actions and the next
+//! deadline. The driver is one thread with its sockets, and a guard process that outlives it.
 //!
 //! What it keeps:
 //! - A router asks for the addresses to be on the interface if and only if it is active.
@@ -16,10 +17,12 @@
 //!   equally sick, one of them keeps the addresses.
 //! - Nothing from the network can panic or grow memory.
 //!
-//! What it does not do: it opens no socket, changes no address, reads no clock, parses no
-//! configuration file, writes no log and serves no metrics.
+//! What it does not do: it parses no configuration file, writes no log, runs no script or hook and
+//! serves no metrics.
 
 pub mod config;
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod group;
 pub mod packet;
 pub mod router;

@@ -1,0 +1,84 @@
+//! How the rest of the process asks and orders.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::eventfd::EventFd;
+
+use super::mailbox::{Answer, Mailbox, Order, answer};
+use super::{OrderError, OwnedSighting, Snapshot};
+use crate::settings::Settings;
+
+/// The way in. Cheap to clone; every call returns at once unless it says otherwise.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(super) mailbox: Arc<Mailbox>,
+    /// Wakes the thread. Never goes to the thread itself, whose descriptors are others.
+    pub(super) bell: Arc<EventFd>,
+    pub(super) board: Arc<Board>,
+}
+
+/// Where the thread hangs its latest snapshot.
+#[derive(Debug)]
+pub(super) struct Board(pub(super) Mutex<Arc<Snapshot>>);
+
+/// How long an order waits for its answer: the thread takes what lies there within milliseconds,
+/// and carries it out within one turn.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+impl Handle {
+    /// Tells what was seen of a tracker's subject.
+    pub fn sight(&self, sighting: OwnedSighting) {
+        self.mailbox.sight(sighting);
+        self.ring();
+    }
+
+    /// Takes changed settings, and says what changed in words. Only what they demand changes, and
+    /// no election is held for it. Waits up to five seconds.
+    ///
+    /// # Errors
+    /// [`OrderError`]; after [`OrderError::NoAnswer`] they may yet be applied.
+    pub fn apply(&self, settings: Settings) -> Result<Vec<String>, OrderError> {
+        self.ask(|answer| Order::Apply(Box::new(settings), answer))
+    }
+
+    /// Gives the addresses of one virtual router, or of all, to whoever takes them, and doesn't
+    /// take them back before [`Handle::resume`]. Returns the names of those that it concerns.
+    /// Waits up to five seconds for the order to be taken, not for the addresses to go.
+    ///
+    /// # Errors
+    /// [`OrderError`].
+    pub fn give_away(&self, instance: Option<&str>) -> Result<Vec<Arc<str>>, OrderError> {
+        self.ask(|answer| Order::GiveAway(instance.map(str::to_owned), answer))
+    }
+
+    /// Takes [`Handle::give_away`] back.
+    ///
+    /// # Errors
+    /// [`OrderError`].
+    pub fn resume(&self, instance: Option<&str>) -> Result<Vec<Arc<str>>, OrderError> {
+        self.ask(|answer| Order::Resume(instance.map(str::to_owned), answer))
+    }
+
+    /// The virtual routers as they stood when last something changed, at most a second ago if the
+    /// thread runs.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.board.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn ask<T>(
+        &self,
+        order: impl FnOnce(Answer<Result<T, OrderError>>) -> Order,
+    ) -> Result<T, OrderError> {
+        let (answer, awaited) = answer();
+        self.mailbox.order(order(answer))?;
+        self.ring();
+        awaited.wait_until(Instant::now() + ANSWER_WITHIN)?
+    }
+
+    pub(super) fn ring(&self) {
+        // Only a counter that is full could refuse, and then the bell rings already.
+        let _ = self.bell.write(1);
+    }
+}
