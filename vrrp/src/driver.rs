@@ -21,6 +21,7 @@
 
 mod error;
 mod event;
+mod guard;
 mod handle;
 mod histogram;
 mod mailbox;
@@ -37,6 +38,7 @@ use crate::settings::Settings;
 
 pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
+pub use guard::PlanTooLong;
 pub use handle::Handle;
 pub use histogram::{BUCKETS, Histogram};
 pub use mailbox::OwnedSighting;
