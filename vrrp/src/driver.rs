@@ -23,7 +23,6 @@ mod error;
 mod event;
 mod guard;
 mod handle;
-mod histogram;
 mod mailbox;
 mod snapshot;
 mod thread;
@@ -40,7 +39,7 @@ pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
 pub use guard::PlanTooLong;
 pub use handle::Handle;
-pub use histogram::{BUCKETS, Histogram};
+
 pub use mailbox::OwnedSighting;
 pub use snapshot::{
     GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot, ThreadSnapshot,

@@ -30,6 +30,11 @@ impl SyncGroup {
         &self.members
     }
 
+    /// The members, no longer kept together.
+    pub(crate) fn into_members(self) -> Vec<Router> {
+        self.members
+    }
+
     /// Lets a member take an event (any of its `handle_*` but the timeout), and the others follow.
     /// None if there is no such member.
     pub fn handle<R>(

@@ -24,6 +24,8 @@ pub mod config;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod group;
+pub mod histogram;
+pub mod node;
 pub mod packet;
 pub mod router;
 pub mod settings;

@@ -93,7 +93,7 @@ impl fmt::Display for Subject {
 
 impl Subject {
     /// The same thing, whatever its thresholds.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Frontend(own), Self::Frontend(other))
             | (Self::Interface(own), Self::Interface(other))

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Histogram;
+use crate::histogram::Histogram;
 use crate::packet::Reason;
 use crate::packet::announce::Mac;
 use crate::router::{Link, Status, Transition};

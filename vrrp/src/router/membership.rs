@@ -21,6 +21,14 @@ impl Router {
         self.membership.grouped = true;
     }
 
+    /// It moves alone from now on. Nothing if it did so before.
+    pub(crate) fn leave_group(&mut self, now: Instant) {
+        let Membership { fault, .. } = std::mem::take(&mut self.membership);
+        if fault {
+            self.begin(now);
+        }
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Holding(_))
     }

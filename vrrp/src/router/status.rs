@@ -112,6 +112,12 @@ impl Router {
         }
     }
 
+    /// Its counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
     /// Packets that weren't taken for this reason.
     #[must_use]
     pub fn refused(&self, reason: Reason) -> u64 {

@@ -70,7 +70,7 @@ impl Histogram {
         Self { bounds, counts: [0; BUCKETS], over: 0, sum: Duration::ZERO }
     }
 
-    pub(super) fn note(&mut self, time: Duration) {
+    pub(crate) fn note(&mut self, time: Duration) {
         let bucket = self.bounds.iter().position(|bound| time <= *bound);
         let count = bucket.map_or(&mut self.over, |bucket| &mut self.counts[bucket]);
         *count = count.saturating_add(1);
