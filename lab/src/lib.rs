@@ -8,7 +8,9 @@
 //!
 //! - [`net`]: hosts as network namespaces on a bridge, as root or in a user namespace.
 //! - [`process`]: processes with their output and signals, gone with whoever started them.
-//! - [`subject`]: HAProxy, nginx and etcd, started with a given configuration.
+//! - [`subject`]: HAProxy, keepalived, FRR, nginx and etcd, started with a given configuration.
+//! - [`capture`]: what passes a host's interface, with the time; [`probe`]: how long an address was
+//!   out of reach for a client.
 //! - [`apiserver`]: the stand-in API server; [`client`]: an HTTPS client that speaks to it.
 //! - [`loopback`]: addresses for tests on loopback; [`eventually`]: waiting with a deadline.
 //!
@@ -23,15 +25,19 @@
 //! - Everything that a test waits for has a deadline, and says what it last saw.
 
 pub mod apiserver;
+pub mod capture;
 pub mod client;
 pub mod loopback;
 pub mod net;
+pub mod probe;
 pub mod process;
 pub mod subject;
 mod wait;
 
 pub use apiserver::ApiServer;
+pub use capture::Capture;
 pub use loopback::Loopback;
 pub use net::{Host, Lab, enter_user_namespace};
+pub use probe::{Prober, Responder};
 pub use process::Process;
 pub use wait::{Condition, eventually, eventually_async};

@@ -16,9 +16,11 @@
 mod error;
 mod host;
 mod link;
+mod loss;
 mod namespace;
 mod segment;
 mod user;
+mod watch;
 
 use std::sync::Arc;
 
@@ -26,7 +28,9 @@ use self::segment::Segment;
 pub use self::{
     error::Error,
     host::{Host, INTERFACE},
+    loss::Loss,
     user::enter_user_namespace,
+    watch::{Change, Watch},
 };
 
 /// A network of hosts, gone when it and its hosts are dropped.

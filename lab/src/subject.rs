@@ -5,7 +5,9 @@
 //! isn't installed, the error names the Debian package.
 
 mod etcd;
+mod frr;
 mod haproxy;
+mod keepalived;
 pub mod nginx;
 
 use std::{
@@ -21,7 +23,9 @@ use tempfile::TempDir;
 
 pub use self::{
     etcd::{Member, etcd},
+    frr::{Frr, frr},
     haproxy::haproxy,
+    keepalived::{Keepalived, Report, keepalived},
     nginx::nginx,
 };
 use crate::{
@@ -69,6 +73,14 @@ pub enum Error {
         /// The system's reason.
         #[source]
         source: io::Error,
+    },
+    /// It doesn't say how it is doing.
+    #[error("{program} can't be asked: {reason}")]
+    Asking {
+        /// The program.
+        program: &'static str,
+        /// What came instead of an answer.
+        reason: String,
     },
     /// It doesn't start, or doesn't listen in time.
     #[error(transparent)]
@@ -122,7 +134,7 @@ impl Program {
     /// Its path. Looks where Debian installs daemons too, which an ordinary user's PATH leaves out.
     fn find(self) -> Result<PathBuf, Error> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let daemons = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+        let daemons = ["/usr/sbin", "/sbin", "/usr/lib/frr"].map(PathBuf::from);
         env::split_paths(&path)
             .chain(daemons)
             .map(|directory| directory.join(self.name))

@@ -1,6 +1,7 @@
 //! One host: its interface and addresses, and what runs on it.
 
 use std::{
+    fs,
     future::Future,
     io,
     net::IpAddr,
@@ -11,15 +12,20 @@ use std::{
 use futures_util::TryStreamExt;
 use ipnet::IpNet;
 use rtnetlink::{
-    Handle, LinkUnspec, RouteMessageBuilder,
-    packet_route::address::{AddressAttribute, AddressFlags, AddressMessage},
+    Handle, LinkMacVlan, LinkMessageBuilder, LinkUnspec, RouteMessageBuilder,
+    packet_route::{
+        address::{AddressAttribute, AddressFlags, AddressMessage},
+        link::{LinkAttribute, MacVlanMode},
+    },
 };
 
 use super::{
     Error,
     link::{self, index_of},
+    loss::Loss,
     namespace::Namespace,
-    segment::Segment,
+    segment::{Port, Segment},
+    watch::Watch,
 };
 use crate::process::{self, Process, Shared};
 
@@ -30,7 +36,7 @@ pub struct Host {
     namespace: Namespace,
     segment: Arc<Segment>,
     /// The other end of its cable, on the bridge.
-    port: u32,
+    port: Port,
     /// Index of [`INTERFACE`].
     interface: u32,
     address: IpNet,
@@ -42,6 +48,9 @@ impl Host {
         let address = parse(address)?;
         let namespace = Namespace::create(name)?;
         let port = segment.plug_in(&namespace)?;
+        namespace
+            .run(|| link_local_at_once(INTERFACE))
+            .map_err(Error::kernel(name, "setting up its interface"))?;
         let interface = namespace
             .netlink(async |netlink: Handle| {
                 for link in ["lo", INTERFACE] {
@@ -78,6 +87,11 @@ impl Host {
     /// When `work` does.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.namespace.run(work)
+    }
+
+    /// Index of [`INTERFACE`].
+    pub(crate) fn interface(&self) -> u32 {
+        self.interface
     }
 
     /// Runs a future on this host's runtime and blocks until it is done.
@@ -149,7 +163,72 @@ impl Host {
                 all.try_collect().await
             })
             .map_err(Error::netlink(self.name(), "listing its addresses"))?;
-        Ok(messages.iter().filter_map(address_of).collect())
+        let addresses = messages.iter().filter_map(address_of);
+        Ok(addresses.filter(|address| !is_link_local(address.addr())).collect())
+    }
+
+    /// Whether the host has an address, on any interface that its owner hasn't taken out of
+    /// service (protodown, as FRR does with the interface of an address that it gives up).
+    ///
+    /// # Errors
+    /// [`Error::Netlink`].
+    pub fn holds(&self, address: IpAddr) -> Result<bool, Error> {
+        self.namespace
+            .netlink(async move |netlink: Handle| {
+                let links: Vec<_> = netlink.link().get().execute().try_collect().await?;
+                let down = LinkAttribute::ProtoDown(1);
+                let out_of_service: Vec<_> = links
+                    .iter()
+                    .filter(|link| link.attributes.contains(&down))
+                    .map(|link| link.header.index)
+                    .collect();
+                let all: Vec<_> = netlink.address().get().execute().try_collect().await?;
+                Ok(all.iter().any(|message| {
+                    address_of(message).is_some_and(|found| found.addr() == address)
+                        && !out_of_service.contains(&message.header.index)
+                }))
+            })
+            .map_err(Error::netlink(self.name(), format!("looking for {address}")))
+    }
+
+    /// Begins to note when addresses come and go.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`].
+    pub fn watch_addresses(&self) -> Result<Watch, Error> {
+        Watch::begin(&self.namespace)
+    }
+
+    /// Adds an interface with a hardware address of its own on top of [`INTERFACE`] (macvlan in
+    /// bridge mode), up and with these addresses: where FRR wants its virtual addresses.
+    ///
+    /// # Errors
+    /// [`Error::Address`], [`Error::Netlink`], [`Error::Kernel`].
+    pub fn add_macvlan(&self, name: &str, mac: [u8; 6], addresses: &[&str]) -> Result<(), Error> {
+        let addresses =
+            addresses.iter().map(|address| parse(address)).collect::<Result<Vec<_>, _>>()?;
+        let what = format!("adding interface {name}");
+        let macvlan = LinkMessageBuilder::<LinkMacVlan>::new(name)
+            .mode(MacVlanMode::Bridge)
+            .link(self.interface)
+            .address(mac.to_vec())
+            .build();
+        let of = name.to_owned();
+        let index = self
+            .namespace
+            .netlink(async move |netlink: Handle| {
+                netlink.link().add(macvlan).execute().await?;
+                index_of(&netlink, &of).await
+            })
+            .map_err(Error::netlink(self.name(), &what))?;
+        self.run(|| link_local_at_once(name)).map_err(Error::kernel(self.name(), &what))?;
+        for address in addresses {
+            self.add_on(index, address)?;
+        }
+        let up = LinkUnspec::new_with_index(index).up().build();
+        self.namespace
+            .netlink(async move |netlink: Handle| netlink.link().set(up).execute().await)
+            .map_err(Error::netlink(self.name(), what))
     }
 
     /// Adds a route to `destination` (such as `0.0.0.0/0`) by way of another host.
@@ -177,7 +256,7 @@ impl Host {
     /// # Errors
     /// [`Error::Netlink`].
     pub fn link_down(&self) -> Result<(), Error> {
-        self.segment.cut(self.port, self.name())
+        self.segment.cut(self.port.index, self.name())
     }
 
     /// Puts the cable back, and returns when packets pass.
@@ -188,17 +267,28 @@ impl Host {
     /// # Errors
     /// [`Error::Netlink`], or [`Error::Kernel`] when the link doesn't come up.
     pub fn link_up(&self) -> Result<(), Error> {
-        self.segment.restore(self.port, self.name())?;
+        self.segment.restore(self.port.index, self.name())?;
         self.wait_for_link()
     }
 
+    /// Loses packets of this host without taking its carrier, until it is told otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when nft (Debian package nftables) isn't there or refuses.
+    pub fn lose(&self, loss: Loss) -> Result<(), Error> {
+        self.segment.lose(&self.port, loss, self.name())
+    }
+
     fn wait_for_link(&self) -> Result<(), Error> {
-        self.segment.wait_for(self.port, self.name())?;
+        self.segment.wait_for(self.port.index, self.name())?;
         link::wait_until_operational(&self.namespace, self.interface, self.name())
     }
 
     fn add(&self, address: IpNet) -> Result<(), Error> {
-        let interface = self.interface;
+        self.add_on(self.interface, address)
+    }
+
+    fn add_on(&self, interface: u32, address: IpNet) -> Result<(), Error> {
         self.namespace
             .netlink(async move |netlink: Handle| {
                 let mut add =
@@ -220,7 +310,7 @@ impl Drop for Host {
             process.kill_group();
         }
         // The kernel would do it with the namespace, but only when the last socket is gone.
-        if let Err(error) = self.segment.unplug(self.port, self.namespace.name()) {
+        if let Err(error) = self.segment.unplug(self.port.index, self.namespace.name()) {
             eprintln!("{error}");
         }
     }
@@ -230,8 +320,22 @@ fn parse(text: &str) -> Result<IpNet, Error> {
     text.parse().map_err(|source| Error::Address { text: text.to_owned(), source })
 }
 
-/// The address that a netlink message tells of, unless it is link-local.
-fn address_of(message: &AddressMessage) -> Option<IpNet> {
+/// Has the kernel give an interface a link-local address that can be used at once, without the
+/// second that the search for duplicates takes. Nothing to do where there is no IPv6.
+fn link_local_at_once(interface: &str) -> io::Result<()> {
+    let setting = format!("/proc/sys/net/ipv6/conf/{interface}/accept_dad");
+    match fs::write(setting, "0") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        written => written,
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
+/// The address that a netlink message tells of.
+pub(super) fn address_of(message: &AddressMessage) -> Option<IpNet> {
     let (mut local, mut any) = (None, None);
     for attribute in &message.attributes {
         if let AddressAttribute::Local(ip) = attribute {
@@ -241,13 +345,7 @@ fn address_of(message: &AddressMessage) -> Option<IpNet> {
         }
     }
     // IPv4 tells the host's own address as `Local`; IPv6 has `Address` only.
-    let address = local.or(any)?;
-    if let IpAddr::V6(ip) = address
-        && ip.is_unicast_link_local()
-    {
-        return None;
-    }
-    IpNet::new(address, message.header.prefix_len).ok()
+    IpNet::new(local.or(any)?, message.header.prefix_len).ok()
 }
 
 /// The interface of each host, named as on the machines of the guides: there eth0 is the way in for

@@ -14,8 +14,17 @@ use super::{
     Error,
     host::INTERFACE,
     link::{self, index_of},
+    loss::Loss,
     namespace::Namespace,
 };
+
+/// Where a host is plugged in.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) index: u32,
+    /// Its interface here.
+    name: String,
+}
 
 /// A network segment: what is sent on one port reaches all others.
 #[derive(Debug)]
@@ -30,18 +39,18 @@ impl Segment {
         let namespace = Namespace::create(BRIDGE)?;
         let bridge = namespace
             .netlink(async |netlink: Handle| {
-                netlink.link().add(LinkBridge::new(BRIDGE).build()).execute().await?;
+                // Snooping without a querier on the network would end multicast after minutes.
+                let bridge = LinkBridge::new(BRIDGE).mcast_snooping(false).build();
+                netlink.link().add(bridge).execute().await?;
                 index_of(&netlink, BRIDGE).await
             })
             .map_err(Error::netlink(BRIDGE, "making the bridge"))?;
         Ok(Self { namespace, bridge, ports: AtomicU32::new(1) })
     }
 
-    /// Plugs a host in: an interface [`INTERFACE`] there, down, and a port here, up. Returns the
-    /// port's index.
-    pub(super) fn plug_in(&self, host: &Namespace) -> Result<u32, Error> {
-        let number = self.ports.fetch_add(1, Ordering::Relaxed);
-        let name = format!("port{number}");
+    /// Plugs a host in: an interface [`INTERFACE`] there, down, and a port here, up.
+    pub(super) fn plug_in(&self, host: &Namespace) -> Result<Port, Error> {
+        let name = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
         let there = LinkUnspec::new_with_name(INTERFACE).setns_by_fd(host.fd().as_raw_fd());
         let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
             .name(name.clone())
@@ -49,12 +58,20 @@ impl Segment {
             .controller(self.bridge)
             .up()
             .build();
-        self.namespace
+        let of = name.clone();
+        let index = self
+            .namespace
             .netlink(async move |netlink: Handle| {
                 netlink.link().add(pair).execute().await?;
-                index_of(&netlink, &name).await
+                index_of(&netlink, &of).await
             })
-            .map_err(Error::netlink(host.name(), "plugging it into the bridge"))
+            .map_err(Error::netlink(host.name(), "plugging it into the bridge"))?;
+        Ok(Port { index, name })
+    }
+
+    /// Drops what comes or goes at a host's port, without taking its carrier.
+    pub(super) fn lose(&self, port: &Port, loss: Loss, host: &str) -> Result<(), Error> {
+        self.namespace.run(|| loss.apply(&port.name)).map_err(Error::kernel(host, "losing packets"))
     }
 
     /// Takes the carrier from a host's port.
