@@ -16,6 +16,7 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-lb", "normal"),
     ("halb", "halb-vrrp", "normal"),
     ("halb-lb", "halb-lab", "dev"), // hosts whose ports run out or whose links are cut
+    ("halb-vrrp", "halb-lab", "dev"), // segments on which adverts and addresses are real
 ];
 
 /// Crates with a pure part, which `--no-default-features` builds alone.

@@ -24,6 +24,7 @@ mod event;
 mod guard;
 mod handle;
 mod mailbox;
+mod netlink;
 mod punctual;
 mod snapshot;
 mod thread;

@@ -25,6 +25,7 @@ pub mod config;
 pub mod driver;
 pub mod group;
 pub mod histogram;
+pub mod interfaces;
 pub mod node;
 pub mod packet;
 pub mod router;
