@@ -34,6 +34,7 @@ const UNSAFE: &[&str] = &[
     "lab/src/process/spawn.rs",         // namespaces and death signal, between fork and exec
     "lb/src/driver/sys.rs",             // an ioctl without a safe wrapper
     "vrrp/src/driver/guard/page/memory.rs", // the page that daemon and guard share
+    "vrrp/src/driver/packet_socket.rs", // an address of a packet socket has no constructor
     "vrrp/src/driver/punctual.rs",      // scheduling, locked memory, descriptor tables
 ];
 

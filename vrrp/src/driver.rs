@@ -19,14 +19,19 @@
 
 #![expect(dead_code, reason = "the thread, which uses most of it, is being built")]
 
+mod announce;
+mod claims;
 mod error;
 mod event;
+mod filter;
 mod guard;
 mod handle;
 mod mailbox;
 mod netlink;
+mod packet_socket;
 mod punctual;
 mod snapshot;
+mod sockets;
 mod thread;
 
 use std::ffi::OsString;

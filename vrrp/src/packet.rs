@@ -15,6 +15,7 @@ mod addresses;
 mod advert;
 pub mod announce;
 mod checksum;
+pub mod claim;
 pub mod ipv4;
 mod password;
 mod receive;

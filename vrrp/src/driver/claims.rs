@@ -1,0 +1,137 @@
+//! Hears who else says that it has a virtual address: two active routers that don't hear each
+//! other's adverts still answer the same ARP requests.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
+
+use super::filter;
+use super::packet_socket::{ARP, IPV6, PacketSocket};
+use crate::interfaces::Interface;
+use crate::packet::announce::Mac;
+use crate::packet::claim::{self, Claim};
+use crate::values::Family;
+
+/// Watches one interface for claims to addresses of one family.
+#[derive(Debug)]
+pub(super) struct Watch {
+    socket: PacketSocket,
+    interface: Arc<str>,
+    index: u32,
+    own: Mac,
+    addresses: Vec<IpAddr>,
+}
+
+/// What didn't work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClaimError {
+    /// There is no watch; claims go unnoticed.
+    #[error("cannot {step} to see who else claims addresses on {interface}")]
+    Open {
+        /// What was tried.
+        step: &'static str,
+        /// Name of the interface.
+        interface: Arc<str>,
+        /// The kernel's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel reports something instead of a frame; mostly that the interface went down.
+    #[error("cannot see who else claims addresses on {interface}")]
+    Receive {
+        /// Name of the interface.
+        interface: Arc<str>,
+        /// The kernel's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// As much of a frame as is looked at: up to the end of an advertisement's first option.
+const BUFFER: usize = 14 + 40 + 24 + 8;
+
+/// Frames that are looked at per call without one being a claim: those let through before the
+/// filter was as it is now.
+const FRAMES_PER_READ: usize = 64;
+
+impl Watch {
+    /// Watches for claims of others than the interface itself. None: it has no hardware address,
+    /// so nobody makes claims there.
+    ///
+    /// # Errors
+    /// [`ClaimError::Open`].
+    pub(super) fn open(
+        interface: &Interface,
+        family: Family,
+        addresses: &[IpAddr],
+    ) -> Result<Option<Self>, ClaimError> {
+        let Some(own) = interface.mac else { return Ok(None) };
+        let failed = |step| {
+            let interface = Arc::clone(&interface.name);
+            move |source| ClaimError::Open { step, interface, source }
+        };
+        let socket = PacketSocket::open().map_err(failed("open a packet socket"))?;
+        let of_family = |address: &IpAddr| Family::of(*address) == family;
+        let addresses: Vec<_> = addresses.iter().copied().filter(of_family).collect();
+        let (kind, program) = match family {
+            Family::V4 => (ARP, filter::arp_claims(own, &addresses)),
+            Family::V6 => (IPV6, filter::neighbour_claims(own, &addresses)),
+        };
+        socket.filter(&program).map_err(failed("set a filter"))?;
+        socket.take(interface.index, kind).map_err(failed("bind a packet socket"))?;
+        let (interface, index) = (Arc::clone(&interface.name), interface.index);
+        Ok(Some(Self { socket, interface, index, own, addresses }))
+    }
+
+    /// The next claim of somebody else; none: nothing more waits. Callers bound how often they
+    /// ask in one turn, since anybody on the segment can send any number.
+    ///
+    /// # Errors
+    /// [`ClaimError::Receive`]: what the kernel reports instead of a frame, once.
+    pub(super) fn read(&self) -> Result<Option<Claim>, ClaimError> {
+        let mut buffer = [0; BUFFER];
+        for _ in 0..FRAMES_PER_READ {
+            let fd = self.socket.as_fd().as_raw_fd();
+            let length = match recv(fd, &mut buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(length) => length,
+                Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+                Err(errno) => {
+                    let (interface, source) = (Arc::clone(&self.interface), errno.into());
+                    return Err(ClaimError::Receive { interface, source });
+                }
+            };
+            let claim = claim::read(buffer.get(..length).unwrap_or_default());
+            let foreign =
+                |claim: &Claim| claim.mac != self.own && self.addresses.contains(&claim.address);
+            if let Some(claim) = claim.filter(foreign) {
+                return Ok(Some(claim));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The interface that it watches, as long as that has this index.
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// It still fits: same interface, same hardware address, same addresses.
+    pub(super) fn fits(&self, interface: &Interface, addresses: &[IpAddr]) -> bool {
+        self.index == interface.index
+            && Some(self.own) == interface.mac
+            && self.addresses == addresses
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests;
