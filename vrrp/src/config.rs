@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::packet::{ChecksumForm, HOP_LIMIT, Origin, Password, VirtualAddresses};
-use crate::values::{AdvertInterval, Centiseconds, Family, Seconds, VrId};
+use crate::values::{AdvertInterval, Centiseconds, DownTimerAdverts, Family, Seconds, VrId};
 
 /// One virtual router on one interface. Its base priority comes with the
 /// [`Standing`](crate::track::Standing).
@@ -80,6 +80,24 @@ pub struct Behaviour {
     pub startup_delay: Duration,
     /// How it tells the segment that the addresses are here.
     pub announcements: Announcements,
+    /// Adverts that it misses before it takes over.
+    pub down_timer_adverts: DownTimerAdverts,
+    /// Whether, and what, an active router answers to the advert of another one.
+    pub answers: Answers,
+    /// It exchanges [words](crate::link::Word) with another halb.
+    pub peer_link: bool,
+}
+
+/// What an active router answers to the advert of another active one, beside yielding or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// No advert at once to one of lower priority, which is left to hear the next one; the
+    /// addresses are announced all the same. RFC 3768 and keepalived's `lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// A last advert to one of higher priority before yielding to it, so that it announces the
+    /// addresses once more: this node's announcements may have come after its own. keepalived's
+    /// `higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
 }
 
 /// Whether a backup takes the addresses from a router of lower priority. An owner always does.
@@ -116,6 +134,9 @@ impl Default for Behaviour {
             preempt: Preempt::Immediately,
             startup_delay: Duration::ZERO,
             announcements: Announcements::default(),
+            down_timer_adverts: DownTimerAdverts::default(),
+            answers: Answers::default(),
+            peer_link: false,
         }
     }
 }
@@ -318,6 +339,7 @@ mod tests {
                 again_after: Some(Duration::MAX),
                 refresh: Some(Duration::ZERO),
             },
+            ..Behaviour::default()
         };
         behaviour.clamp();
         assert_eq!(behaviour.preempt, Preempt::After(DELAY_MAX));

@@ -5,6 +5,7 @@
 //!   holds the others back, which is safer than members that hold different ends.
 //! - If one member ceases to be active, all do; the others say so, so that nobody waits for them.
 //! - If one member can't take part, none does, until it can.
+//! - If one member has failed, all have, and if the addresses of one are given away, all are.
 
 use std::time::Instant;
 
@@ -48,6 +49,30 @@ impl SyncGroup {
         Some(result)
     }
 
+    /// [`Router::give_away`] for each member.
+    pub fn give_away(&mut self, now: Instant) {
+        self.members.iter_mut().for_each(|member| member.give_away(now));
+        self.follow(now);
+    }
+
+    /// [`Router::resume`] for each member.
+    pub fn resume(&mut self, now: Instant) {
+        self.members.iter_mut().for_each(|member| member.resume(now));
+        self.follow(now);
+    }
+
+    /// [`Router::retire`] for each member: once the addresses of one are taken, all stop.
+    pub fn retire(&mut self, now: Instant) {
+        self.members.iter_mut().for_each(|member| member.retire(now));
+        self.follow(now);
+    }
+
+    /// All members have stopped.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.members.iter().all(Router::is_retired)
+    }
+
     /// The time of [`SyncGroup::poll_timeout`] has come. A call before it does nothing.
     pub fn handle_timeout(&mut self, inbox: Inbox, now: Instant) {
         for member in &mut self.members {
@@ -71,6 +96,8 @@ impl SyncGroup {
     }
 
     fn follow(&mut self, now: Instant) {
+        let failed = self.members.iter().any(Router::has_failed_tracker);
+        self.members.iter_mut().for_each(|member| member.follow_failure(failed, now));
         let hindered = self.members.iter().any(Router::is_hindered);
         self.members.iter_mut().for_each(|member| member.follow_fault(hindered, now));
         if self.members.iter().all(Router::wants_to_take_over) {

@@ -26,6 +26,7 @@ pub mod driver;
 pub mod group;
 pub mod histogram;
 pub mod interfaces;
+pub mod link;
 pub mod node;
 pub mod packet;
 pub mod router;

@@ -11,7 +11,7 @@
 //!
 //! Reading never allocates.
 
-mod addresses;
+pub(crate) mod addresses;
 mod advert;
 pub mod announce;
 mod checksum;

@@ -43,6 +43,9 @@ mod action;
 mod announcing;
 mod cause;
 mod entering;
+mod forecast;
+mod handing;
+mod hearsay;
 mod holding;
 mod journal;
 mod listening;
@@ -51,9 +54,12 @@ mod peers;
 mod refusals;
 mod reload;
 mod status;
+mod telling;
 
 pub use action::{Action, Notice, Outgoing};
-pub use cause::{Cause, FaultReason, Heard, State, Transition};
+pub use cause::{Cause, FaultReason, Heard, Offer, OfferReason, State, Transition};
+pub use forecast::{Forecast, IfPeersDie, IfServiceDies};
+pub use hearsay::{Overheard, SPEAKERS_MAX, WORD_COUNTS_FOR};
 pub use journal::{JOURNAL_LEN, Journal};
 pub use listening::Inbox;
 pub use peers::{Peer, SENDERS_MAX};
@@ -61,11 +67,13 @@ pub use refusals::{REFUSED_MAX, RefusedSender};
 pub use reload::NotTheSameRouter;
 pub use status::{Stats, Status};
 
+use hearsay::Hearsay;
 use holding::{Duty, Holding, Response};
 use listening::{Judgement, Listening};
 use membership::Membership;
 use peers::Peers;
 use refusals::Refusals;
+use telling::Telling;
 
 /// The interface as the kernel describes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,12 +104,18 @@ pub struct Router {
     phase: Phase,
     since: Instant,
     peers: Peers,
+    hearsay: Hearsay,
     refusals: Refusals,
     stats: Stats,
     journal: Journal,
     actions: VecDeque<Action>,
     told: Told,
+    telling: Telling,
     membership: Membership,
+    /// An operator has given the addresses away.
+    yielded: bool,
+    /// It holds the addresses until another router is heard, and then stops.
+    leaving: bool,
 }
 
 /// What was told since the last change, and isn't told again for each packet.
@@ -145,12 +159,16 @@ impl Router {
             phase: Phase::Stopped,
             since: now,
             peers: Peers::default(),
+            hearsay: Hearsay::default(),
             refusals: Refusals::default(),
             stats: Stats::default(),
             journal: Journal::default(),
             actions: VecDeque::new(),
             told: Told::default(),
+            telling: Telling::default(),
             membership: Membership::default(),
+            yielded: false,
+            leaving: false,
         }
     }
 
@@ -166,12 +184,14 @@ impl Router {
         let ready_at = now + self.config.behaviour.startup_delay;
         self.enter(Phase::Waiting { since: now, ready_at }, Cause::Started, now);
         self.begin(now);
+        self.finish(now);
     }
 
     /// Stops it: an active router says that it leaves before its addresses go.
     pub fn handle_stop(&mut self, now: Instant) {
         self.release();
         self.enter(Phase::Stopped, Cause::Stopped, now);
+        self.finish(now);
     }
 
     /// The interface or its address has changed.
@@ -195,7 +215,7 @@ impl Router {
             }
             self.begin(now);
         }
-        self.check_invariants();
+        self.finish(now);
     }
 
     /// Trackers have changed what the node is worth. The base priority in it is that of the
@@ -203,7 +223,7 @@ impl Router {
     pub fn handle_standing(&mut self, standing: Standing, now: Instant) {
         let lost = standing.effective < self.standing.effective && standing.is_sick();
         self.restand(standing, lost, now);
-        self.check_invariants();
+        self.finish(now);
     }
 
     /// A packet came. Before the start, in a start-up delay and while deaf it is not looked at.
@@ -234,7 +254,7 @@ impl Router {
                 }
             }
         }
-        self.check_invariants();
+        self.finish(now);
     }
 
     fn hear(&mut self, accepted: &Accepted<'_>, now: Instant) {
@@ -249,19 +269,25 @@ impl Router {
             Phase::Listening(state) => {
                 let before = state.last().map(|last| last.source);
                 state.hear(heard, listening, now);
-                self.membership.wants = None;
+                // Of a router that leaves, or offers, more of the same is to be expected.
+                if priority != Priority::RELEASE {
+                    self.membership.wants = None;
+                }
                 if state.last().map(|last| last.source) != before {
                     self.rearm();
                 }
             }
             Phase::Holding(state) => match state.hear(heard, holding, now) {
-                Response::Confirm => {}
+                Response::Confirm | Response::Ignore => {}
                 Response::Insist => {
                     if !std::mem::replace(&mut self.told.rival, true) {
                         self.notice(Notice::Rival(heard));
                     }
                 }
-                Response::Yield(cause) => self.yield_to(Some(heard), cause, now),
+                Response::Yield(cause) => {
+                    self.answer_better(cause);
+                    self.yield_to(Some(heard), cause, now);
+                }
             },
         }
         if !same_addresses {
@@ -295,18 +321,27 @@ impl Router {
                     Duty::Rest => {}
                     Duty::Advertise(priority) => self.advertise(priority),
                     Duty::StepBack(cause) => self.yield_to(None, cause, now),
+                    Duty::Leave => self.handle_stop(now),
                 }
                 self.announce_due(now);
             }
         }
-        self.check_invariants();
+        self.tell_due(now);
+        self.finish(now);
     }
 
     /// What became of [`Action::AddAddresses`], or of addresses that were there.
     pub fn handle_addresses(&mut self, report: AddressReport, now: Instant) {
         let Phase::Holding(state) = &mut self.phase else { return };
         match report {
-            AddressReport::Installed => state.announcing.installed(now),
+            AddressReport::Installed => {
+                state.announcing.installed(now);
+                if state.is_unsaid() {
+                    // Clients come here before the other node hears that it may let go.
+                    state.hurry(now);
+                    self.announce_due(now);
+                }
+            }
             AddressReport::Lost if state.repair(now) => {
                 self.stats.repairs = self.stats.repairs.saturating_add(1);
                 self.notice(Notice::Repairing);
@@ -315,7 +350,7 @@ impl Router {
             AddressReport::Lost => self.fall_for_a_while(FaultReason::AddressesContested, now),
             AddressReport::Refused => self.fall_for_a_while(FaultReason::AddressesRefused, now),
         }
-        self.check_invariants();
+        self.finish(now);
     }
 
     /// Whether an advert could be sent; with several peers: to any of them.
@@ -324,6 +359,7 @@ impl Router {
         if !state.sent(succeeded) {
             self.fall_for_a_while(FaultReason::SendFailures, now);
         }
+        self.finish(now);
     }
 
     /// The guard has taken the addresses off the interface, because this process stood still: it
@@ -333,6 +369,7 @@ impl Router {
             self.remove_all();
             self.listen(Cause::Revoked, now);
         }
+        self.finish(now);
     }
 
     /// What the driver has to do next. Changes with every call that takes `&mut self`.
@@ -344,20 +381,30 @@ impl Router {
     /// that takes `&mut self`.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        match &self.phase {
+        let own = match &self.phase {
             Phase::Stopped => None,
+            // A pending tracker ends the wait, not the clock.
+            Phase::Waiting { .. } if self.standing.is_pending() => None,
             Phase::Waiting { ready_at, .. } => Some((*ready_at, "end of the start-up delay")),
-            Phase::Deaf { retry_at, .. } => Some(((*retry_at)?, "another try")),
+            Phase::Deaf { retry_at, .. } => retry_at.map(|at| (at, "another try")),
             Phase::Listening(_) if self.membership.wants.is_some() => None,
             Phase::Listening(state) => Some((state.due(), "takeover")),
             Phase::Holding(state) => Some(state.due()),
-        }
-        // A pending tracker ends the wait, not the clock.
-        .filter(|_| !self.waits_for_trackers())
+        };
+        own.into_iter().chain(self.telling.due()).min_by_key(|(at, _)| *at)
     }
 
-    fn waits_for_trackers(&self) -> bool {
-        matches!(self.phase, Phase::Waiting { .. }) && self.standing.is_pending()
+    /// keepalived's `higher_prio_send_advert`. One that leaves may be better than who takes over,
+    /// and must not say so.
+    fn answer_better(&mut self, cause: Cause) {
+        let better = matches!(
+            cause,
+            Cause::Outranked { .. }
+                | Cause::HandedOver { reason: OfferReason::Sick | OfferReason::Yielded, .. }
+        );
+        if better && self.config.behaviour.answers.higher_prio_send_advert {
+            self.advertise(self.standing.effective);
+        }
     }
 
     /// Packets are worth telling of again. Not after refused ones, or forged packets would fill
@@ -377,6 +424,7 @@ impl Router {
         listening::Rules {
             effective: self.standing.effective,
             preempt: self.preempt(),
+            missed: self.config.behaviour.down_timer_adverts,
             sick: self.standing.is_sick(),
         }
     }
@@ -386,6 +434,8 @@ impl Router {
             effective: self.standing.effective,
             interval: self.config.interval(),
             preempt: self.preempt(),
+            missed: self.config.behaviour.down_timer_adverts,
+            answers: self.config.behaviour.answers,
             source: self.link.source,
         }
     }
@@ -397,7 +447,9 @@ impl Router {
         }
     }
 
-    fn check_invariants(&self) {
+    /// After each event.
+    fn finish(&mut self, now: Instant) {
+        self.tell_changes(now);
         debug_assert!(
             !matches!(self.phase, Phase::Holding(_)) || self.obstacle().is_none(),
             "an active router can send and receive"

@@ -76,13 +76,16 @@ const FREEZE_ADVERTS: u32 = 3;
 
 impl Settings {
     /// How long the thread may stand still: as configured, else three of the shortest advert
-    /// interval, within 30 ms to 2 s.
+    /// interval (or as many as backups wait for, if those are fewer), within 30 ms to 2 s.
     #[must_use]
     pub fn freeze_limit(&self) -> Duration {
-        let intervals = self.instances.iter().map(|instance| instance.router.interval().duration());
-        let follows = intervals.min().map_or(FREEZE_LIMIT_MAX, |shortest| {
-            shortest.saturating_mul(FREEZE_ADVERTS).clamp(FREEZE_LIMIT_MIN, FREEZE_LIMIT_MAX)
+        let silences = self.instances.iter().map(|Instance { router, .. }| {
+            let missed = u32::from(router.behaviour.down_timer_adverts.get());
+            router.interval().duration() * missed.min(FREEZE_ADVERTS)
         });
+        let follows = silences
+            .min()
+            .map_or(FREEZE_LIMIT_MAX, |silence| silence.clamp(FREEZE_LIMIT_MIN, FREEZE_LIMIT_MAX));
         self.freeze_limit.unwrap_or(follows)
     }
 }

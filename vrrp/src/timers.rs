@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use crate::values::{AdvertInterval, Priority};
-
-/// Adverts that a backup misses before it takes over.
-const MISSED_ADVERTS: u32 = 3;
+use crate::values::{AdvertInterval, DownTimerAdverts, Priority};
 
 /// One for each priority and one more, so that even 255 has a skew.
 const STEPS: u64 = 256;
@@ -31,8 +28,12 @@ pub fn skew(priority: Priority, interval: AdvertInterval) -> Duration {
 /// Silence of the active router after which a backup of this priority takes over; the interval is
 /// the active router's.
 #[must_use]
-pub fn down_interval(priority: Priority, interval: AdvertInterval) -> Duration {
-    interval.duration() * MISSED_ADVERTS + skew(priority, interval)
+pub fn down_interval(
+    priority: Priority,
+    interval: AdvertInterval,
+    missed: DownTimerAdverts,
+) -> Duration {
+    interval.duration() * u32::from(missed.get()) + skew(priority, interval)
 }
 
 #[cfg(test)]
@@ -51,7 +52,8 @@ mod tests {
     }
 
     fn down_micros(priority: u8, interval: AdvertInterval) -> f64 {
-        down_interval(Priority::new(priority), interval).as_secs_f64() * 1e6
+        let missed = DownTimerAdverts::default();
+        down_interval(Priority::new(priority), interval, missed).as_secs_f64() * 1e6
     }
 
     #[test]
@@ -96,18 +98,21 @@ mod tests {
             above in 1_u8..=255,
         ) {
             let (low, high) = (Priority::new(low), Priority::new(low.saturating_add(above)));
-            prop_assert!(down_interval(high, interval) < down_interval(low, interval));
+            let down = |priority| down_interval(priority, interval, DownTimerAdverts::default());
+            prop_assert!(down(high) < down(low));
             prop_assert!(skew(high, interval) < skew(low, interval));
         }
 
         #[test]
-        fn the_deadline_lies_beyond_three_adverts_and_within_four_of_version_3(
+        fn the_deadline_lies_within_the_interval_after_the_last_missed_advert_of_version_3(
             interval in (1_u16..=4095).prop_map(centiseconds),
             priority in 1_u8..=255,
+            missed in 1_u16..=100,
         ) {
-            let down = down_interval(Priority::new(priority), interval);
-            prop_assert!(down > interval.duration() * 3);
-            prop_assert!(down < interval.duration() * 4);
+            let adverts = DownTimerAdverts::new(missed).unwrap();
+            let down = down_interval(Priority::new(priority), interval, adverts);
+            prop_assert!(down > interval.duration() * missed.into());
+            prop_assert!(down < interval.duration() * (u32::from(missed) + 1));
         }
     }
 }

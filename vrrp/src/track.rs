@@ -12,7 +12,7 @@
 //! adds nothing, and a subject with weight 0 keeps the router from starting.
 //!
 //! Where halb differs from keepalived: a failed node still counts, with the least priority there
-//! is ([`Priority::LAST_RESORT`]). Healthy nodes never notice. If all nodes fail alike, though,
+//! is ([`LAST_RESORT`](crate::values::Priority::LAST_RESORT)). Healthy nodes never notice. If all nodes fail alike, though,
 //! one of them holds the addresses, while keepalived's would all let go. A sickness that all
 //! nodes share never removes the addresses from everywhere.
 
@@ -20,11 +20,13 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::values::{BasePriority, OutOfRange, Priority};
+use crate::values::{BasePriority, OutOfRange};
 
 mod script;
+mod standing;
 
 pub use script::{RiseFall, ScriptCounter, ScriptResult};
+pub use standing::{Effect, Health, Standing, Term};
 
 /// What a tracker adds, -253 to 253; 0: its failure fails the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,87 +173,6 @@ pub enum Reading {
     Value(i64),
 }
 
-/// What a tracker does to the priority.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// It adds this.
-    Adds(i32),
-    /// It fails the node.
-    Fails,
-    /// It would fail the node, and isn't known yet.
-    Pending,
-}
-
-/// A line of the priority arithmetic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Term {
-    /// What was looked at.
-    pub subject: Subject,
-    /// Its weight.
-    pub weight: Weight,
-    /// What was seen.
-    pub reading: Reading,
-    /// What that does.
-    pub effect: Effect,
-    /// The subject is not as it should be.
-    pub sick: bool,
-}
-
-/// How a node stands: its priority and how it comes about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// The configured priority.
-    pub base: BasePriority,
-    /// What each tracker does to it, in the order of the configuration.
-    pub terms: Vec<Term>,
-    /// The result.
-    pub effective: Priority,
-}
-
-impl Standing {
-    /// Without trackers.
-    #[must_use]
-    pub fn untracked(base: BasePriority) -> Self {
-        Self { base, terms: Vec::new(), effective: base.plus(0) }
-    }
-
-    /// A tracker with weight 0 has failed: the node serves only if nobody else does.
-    #[must_use]
-    pub fn is_failed(&self) -> bool {
-        self.terms.iter().any(|term| term.effect == Effect::Fails)
-    }
-
-    /// A tracker with weight 0 isn't known yet: the router waits for it at the start.
-    #[must_use]
-    pub fn is_pending(&self) -> bool {
-        self.terms.iter().any(|term| term.effect == Effect::Pending)
-    }
-
-    /// Something that is tracked is not as it should be.
-    #[must_use]
-    pub fn is_sick(&self) -> bool {
-        self.terms.iter().any(|term| term.sick)
-    }
-}
-
-/// A sum as people read it: `100 - 2 (frontend 'kubernetes') = 98`.
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.base.get())?;
-        for term in &self.terms {
-            match term.effect {
-                Effect::Adds(0) | Effect::Pending => {}
-                Effect::Adds(delta) => {
-                    let sign = if delta < 0 { '-' } else { '+' };
-                    write!(f, " {sign} {} ({})", delta.unsigned_abs(), term.subject)?;
-                }
-                Effect::Fails => write!(f, ", failed ({})", term.subject)?,
-            }
-        }
-        write!(f, " = {}", self.effective)
-    }
-}
-
 /// The trackers of a virtual router, and what is known of their subjects.
 #[derive(Debug)]
 pub struct Trackers {
@@ -265,10 +186,6 @@ struct Entry {
     /// Of a script.
     counter: Option<ScriptCounter>,
 }
-
-/// Files count within these bounds, and at the lower one they fail the node, as in keepalived.
-const FILE_FAULT: i64 = -254;
-const FILE_MAX: i64 = 253;
 
 impl Trackers {
     /// Nothing is known yet, but for scripts that are to count as failed.
@@ -301,17 +218,7 @@ impl Trackers {
     /// The priority that follows for this base.
     #[must_use]
     pub fn standing(&self, base: BasePriority) -> Standing {
-        let terms: Vec<_> = self.entries.iter().map(Entry::term).collect();
-        let sum = terms.iter().map(|term| match term.effect {
-            Effect::Adds(delta) => delta,
-            Effect::Fails | Effect::Pending => 0,
-        });
-        let sum = sum.fold(0_i32, i32::saturating_add);
-        let mut standing = Standing { base, terms, effective: base.plus(sum) };
-        if standing.is_failed() {
-            standing.effective = Priority::LAST_RESORT;
-        }
-        standing
+        Standing::new(base, self.entries.iter().map(Entry::term).collect())
     }
 }
 
@@ -384,39 +291,7 @@ impl Entry {
     }
 
     fn term(&self) -> Term {
-        let Tracker { subject, weight, reverse } = &self.tracker;
-        let delta = i32::from(weight.get());
-        let fault = *weight == Weight::FAULT;
-        let (effect, sick) = match self.reading {
-            Reading::Unknown if fault => (Effect::Pending, false),
-            Reading::Unknown => (Effect::Adds(0), false),
-            Reading::Value(value) => file_effect(value, *weight, *reverse),
-            Reading::Up | Reading::Down => {
-                let is_up = (self.reading == Reading::Up) != *reverse;
-                let effect = match is_up {
-                    true => Effect::Adds(delta.max(0)),
-                    false if fault => Effect::Fails,
-                    false => Effect::Adds(delta.min(0)),
-                };
-                (effect, !is_up)
-            }
-        };
-        Term { subject: subject.clone(), weight: *weight, reading: self.reading, effect, sick }
-    }
-}
-
-/// A file's number times its weight; with weight 0 any number but 0 is a failure.
-fn file_effect(value: i64, weight: Weight, reverse: bool) -> (Effect, bool) {
-    if weight == Weight::FAULT {
-        let fails = (value != 0) != reverse;
-        return (if fails { Effect::Fails } else { Effect::Adds(0) }, fails);
-    }
-    let sign = if reverse { -1 } else { 1 };
-    let product = value.saturating_mul(i64::from(weight.get())).saturating_mul(sign);
-    let bounded = product.clamp(FILE_FAULT, FILE_MAX);
-    match i32::try_from(bounded) {
-        Ok(delta) if bounded > FILE_FAULT => (Effect::Adds(delta), delta < 0),
-        Ok(_) | Err(_) => (Effect::Fails, true),
+        Term::new(&self.tracker, self.reading)
     }
 }
 

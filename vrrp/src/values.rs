@@ -55,6 +55,9 @@ impl Priority {
     pub const RELEASE: Self = Self(0);
     /// The least that competes: a node that serves only if nobody else does.
     pub const LAST_RESORT: Self = Self(1);
+    /// A node whose operator has given the addresses away: better than one that has failed, and
+    /// worse than any that is configured with a priority worth the name.
+    pub const YIELDED: Self = Self(2);
     /// The most that arithmetic reaches.
     pub const HIGHEST: Self = Self(254);
     /// The addresses are this router's own.
@@ -115,6 +118,40 @@ impl BasePriority {
         let (min, max) = (Priority::LAST_RESORT.0, Priority::HIGHEST.0);
         let sum = i32::from(self.get()).saturating_add(delta).clamp(min.into(), max.into());
         Priority(u8::try_from(sum).unwrap_or(max))
+    }
+}
+
+/// Adverts that a backup misses before it takes over, 1 to 100; keepalived's
+/// `down_timer_adverts`. All nodes need the same, or the order of their priorities breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DownTimerAdverts(NonZeroU8);
+
+impl DownTimerAdverts {
+    const MAX: u8 = 100;
+
+    /// Checks the range.
+    ///
+    /// # Errors
+    /// For 0 and for more than 100.
+    pub fn new(adverts: u16) -> Result<Self, OutOfRange> {
+        let what = "the number of missed adverts";
+        let error = OutOfRange { what, got: adverts.into(), min: 1, max: Self::MAX.into() };
+        let in_range = u8::try_from(adverts).ok().filter(|count| *count <= Self::MAX);
+        in_range.and_then(NonZeroU8::new).map(Self).ok_or(error)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0.get()
+    }
+}
+
+/// Three, as RFC 9568 §6.1 says.
+impl Default for DownTimerAdverts {
+    fn default() -> Self {
+        const THREE: NonZeroU8 = NonZeroU8::new(3).expect("three is not zero");
+        Self(THREE)
     }
 }
 
@@ -250,6 +287,9 @@ mod tests {
         assert_eq!(error, expected);
         assert!(Centiseconds::new(0).is_err() && Centiseconds::new(4095).is_ok());
         assert!(Centiseconds::new(4096).is_err());
+        assert!(DownTimerAdverts::new(0).is_err() && DownTimerAdverts::new(1).is_ok());
+        assert!(DownTimerAdverts::new(100).is_ok() && DownTimerAdverts::new(101).is_err());
+        assert!(DownTimerAdverts::new(257).is_err());
     }
 
     #[test]

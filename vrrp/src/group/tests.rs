@@ -106,6 +106,7 @@ impl Pair {
                     Action::RemoveAddresses(_)
                     | Action::Announce { .. }
                     | Action::AnnounceSource(_)
+                    | Action::Tell(_)
                     | Action::Notice(_) => {}
                 }
             }

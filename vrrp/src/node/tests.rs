@@ -113,7 +113,7 @@ impl Driven {
                 }
                 Action::Transition(transition) => self.transitions.push((key, *transition)),
                 Action::Notice(notice) => self.notices.push((key, notice)),
-                Action::Announce { .. } | Action::AnnounceSource(_) => {}
+                Action::Announce { .. } | Action::AnnounceSource(_) | Action::Tell(_) => {}
             }
         }
     }

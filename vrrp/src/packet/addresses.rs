@@ -127,10 +127,7 @@ impl<'a> AddressList<'a> {
     /// Each in the order of the packet.
     pub fn iter(self) -> impl Iterator<Item = IpAddr> + 'a {
         let family = self.family;
-        self.bytes.chunks_exact(size(family)).filter_map(move |bytes| match family {
-            Family::V4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into()),
-            Family::V6 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into()),
-        })
+        self.bytes.chunks_exact(size(family)).filter_map(move |bytes| read(family, bytes))
     }
 
     /// The same addresses in whatever order. A sender that repeats one of them differs, since the
@@ -143,9 +140,25 @@ impl<'a> AddressList<'a> {
 }
 
 /// Length of an address on the wire.
-pub(super) fn size(family: Family) -> usize {
+pub(crate) fn size(family: Family) -> usize {
     match family {
         Family::V4 => 4,
         Family::V6 => 16,
+    }
+}
+
+/// An address of as many bytes as its family has; none if there are more or fewer.
+pub(crate) fn read(family: Family, bytes: &[u8]) -> Option<IpAddr> {
+    match family {
+        Family::V4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into()),
+        Family::V6 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into()),
+    }
+}
+
+/// Adds the bytes of an address to a message.
+pub(crate) fn write(address: IpAddr, message: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => message.extend(address.octets()),
+        IpAddr::V6(address) => message.extend(address.octets()),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::VirtualAddresses;
-use super::addresses::size;
+use super::addresses::{size, write};
 use super::checksum::Sum;
 use super::receive::auth_type;
 use super::{CHECKSUM_AT, ChecksumForm, HEADER_LEN, Password, TYPE_ADVERTISEMENT};
@@ -61,12 +61,7 @@ impl Advert {
         let longest = HEADER_LEN + addresses.len() * size(family) + Password::LEN;
         let mut message = Vec::with_capacity(longest);
         message.extend([first, self.vrid.get(), self.priority.get(), count, high, low, 0, 0]);
-        for address in addresses {
-            match address {
-                IpAddr::V4(address) => message.extend(address.octets()),
-                IpAddr::V6(address) => message.extend(address.octets()),
-            }
-        }
+        addresses.iter().for_each(|address| write(*address, &mut message));
         let pseudo_header = match self.body {
             Body::V2 { password, .. } => {
                 message.extend(password.as_ref().map_or(&[0; Password::LEN], Password::field));

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::cause::{Heard, Transition};
+use crate::link::Word;
 use crate::packet::{Advert, Refusal, VirtualAddresses};
 
 /// What a router asks of its driver, to be done in this order.
@@ -28,6 +29,8 @@ pub enum Action {
     /// Tell the segment where this node's own address is: with unicast, peers need it, and
     /// their caches may be wrong after an interface was away.
     AnnounceSource(IpAddr),
+    /// Tell the other halb, if there is a link to one. Nothing depends on its arrival.
+    Tell(Word),
     /// The state has changed: log, hooks, status.
     Transition(Box<Transition>),
     /// Worth a line in the log; not repeated for each packet.

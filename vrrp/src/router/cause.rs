@@ -101,6 +101,20 @@ pub enum Cause {
         /// Priorities were equal, and its address is the greater one.
         by_address: bool,
     },
+    /// Another halb offered its addresses to this router, and keeps them until they are here.
+    Invited {
+        /// The address that its adverts come from, or that of the link.
+        by: IpAddr,
+        /// What it is worth; 0 if it is about to stop.
+        priority: Priority,
+    },
+    /// The addresses were offered, and another router took them.
+    HandedOver {
+        /// Its advert.
+        to: Heard,
+        /// Why they were offered.
+        reason: OfferReason,
+    },
     /// This process stood still for so long that another router may have taken over, and it isn't
     /// to take the addresses back (`nopreempt`).
     OwnStall {
@@ -121,6 +135,36 @@ pub enum Cause {
     Revoked,
     /// Another router of its group changed.
     Group,
+}
+
+/// An offer of the addresses to whoever is better. They stay until somebody takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// When it ends.
+    pub until: Instant,
+    /// Why it is made.
+    pub reason: OfferReason,
+}
+
+/// Why the addresses are offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OfferReason {
+    /// Something that this node tracks is not as it should be.
+    Sick,
+    /// An operator said so.
+    Yielded,
+    /// The router is about to stop.
+    Leaving,
+}
+
+impl fmt::Display for OfferReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sick => "a tracker is down",
+            Self::Yielded => "an operator gave them away",
+            Self::Leaving => "this node is stopping",
+        })
+    }
 }
 
 /// What keeps a router from taking part.
@@ -174,6 +218,13 @@ impl fmt::Display for Cause {
             Self::Outranked { by, by_address: true } => {
                 write!(f, "heard {by}, whose address is greater")
             }
+            Self::Invited { by, priority: Priority::RELEASE } => {
+                write!(f, "{by} is stopping and offered the addresses")
+            }
+            Self::Invited { by, priority } => {
+                write!(f, "{by}, now of priority {priority}, offered the addresses")
+            }
+            Self::HandedOver { to, reason } => write!(f, "handed over to {to}: {reason}"),
             Self::OwnStall { silent, by: Some(by) } => {
                 write!(f, "stood still for {silent:?}, {by} took over")
             }

@@ -27,10 +27,11 @@ impl Router {
         }
     }
 
-    /// Goes into another phase; a change that can be seen is told and noted.
+    /// Goes into another phase; a change that can be seen is told and noted. A router that leaves
+    /// goes nowhere but out.
     pub(super) fn enter(&mut self, phase: Phase, cause: Cause, now: Instant) {
         let from = self.state();
-        self.phase = phase;
+        self.phase = if std::mem::take(&mut self.leaving) { Phase::Stopped } else { phase };
         self.membership.wants = None;
         self.tell(from, cause, now);
     }
@@ -104,10 +105,16 @@ impl Router {
 
     /// Becomes active. The advert goes first, so that an active router of lower priority drops
     /// its addresses before they appear here; they are announced once the kernel has them.
+    ///
+    /// By invitation it is the other way round: who invites keeps the addresses until it hears
+    /// the advert, and so they are announced from here before that.
     pub(super) fn take_over(&mut self, cause: Cause, now: Instant) {
-        self.advertise(self.standing.effective);
+        let invited = matches!(cause, Cause::Invited { .. });
+        if !invited {
+            self.advertise(self.standing.effective);
+        }
         self.add_all();
-        let holding = Holding::new(self.config.interval(), now);
+        let holding = Holding::new(self.config.interval(), invited, now);
         self.enter(Phase::Holding(holding), cause, now);
     }
 
@@ -140,14 +147,18 @@ impl Router {
     /// Can't hold the addresses, and nothing will tell when it can: the others get a down
     /// interval to take over before it tries again.
     pub(super) fn fall_for_a_while(&mut self, reason: FaultReason, now: Instant) {
-        let rest = timers::down_interval(self.standing.effective, self.config.interval());
+        let missed = self.config.behaviour.down_timer_adverts;
+        let rest = timers::down_interval(self.standing.effective, self.config.interval(), missed);
         self.fall(reason, Some(now + rest), now);
     }
 
-    /// An active router says that it leaves; then its addresses go.
+    /// An active router says that it leaves, unless it never said that it is there; then its
+    /// addresses go.
     pub(super) fn release(&mut self) {
-        if matches!(self.phase, Phase::Holding(_)) {
-            self.advertise(Priority::RELEASE);
+        if let Phase::Holding(state) = &self.phase {
+            if !state.is_unsaid() {
+                self.advertise(Priority::RELEASE);
+            }
             self.remove_all();
         }
     }
@@ -156,26 +167,29 @@ impl Router {
     /// wanted at once.
     pub(super) fn restand(&mut self, standing: Standing, lost: bool, now: Instant) {
         let from = self.state();
+        let standing = standing.lowered(self.yielded, self.membership.failed);
         let old = std::mem::replace(&mut self.standing, Arc::new(standing));
         let (before, after) = (old.effective, self.standing.effective);
-        let rules = self.holding_rules();
+        let (rules, listening) = (self.holding_rules(), self.listening_rules());
+        let (may_beat, reason) = (self.may_beat(self.worth(), now), self.offer_reason());
         match &mut self.phase {
             Phase::Stopped | Phase::Deaf { .. } => {}
             Phase::Waiting { .. } => self.begin(now),
             Phase::Listening(state) => {
                 // It listened all the while, so that a failed tracker that recovers needs no new
                 // wait (keepalived's FAULT is deaf, and waits a whole down interval).
-                state.shift(before, after);
+                state.shift(before, listening);
                 let recovered = old.is_failed() && !self.standing.is_failed();
                 let cause = if recovered { Cause::Recovered } else { Cause::TrackerFailed };
                 self.tell(from, cause, now);
             }
             Phase::Holding(state) => {
-                if lost && self.peers.may_beat(after, self.link.source) {
-                    state.offer(rules, now);
-                } else if before != after
-                    || (state.offered_until().is_some() && !self.standing.is_sick())
-                {
+                let stands = state.standing_offer().is_some() && self.standing.is_sick();
+                if lost && may_beat {
+                    state.offer(reason, rules, now);
+                } else if stands && may_beat {
+                    // Whoever is better is still wanted, whatever has changed beside.
+                } else if before != after || state.standing_offer().is_some() {
                     state.withdraw_offer(now);
                 }
             }

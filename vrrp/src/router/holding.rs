@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::announcing::Announcing;
-use super::cause::{Cause, Heard};
+use super::cause::{Cause, Heard, Offer, OfferReason};
 use super::listening::Inbox;
-use crate::config::Preempt;
+use crate::config::{Answers, Preempt};
 use crate::timers;
-use crate::values::{AdvertInterval, Priority};
+use crate::values::{AdvertInterval, DownTimerAdverts, Priority};
 
 /// What an active router goes by.
 #[derive(Debug, Clone, Copy)]
@@ -17,15 +17,31 @@ pub(super) struct Rules {
     pub(super) effective: Priority,
     pub(super) interval: AdvertInterval,
     pub(super) preempt: Preempt,
+    pub(super) missed: DownTimerAdverts,
+    pub(super) answers: Answers,
     pub(super) source: Option<IpAddr>,
+}
+
+impl Rules {
+    /// Silence after which a backup may have taken over; its skew comes on top.
+    fn silence_max(self) -> Duration {
+        self.interval.duration() * u32::from(self.missed.get())
+    }
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Holding {
     pub(super) advert_at: Instant,
     sent_at: Instant,
+    /// Nothing was sent yet: it was invited, and another router holds the addresses until it
+    /// hears this one, which first needs them itself.
+    unsaid: bool,
     /// The addresses are offered to whoever is better: adverts have priority 0 until then.
-    offered_until: Option<Instant>,
+    offer: Option<Offer>,
+    /// When the last offer began.
+    offered_at: Option<Instant>,
+    /// When a leaving router says once more that it leaves.
+    again_at: Option<Instant>,
     pub(super) announcing: Announcing,
     repairs: VecDeque<Instant>,
     send_failures: u8,
@@ -39,6 +55,8 @@ pub(super) enum Response {
     Insist,
     /// Its sender left: say at once who is active.
     Confirm,
+    /// It changes nothing.
+    Ignore,
     /// This router yields.
     Yield(Cause),
 }
@@ -52,14 +70,19 @@ pub(super) enum Duty {
     Advertise(Priority),
     /// Give the addresses up and listen.
     StepBack(Cause),
+    /// Stop: nobody took the addresses.
+    Leave,
 }
-
-/// Silence after which a backup may have taken over, in intervals; its skew comes on top.
-const SILENCE_MAX: u32 = 3;
 
 /// Intervals that an offer stands, besides the skew: a backup acts within its own skew, which is
 /// less than an interval, and its advert needs a moment.
 const OFFER_INTERVALS: u32 = 2;
+
+/// Quarters of an interval that a leaving router's offer stands, besides the skew of the least
+/// priority: even a sick backup acts within that skew and one interval of the last release, which
+/// comes [`LEAVE_AGAIN`] parts of an interval after the first; and its advert needs a moment.
+const LEAVE_QUARTERS: u32 = 5;
+const LEAVE_AGAIN: u32 = 10;
 
 /// Adverts in a row that the kernel refuses before the router gives up: about when backups would
 /// take over for want of them.
@@ -71,12 +94,16 @@ const REPAIRS_MAX: usize = 5;
 const REPAIR_WINDOW: Duration = Duration::from_secs(60);
 
 impl Holding {
-    /// The first advert has just been sent.
-    pub(super) fn new(interval: AdvertInterval, now: Instant) -> Self {
+    /// The first advert has just been sent; `unsaid`: it follows once the kernel has the
+    /// addresses, or after an interval in any case.
+    pub(super) fn new(interval: AdvertInterval, unsaid: bool, now: Instant) -> Self {
         Self {
             advert_at: now + interval.duration(),
             sent_at: now,
-            offered_until: None,
+            unsaid,
+            offer: None,
+            offered_at: None,
+            again_at: None,
             announcing: Announcing::default(),
             repairs: VecDeque::new(),
             send_failures: 0,
@@ -87,23 +114,35 @@ impl Holding {
     /// An advert was read. RFC 9568 §6.4.3; a losing advert is answered at once, which RFC 3768
     /// didn't ask for and keepalived does in both versions.
     pub(super) fn hear(&mut self, heard: Heard, rules: Rules, now: Instant) -> Response {
+        let leaves = self.leaves();
         if heard.priority == Priority::RELEASE {
-            self.offered_until = None;
+            if leaves || self.unsaid {
+                return Response::Ignore;
+            }
+            self.offer = None;
             self.hurry(now);
             return Response::Confirm;
         }
         let outranked = heard.priority > rules.effective;
         let by_address = heard.priority == rules.effective && Some(heard.source) > rules.source;
-        if outranked || by_address {
-            return Response::Yield(Cause::Outranked { by: heard, by_address });
+        match self.offer {
+            Some(Offer { reason, .. }) if leaves || outranked || by_address => {
+                return Response::Yield(Cause::HandedOver { to: heard, reason });
+            }
+            None if outranked || by_address => {
+                return Response::Yield(Cause::Outranked { by: heard, by_address });
+            }
+            Some(_) | None => {}
         }
         let silent = now.saturating_duration_since(self.sent_at);
-        if rules.preempt == Preempt::Never && silent >= rules.interval.duration() * SILENCE_MAX {
+        if rules.preempt == Preempt::Never && silent >= rules.silence_max() {
             return Response::Yield(Cause::OwnStall { silent, by: Some(heard) });
         }
-        self.offered_until = None;
         self.announcing.renew(now);
-        self.hurry(now);
+        // An offer that the wrong one took up is taken back at once, whatever is configured.
+        if self.offer.take().is_some() || !rules.answers.lower_prio_no_advert {
+            self.hurry(now);
+        }
         Response::Insist
     }
 
@@ -112,38 +151,85 @@ impl Holding {
         self.advert_at = self.advert_at.min(now);
     }
 
-    /// Offers the addresses to whoever is better, and keeps them until somebody takes them.
-    pub(super) fn offer(&mut self, rules: Rules, now: Instant) {
-        let interval = rules.interval;
-        let stands =
-            timers::skew(rules.effective, interval) + interval.duration() * OFFER_INTERVALS;
-        self.offered_until.get_or_insert(now + stands);
+    /// Offers the addresses to whoever is better, and keeps them until somebody takes them. An
+    /// offer that stands isn't prolonged.
+    pub(super) fn offer(&mut self, reason: OfferReason, rules: Rules, now: Instant) {
+        if self.leaves() {
+            return;
+        }
+        if self.offer.is_none() {
+            let interval = rules.interval;
+            let stands =
+                timers::skew(rules.effective, interval) + interval.duration() * OFFER_INTERVALS;
+            self.offer = Some(Offer { until: now + stands, reason });
+            self.offered_at = Some(now);
+        }
         self.hurry(now);
     }
 
-    pub(super) fn withdraw_offer(&mut self, now: Instant) {
-        self.offered_until = None;
+    /// Offers the addresses to anybody, once and for all.
+    ///
+    /// It says so now, and in case that is lost once more; then it is silent until somebody takes
+    /// them or [`LEAVE_QUARTERS`] are over. A sick backup waits one interval after the last
+    /// release before it takes over, and one that is repeated every interval would keep it
+    /// waiting until the addresses are gone.
+    pub(super) fn leave(&mut self, rules: Rules, now: Instant) {
+        if self.leaves() {
+            return;
+        }
+        let interval = rules.interval;
+        let stands = timers::skew(Priority::LAST_RESORT, interval)
+            + interval.duration() * LEAVE_QUARTERS / 4;
+        self.offer = Some(Offer { until: now + stands, reason: OfferReason::Leaving });
+        self.offered_at = Some(now);
+        self.again_at = Some(now + interval.duration() / LEAVE_AGAIN);
         self.hurry(now);
+    }
+
+    /// Ends an offer, but for that of a router that leaves, and says what it is worth now.
+    pub(super) fn withdraw_offer(&mut self, now: Instant) {
+        if !self.leaves() {
+            self.offer = None;
+            self.hurry(now);
+        }
+    }
+
+    fn leaves(&self) -> bool {
+        self.offer.is_some_and(|offer| offer.reason == OfferReason::Leaving)
     }
 
     /// An advert goes out now, whatever was due.
     pub(super) fn restart(&mut self, interval: AdvertInterval, now: Instant) {
+        self.unsaid = false;
         self.sent_at = now;
         self.advert_at = now + interval.duration();
     }
 
     /// What an advert says for this priority: 0 while the addresses are offered.
     pub(super) fn priority(&self, effective: Priority) -> Priority {
-        if self.offered_until.is_some() { Priority::RELEASE } else { effective }
+        if self.offer.is_some() { Priority::RELEASE } else { effective }
     }
 
-    pub(super) fn offered_until(&self) -> Option<Instant> {
-        self.offered_until
+    pub(super) fn standing_offer(&self) -> Option<Offer> {
+        self.offer
+    }
+
+    pub(super) fn offered_at(&self) -> Option<Instant> {
+        self.offered_at
+    }
+
+    /// No advert was sent yet.
+    pub(super) fn is_unsaid(&self) -> bool {
+        self.unsaid
     }
 
     /// The time has come, perhaps. The caller sends what [`Duty::Advertise`] says.
     pub(super) fn advance(&mut self, inbox: Inbox, rules: Rules, now: Instant) -> Duty {
-        if self.offered_until.is_some_and(|until| until <= now) {
+        let leaves = self.leaves();
+        if self.offer.is_some_and(|offer| offer.until <= now) {
+            if leaves {
+                return Duty::Leave;
+            }
             self.withdraw_offer(now);
         }
         if now < self.advert_at {
@@ -151,7 +237,7 @@ impl Holding {
         }
         let interval = rules.interval.duration();
         let silent = now.saturating_duration_since(self.sent_at);
-        let stalled = silent >= interval * SILENCE_MAX;
+        let stalled = silent >= rules.silence_max() && !leaves;
         // Whether another router took over meanwhile may be waiting to be read.
         if stalled && inbox == Inbox::MayHoldMore {
             let since = *self.postponed.get_or_insert(now);
@@ -163,16 +249,20 @@ impl Holding {
             return Duty::StepBack(Cause::OwnStall { silent, by: None });
         }
         self.postponed = None;
+        self.unsaid = false;
         self.sent_at = now;
         // Absolute times don't drift; missed ones aren't caught up with.
         let next = self.advert_at + interval;
         self.advert_at = if next > now && silent >= interval { next } else { now + interval };
+        if let Some(offer) = self.offer.filter(|_| leaves) {
+            self.advert_at = self.again_at.take().filter(|at| *at > now).unwrap_or(offer.until);
+        }
         Duty::Advertise(self.priority(rules.effective))
     }
 
     pub(super) fn due(&self) -> (Instant, &'static str) {
         let advert = (self.advert_at, "advert");
-        let offer = self.offered_until.map(|at| (at, "end of the offer"));
+        let offer = self.offer.map(|offer| (offer.until, "end of the offer"));
         let announce = self.announcing.due().map(|at| (at, "announcement"));
         [offer, announce]
             .into_iter()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cause::{Cause, Heard};
 use crate::config::Preempt;
 use crate::timers;
-use crate::values::{AdvertInterval, Priority};
+use crate::values::{AdvertInterval, DownTimerAdverts, Priority};
 
 /// What arrived before the time at which a timer is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub enum Inbox {
 pub(super) struct Rules {
     pub(super) effective: Priority,
     pub(super) preempt: Preempt,
-    /// Something that this node tracks is not as it should be.
+    pub(super) missed: DownTimerAdverts,
+    /// Other nodes are to serve first.
     pub(super) sick: bool,
 }
 
@@ -61,7 +62,7 @@ pub(super) enum Judgement {
 impl Listening {
     pub(super) fn new(rules: Rules, interval: AdvertInterval, now: Instant) -> Self {
         Self {
-            down_at: now + timers::down_interval(rules.effective, interval),
+            down_at: now + timers::down_interval(rules.effective, interval, rules.missed),
             interval,
             since: now,
             last: None,
@@ -106,7 +107,7 @@ impl Listening {
             if heard.priority >= rules.effective {
                 self.preempt_at = None;
             }
-            self.accept(heard, rules.effective);
+            self.accept(heard, rules);
         }
     }
 
@@ -159,18 +160,20 @@ impl Listening {
     /// The priority has changed: the deadline moves by what the skew does, as in keepalived, so
     /// that a change doesn't start the wait anew. A router that was worse than the old priority
     /// and isn't than the new one counts from when it was heard.
-    pub(super) fn shift(&mut self, old: Priority, new: Priority) {
+    pub(super) fn shift(&mut self, old: Priority, rules: Rules) {
+        let new = rules.effective;
         let moved = self.down_at + timers::skew(new, self.interval);
         let skew = timers::skew(old, self.interval);
         self.down_at = moved.checked_sub(skew).unwrap_or(moved);
         if let Some(better) = self.rival.filter(|rival| rival.priority >= new) {
-            self.accept(better, new);
+            self.accept(better, rules);
         }
     }
 
-    fn accept(&mut self, heard: Heard, effective: Priority) {
+    fn accept(&mut self, heard: Heard, rules: Rules) {
         self.interval = heard.interval;
-        self.down_at = heard.at + timers::down_interval(effective, self.interval);
+        let down = timers::down_interval(rules.effective, self.interval, rules.missed);
+        self.down_at = heard.at + down;
         self.since = heard.at;
         self.last = Some(heard);
         self.release = None;
@@ -183,7 +186,7 @@ impl Listening {
     pub(super) fn preempt_anew(&mut self, rules: Rules) {
         self.preempt_at = None;
         if let (Some(rival), true) = (self.rival, rules.preempt != Preempt::Immediately) {
-            self.accept(rival, rules.effective);
+            self.accept(rival, rules);
         }
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Membership {
     pub(super) wants: Option<Cause>,
     /// A member can't take part.
     pub(super) fault: bool,
+    /// A member has failed, this one or another.
+    pub(super) failed: bool,
 }
 
 impl Router {
@@ -58,6 +60,18 @@ impl Router {
             }
             (true, false) => self.begin(now),
             (false, true) | (true, true) | (false, false) => {}
+        }
+    }
+
+    /// A tracker with weight 0 of its own has failed.
+    pub(crate) fn has_failed_tracker(&self) -> bool {
+        self.standing.has_failed_tracker()
+    }
+
+    /// A member has failed, or all are well again: whoever is active can't serve as it should.
+    pub(crate) fn follow_failure(&mut self, failed: bool, now: Instant) {
+        if std::mem::replace(&mut self.membership.failed, failed) != failed {
+            self.restand(self.standing.as_ref().clone(), failed, now);
         }
     }
 

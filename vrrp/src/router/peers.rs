@@ -49,15 +49,6 @@ impl Peers {
         self.0.iter()
     }
 
-    /// Some known router would beat this priority and address; or none is known, so that one may
-    /// be there.
-    pub(super) fn may_beat(&self, priority: Priority, source: Option<IpAddr>) -> bool {
-        let mut named =
-            self.0.iter().filter_map(|peer| Some((peer.priority?, Some(peer.last.source))));
-        self.0.iter().all(|peer| peer.priority.is_none())
-            || named.any(|other| other > (priority, source))
-    }
-
     /// The form of checksum that this destination, or for a group the latest sender, uses.
     pub(super) fn checksum(&self, destination: IpAddr) -> Option<ChecksumForm> {
         let one = |peer: &&Peer| destination.is_multicast() || peer.last.source == destination;

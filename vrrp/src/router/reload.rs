@@ -33,7 +33,9 @@ impl Router {
         if let Phase::Waiting { since, ready_at } = &mut self.phase {
             *ready_at = *since + self.config.behaviour.startup_delay;
         }
-        self.restand(standing, false, now);
+        // A tracker that is new and down is a loss, unlike a lower base.
+        let lost = standing.is_sick() && !self.standing.is_sick();
+        self.restand(standing, lost, now);
         let rules = self.listening_rules();
         match &mut self.phase {
             Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } => {}
@@ -50,7 +52,7 @@ impl Router {
             }
             Phase::Holding(_) => self.adapt(&old, now),
         }
-        self.check_invariants();
+        self.finish(now);
         Ok(())
     }
 

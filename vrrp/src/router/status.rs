@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::cause::{FaultReason, Heard, State};
+use super::cause::{FaultReason, Heard, Offer, State};
+use super::hearsay::Overheard;
 use super::peers::Peer;
 use super::{Journal, Phase, RefusedSender, Router};
 use crate::config::RouterConfig;
@@ -67,16 +68,23 @@ pub struct Status {
     pub fault: Option<FaultReason>,
     /// Its priority and how it comes about.
     pub standing: Arc<Standing>,
+    /// Its operator has given the addresses away.
+    pub yielded: bool,
+    /// It hands its addresses over, and then stops.
+    pub retiring: bool,
     /// The active router that it listens to, if one was heard.
     pub active: Option<Heard>,
-    /// It offers its addresses to whoever is better, until then.
-    pub offered_until: Option<Instant>,
+    /// It offers its addresses to whoever is better.
+    pub offer: Option<Offer>,
     /// Its next deadline and what it is for.
     pub next: Option<(Instant, &'static str)>,
     /// When it takes over if nothing more is heard.
     pub takeover_at: Option<Instant>,
-    /// What each other router last said.
+    /// What each other router last said in an advert.
     pub peers: Vec<Peer>,
+    /// What other nodes last said over the link between halbs. Those older than
+    /// [`WORD_COUNTS_FOR`](super::WORD_COUNTS_FOR) decide nothing any more.
+    pub words: Vec<Overheard>,
     /// Whose packets aren't taken, and why; the latest last.
     pub refused: Vec<RefusedSender>,
     /// Counters.
@@ -87,7 +95,7 @@ impl Router {
     /// The router as it stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        let (mut fault, mut active, mut offered_until, mut takeover_at) = (None, None, None, None);
+        let (mut fault, mut active, mut offer, mut takeover_at) = (None, None, None, None);
         match &self.phase {
             Phase::Stopped | Phase::Waiting { .. } => {}
             Phase::Deaf { reason, .. } => fault = Some(*reason),
@@ -95,18 +103,21 @@ impl Router {
                 active = state.last().copied();
                 takeover_at = Some(state.due());
             }
-            Phase::Holding(state) => offered_until = state.offered_until(),
+            Phase::Holding(state) => offer = state.standing_offer(),
         }
         Status {
             state: self.state(),
             since: self.since,
             fault,
             standing: Arc::clone(&self.standing),
+            yielded: self.yielded,
+            retiring: self.leaving,
             active,
-            offered_until,
+            offer,
             next: self.poll_timeout(),
             takeover_at,
             peers: self.peers.iter().copied().collect(),
+            words: self.hearsay.iter().copied().collect(),
             refused: self.refusals.recent().copied().collect(),
             stats: self.stats,
         }

@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Announcements, Auth, Behaviour, Delivery, Protocol};
+use crate::link::Word;
 use crate::packet::{Advert, Body, ChecksumForm, HOP_LIMIT, Password, VirtualAddresses, group};
 use crate::timers;
-use crate::track::{Effect, Reading, Subject, Term, Weight};
-use crate::values::{BasePriority, Centiseconds, Seconds, VrId};
+use crate::track::{Readiness, Sighting, Subject, Tracker, Trackers, Weight};
+use crate::values::{AdvertInterval, BasePriority, Centiseconds, DownTimerAdverts, Seconds, VrId};
 
 mod announcing;
 mod election;
@@ -54,21 +55,30 @@ fn preempting(preempt: Preempt) -> Behaviour {
     Behaviour { preempt, ..Behaviour::default() }
 }
 
+fn down_interval(priority: u8, interval: AdvertInterval) -> Duration {
+    timers::down_interval(Priority::new(priority), interval, DownTimerAdverts::default())
+}
+
 fn well(base: u8) -> Standing {
     Standing::untracked(BasePriority::new(base).unwrap())
 }
 
 /// A frontend is not ready: this is what its weight does.
 fn sick(base: u8, weight: i64) -> Standing {
-    let weight = Weight::new(weight).unwrap();
+    standing(base, weight, Readiness { accepts: false, workers_on_time: true, servers_up: 1 })
+}
+
+/// Before it was looked at.
+fn tracking(weight: i64) -> Trackers {
     let subject = Subject::Frontend("kubernetes".into());
-    let delta = i32::from(weight.get());
-    let fails = weight == Weight::FAULT;
-    let effect = if fails { Effect::Fails } else { Effect::Adds(delta) };
-    let base = BasePriority::new(base).unwrap();
-    let effective = if fails { Priority::LAST_RESORT } else { base.plus(delta) };
-    let term = Term { subject, weight, reading: Reading::Down, effect, sick: true };
-    Standing { base, terms: vec![term], effective }
+    let weight = Weight::new(weight).unwrap();
+    Trackers::new(vec![Tracker { subject, weight, reverse: false }])
+}
+
+fn standing(base: u8, weight: i64, readiness: Readiness) -> Standing {
+    let mut trackers = tracking(weight);
+    trackers.handle_sighting(Sighting::Frontend("kubernetes", readiness));
+    trackers.standing(BasePriority::new(base).unwrap())
 }
 
 /// A router, the time, and what it did: `!98` sent an advert with priority 98, `+` added and `-`
@@ -80,6 +90,7 @@ struct Bench {
     causes: Vec<Cause>,
     notices: Vec<Notice>,
     sent: Vec<Outgoing>,
+    words: Vec<Word>,
     /// The kernel answers at once.
     obedient: bool,
 }
@@ -94,6 +105,7 @@ impl Bench {
             causes: Vec::new(),
             notices: Vec::new(),
             sent: Vec::new(),
+            words: Vec::new(),
             obedient: true,
         }
     }
@@ -125,6 +137,7 @@ impl Bench {
         self.causes.clear();
         self.notices.clear();
         self.sent.clear();
+        self.words.clear();
     }
 
     fn link(&mut self, is_up: bool, source: Option<&str>) {
@@ -210,6 +223,7 @@ impl Bench {
                     self.causes.push(transition.cause);
                 }
                 Action::Notice(notice) => self.notices.push(notice),
+                Action::Tell(word) => self.words.push(word),
             }
         }
     }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::values::Priority;
 
 fn base(priority: u8) -> BasePriority {
     BasePriority::new(priority).unwrap()

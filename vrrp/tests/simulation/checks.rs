@@ -19,9 +19,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use halb_vrrp::config::Preempt;
-use halb_vrrp::router::{Cause, State, Transition};
+use halb_vrrp::router::{Cause, OfferReason, State, Transition};
 use halb_vrrp::timers;
-use halb_vrrp::values::{AdvertInterval, Priority};
+use halb_vrrp::values::{AdvertInterval, DownTimerAdverts, Priority};
 
 use crate::world::World;
 
@@ -68,7 +68,8 @@ impl Checks {
     pub(crate) fn set_bounds(&mut self, longest: AdvertInterval, late: Duration) {
         self.late = late;
         self.two_max = longest.duration() + late;
-        self.none_max = timers::down_interval(Priority::LAST_RESORT, longest) + late;
+        let missed = DownTimerAdverts::default();
+        self.none_max = timers::down_interval(Priority::LAST_RESORT, longest, missed) + late;
     }
 
     /// Time after which a sound segment has come to rest.
@@ -141,6 +142,11 @@ impl Checks {
             Cause::Outranked { by, by_address: true } => {
                 by.priority == own && Some(by.source) > transition.source
             }
+            Cause::HandedOver { to, reason } => {
+                reason == OfferReason::Leaving
+                    || (to.priority, Some(to.source)) > (own, transition.source)
+            }
+            Cause::Invited { priority, .. } => priority <= own,
             Cause::Preempted { rival } => rival.priority < own && preempt != Preempt::Never,
             Cause::OwnStall { .. } => preempt == Preempt::Never,
             Cause::Silence { last, waited } => {

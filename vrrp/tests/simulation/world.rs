@@ -381,7 +381,7 @@ impl World {
                     assert!(self.nodes[node].holds, "announced without the addresses");
                 }
                 Action::Transition(transition) => self.note(node, *transition),
-                Action::AnnounceSource(_) | Action::Notice(_) => {}
+                Action::AnnounceSource(_) | Action::Notice(_) | Action::Tell(_) => {}
             }
         }
     }

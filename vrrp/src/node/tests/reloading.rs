@@ -132,6 +132,7 @@ fn an_address_that_changes_routers_is_taken_away_before_it_is_put_on_anew() {
             Action::Send(_)
             | Action::Announce { .. }
             | Action::AnnounceSource(_)
+            | Action::Tell(_)
             | Action::Transition(_)
             | Action::Notice(_) => {}
         }

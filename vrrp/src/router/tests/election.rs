@@ -4,7 +4,7 @@ use super::*;
 
 fn down(priority: u8, protocol: &Protocol) -> Duration {
     let config = config(protocol.clone(), Behaviour::default());
-    timers::down_interval(Priority::new(priority), config.interval())
+    down_interval(priority, config.interval())
 }
 
 fn backup(protocol: Protocol, preempt: Preempt) -> Bench {

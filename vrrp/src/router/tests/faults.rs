@@ -3,7 +3,7 @@
 use super::*;
 
 fn down() -> Duration {
-    timers::down_interval(Priority::new(100), config(v3(100), Behaviour::default()).interval())
+    down_interval(100, config(v3(100), Behaviour::default()).interval())
 }
 
 #[test]
@@ -36,14 +36,7 @@ fn an_owner_waits_for_its_start_up_delay_too() {
 
 #[test]
 fn the_start_waits_for_the_first_result_of_a_tracker_with_weight_0() {
-    let mut pending = sick(100, 0);
-    pending.terms[0] = Term {
-        reading: Reading::Unknown,
-        effect: Effect::Pending,
-        sick: false,
-        ..pending.terms[0].clone()
-    };
-    pending.effective = Priority::new(100);
+    let pending = tracking(0).standing(BasePriority::new(100).unwrap());
     let mut bench = Bench::new(config(v3(100), Behaviour::default()), pending);
     bench.link(true, Some(OWN));
     bench.router.handle_start(bench.now);
@@ -171,7 +164,7 @@ fn a_failed_tracker_is_a_fault_that_still_listens_and_recovers_without_a_new_wai
     assert_eq!(bench.causes, [Cause::TrackerFailed]);
     bench.pass(SECOND);
     bench.hear(GREATER, 2);
-    let last = timers::down_interval(Priority::LAST_RESORT, bench.router.config().interval());
+    let last = down_interval(1, bench.router.config().interval());
     assert_eq!(bench.due_in(), last, "behind everybody else");
     bench.pass(SECOND);
     bench.stand(well(100));

@@ -101,10 +101,10 @@ fn an_offer_ends_with_the_sickness_even_if_the_priority_stays() {
 fn a_second_loss_does_not_prolong_an_offer_that_stands() {
     let mut bench = active();
     bench.stand(sick(100, -2));
-    let until = bench.router.status().offered_until;
+    let until = bench.router.status().offer;
     bench.pass(SECOND);
     bench.stand(sick(100, -20));
-    assert_eq!(bench.router.status().offered_until, until);
+    assert_eq!(bench.router.status().offer, until);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn a_backup_of_version_2_listens_anew_for_the_new_interval() {
     bench.pass(SECOND * 3);
     changed(&mut bench, config(v2(5), Behaviour::default()), well(100));
     let interval = bench.router.config().interval();
-    assert_eq!(bench.due_in(), timers::down_interval(Priority::new(100), interval));
+    assert_eq!(bench.due_in(), down_interval(100, interval));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_backup_that_may_no_longer_preempt_counts_the_adverts_that_it_discarded() {
         bench.pass(ms(500));
         changed(&mut bench, config(v3(100), preempting(preempt)), well(100));
         let interval = bench.router.config().interval();
-        let down = timers::down_interval(Priority::new(100), interval);
+        let down = down_interval(100, interval);
         assert_eq!(bench.due_in(), down - ms(500));
     }
 }

@@ -1,0 +1,87 @@
+//! When this node tells another halb how it stands.
+
+use std::time::{Duration, Instant};
+
+use super::{Action, Phase, Router};
+use crate::link::Word;
+use crate::values::Priority;
+
+/// What was told last, and when that is repeated.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Telling {
+    last: Option<Word>,
+    next_at: Option<Instant>,
+    /// Repetitions of an invitation that are left.
+    invitations: u8,
+}
+
+/// Pace at which a word is repeated that hasn't changed: slow, since adverts decide; and several
+/// times within [`WORD_COUNTS_FOR`](super::WORD_COUNTS_FOR).
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// An invitation is repeated faster, in case it is lost; not for long, since the offer's adverts
+/// say the same.
+const INVITE_EVERY: Duration = Duration::from_millis(20);
+const INVITATIONS: u8 = 5;
+
+impl Telling {
+    pub(super) fn due(&self) -> Option<(Instant, &'static str)> {
+        self.next_at.map(|at| (at, "word to the other node"))
+    }
+}
+
+impl Router {
+    /// Tells what has changed since the last word.
+    pub(super) fn tell_changes(&mut self, now: Instant) {
+        if !self.config.behaviour.peer_link {
+            self.telling = Telling::default();
+            return;
+        }
+        let word = self.word(now);
+        if self.telling.last != Some(word) {
+            let invites = word.invites.is_some();
+            self.telling.invitations = if invites { INVITATIONS } else { 0 };
+            self.tell_word(word, now);
+        }
+    }
+
+    pub(super) fn tell_due(&mut self, now: Instant) {
+        if self.telling.next_at.is_some_and(|at| at <= now) {
+            let word = self.word(now);
+            self.tell_word(word, now);
+        }
+    }
+
+    fn tell_word(&mut self, word: Word, now: Instant) {
+        let telling = &mut self.telling;
+        telling.last = Some(word);
+        let pause = if telling.invitations > 0 { INVITE_EVERY } else { TELL_EVERY };
+        telling.invitations = telling.invitations.saturating_sub(1);
+        let silent = matches!(self.phase, Phase::Stopped);
+        telling.next_at = (!silent).then_some(now + pause);
+        self.actions.push_back(Action::Tell(word));
+    }
+
+    fn word(&self, now: Instant) -> Word {
+        let addresses = self.config.addresses().as_slice();
+        let offers = match &self.phase {
+            Phase::Holding(state) => state.standing_offer().is_some(),
+            Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } | Phase::Listening(_) => {
+                false
+            }
+        };
+        let successor = offers.then(|| self.hearsay.successor(self.worth(), now)).flatten();
+        Word {
+            vrid: self.config.vrid(),
+            address: addresses[0],
+            source: self.link.source,
+            state: self.state(),
+            able: matches!(self.phase, Phase::Listening(_) | Phase::Holding(_)),
+            base: self.standing.base,
+            effective: if self.leaving { Priority::RELEASE } else { self.standing.effective },
+            health: self.standing.health(),
+            yielded: self.standing.yielded,
+            invites: successor.and_then(|word| word.source),
+        }
+    }
+}
