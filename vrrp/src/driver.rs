@@ -20,6 +20,7 @@
 #![expect(dead_code, reason = "the thread, which uses most of it, is being built")]
 
 mod announce;
+mod announcements;
 mod claims;
 mod error;
 mod event;
@@ -28,8 +29,10 @@ mod guard;
 mod handle;
 mod mailbox;
 mod netlink;
+mod outbox;
 mod packet_socket;
 mod punctual;
+mod realtime;
 mod snapshot;
 mod sockets;
 mod thread;
@@ -46,7 +49,6 @@ pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
 pub use guard::PlanTooLong;
 pub use handle::Handle;
-
 pub use mailbox::OwnedSighting;
 pub use snapshot::{
     GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot, ThreadSnapshot,

@@ -42,6 +42,14 @@ use strays::Strays;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(u64);
 
+#[cfg(test)]
+impl Key {
+    /// A key for a test that has no node.
+    pub(crate) const fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.0)
