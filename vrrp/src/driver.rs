@@ -25,7 +25,7 @@ mod claims;
 mod error;
 mod event;
 mod filter;
-mod guard;
+pub mod guard;
 mod handle;
 mod mailbox;
 mod netlink;
@@ -47,7 +47,6 @@ use crate::settings::Settings;
 
 pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
-pub use guard::PlanTooLong;
 pub use handle::Handle;
 pub use mailbox::OwnedSighting;
 pub use snapshot::{

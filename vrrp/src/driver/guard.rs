@@ -15,8 +15,11 @@
 //! - Its own death changes nothing: another one is started.
 
 mod judge;
+mod leash;
 mod page;
 mod plan;
 mod stamp;
 
-pub use self::plan::PlanTooLong;
+pub use self::leash::{AbsentError, Leash, Notice, Revoked};
+pub use self::page::Report;
+pub use self::plan::{Farewell, Held, Plan, PlanTooLong, check};

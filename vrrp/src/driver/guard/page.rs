@@ -40,19 +40,19 @@ pub(super) struct Page {
 
 /// What the guard says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::driver) struct Report {
+pub struct Report {
     /// Its process id, once it is ready to act.
-    pub(in crate::driver) ready: Option<u32>,
+    pub ready: Option<u32>,
     /// Why it has no real-time priority, where one was asked for.
-    pub(in crate::driver) realtime_refused: Option<Errno>,
+    pub realtime_refused: Option<Errno>,
     /// Why its memory isn't locked.
-    pub(in crate::driver) lock_refused: Option<Errno>,
+    pub lock_refused: Option<Errno>,
     /// Times that it took the leave away.
-    pub(in crate::driver) revocations: u64,
+    pub revocations: u64,
     /// How long it took it last to give everything up.
-    pub(in crate::driver) sweep: Duration,
+    pub sweep: Duration,
     /// Farewells and addresses that it failed with in all.
-    pub(in crate::driver) failures: u64,
+    pub failures: u64,
 }
 
 /// The file isn't a page of this version.

@@ -10,35 +10,35 @@ use crate::values::Family;
 
 /// What this node holds, and how it is given up. An empty plan: nothing is held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::driver) struct Plan {
+pub struct Plan {
     /// The adverts, in the order in which they go out.
-    pub(in crate::driver) farewells: Vec<Farewell>,
+    pub farewells: Vec<Farewell>,
     /// The addresses that are removed then.
-    pub(in crate::driver) addresses: Vec<Held>,
+    pub addresses: Vec<Held>,
 }
 
 /// An advert of priority 0, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::driver) struct Farewell {
+pub struct Farewell {
     /// Index of the interface that it leaves by.
-    pub(in crate::driver) interface: u32,
+    pub interface: u32,
     /// Where it comes from; of the same family as the destination.
-    pub(in crate::driver) source: IpAddr,
+    pub source: IpAddr,
     /// Where it goes.
-    pub(in crate::driver) destination: IpAddr,
+    pub destination: IpAddr,
     /// IPv4: the packet with its header. IPv6: the message, with its checksum.
-    pub(in crate::driver) packet: Vec<u8>,
+    pub packet: Vec<u8>,
 }
 
 /// An address that the daemon put, or is about to put, on an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::driver) struct Held {
+pub struct Held {
     /// Index of the interface.
-    pub(in crate::driver) interface: u32,
+    pub interface: u32,
     /// The address.
-    pub(in crate::driver) address: IpAddr,
+    pub address: IpAddr,
     /// Length of its prefix.
-    pub(in crate::driver) prefix_len: u8,
+    pub prefix_len: u8,
 }
 
 /// A plan is longer than the page has room for.
@@ -90,7 +90,7 @@ const V6: u8 = 6;
 ///
 /// # Errors
 /// With the length that is needed.
-pub(in crate::driver) fn check(settings: &Settings) -> Result<(), PlanTooLong> {
+pub fn check(settings: &Settings) -> Result<(), PlanTooLong> {
     fits(settings.instances.iter().map(needed).sum())
 }
 
@@ -115,7 +115,7 @@ fn fits(needed: usize) -> Result<(), PlanTooLong> {
 
 impl Plan {
     /// Nothing is held.
-    pub(in crate::driver) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.farewells.is_empty() && self.addresses.is_empty()
     }
 
