@@ -60,6 +60,12 @@ impl Handle {
         self.ask(|answer| Order::Resume(instance.map(str::to_owned), answer))
     }
 
+    /// Ends the thread at once, whether or not a hand-over is under way. Returns at once.
+    pub fn stop_now(&self) {
+        self.mailbox.stop(Instant::now());
+        self.ring();
+    }
+
     /// The virtual routers as they stood when last something changed, at most a second ago if the
     /// thread runs.
     #[must_use]

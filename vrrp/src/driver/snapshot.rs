@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::histogram::Histogram;
 use crate::packet::Reason;
 use crate::packet::announce::Mac;
-use crate::router::{Link, Status, Transition};
+use crate::router::{Forecast, Link, Status, Transition};
 use crate::settings::Instance;
 
 /// The virtual routers as they stood at one instant.
@@ -52,6 +52,8 @@ pub struct InstanceSnapshot {
     pub present: Vec<IpAddr>,
     /// An operator has given it away.
     pub yielded: bool,
+    /// What would happen if something died now.
+    pub forecast: Forecast,
 }
 
 /// The thread itself.
