@@ -30,11 +30,15 @@ mod handle;
 mod mailbox;
 mod netlink;
 mod outbox;
+mod ownership;
 mod packet_socket;
 mod punctual;
 mod realtime;
+mod release;
 mod snapshot;
 mod sockets;
+#[cfg(test)]
+mod testbed;
 mod thread;
 
 use std::ffi::OsString;
@@ -49,9 +53,13 @@ pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
 pub use handle::Handle;
 pub use mailbox::OwnedSighting;
+pub use netlink::{AddressError, NetlinkError};
+pub use ownership::OwnershipError;
+pub use release::{ReleaseError, Released, release};
 pub use snapshot::{
     GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot, ThreadSnapshot,
 };
+pub use sockets::SocketError;
 
 /// How the driver runs, beside what it runs.
 #[derive(Clone)]

@@ -213,9 +213,10 @@ impl Interfaces {
         self.all().filter(|assigned| assigned.tag == TAG)
     }
 
-    /// The kernel keeps marks: it shows at least one, be it its own on the loopback address.
+    /// The kernel keeps marks: it shows at least one, be it its own on the loopback address. If it
+    /// shows none it may keep them all the same.
     #[must_use]
-    pub fn keeps_tags(&self) -> bool {
+    pub fn shows_tags(&self) -> bool {
         self.all().any(|assigned| assigned.tag != 0)
     }
 

@@ -62,7 +62,7 @@ pub(super) enum Removed {
 
 /// Why the kernel couldn't be asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NetlinkError {
+pub enum NetlinkError {
     /// No socket.
     #[error("cannot open a netlink socket")]
     Open(#[source] io::Error),
@@ -86,7 +86,7 @@ pub(super) enum NetlinkError {
 /// Why an address isn't as it should be.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {order} {address}/{prefix_len} {preposition} {interface}")]
-pub(super) struct AddressError {
+pub struct AddressError {
     order: &'static str,
     preposition: &'static str,
     /// The address.

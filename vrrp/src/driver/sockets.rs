@@ -1,8 +1,9 @@
 //! Raw sockets through which adverts come and go, one for each interface and family.
 //!
 //! What they are set to is what keepalived's experience asks for:
-//! - A listener takes from its interface only, and of groups only the one that it joined itself:
-//!   by default a raw socket gets the multicast packets of every socket on the host.
+//! - A listener takes from its interface only, and with IPv4 of groups only the one that it joined
+//!   itself: by default a raw socket gets the multicast packets of every socket on the host. With
+//!   IPv6 the kernel has no such choice for raw sockets, and the destination tells.
 //! - A sender receives nothing, so that nothing waits in it for ever, and its own multicast
 //!   doesn't come back.
 //! - An interface that is deleted takes membership and binding with it. One that is made anew has
@@ -57,7 +58,7 @@ pub(super) struct Sender {
 
 /// What didn't work with the sockets of an interface.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SocketError {
+pub enum SocketError {
     /// There is no socket, or none that is as it must be.
     #[error("cannot {step} for the adverts of {interface}")]
     Open {
@@ -120,8 +121,6 @@ impl Listener {
                 only_own.map_err(failed.to("refuse the groups of others"))?;
             }
             Family::V6 => {
-                // Before Linux 4.20 there is no such option; the binding keeps most away.
-                let _absent = socket.set_multicast_all_v6(false);
                 let hops = socket.set_recv_hoplimit_v6(true);
                 hops.map_err(failed.to("ask for hop limits"))?;
                 let destination = setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true);

@@ -142,9 +142,9 @@ fn a_virtual_address_is_there_only_with_its_prefix_where_it_belongs_and_usable()
 #[test]
 fn the_kernel_keeps_marks_if_it_shows_any() {
     let mut picture = picture(&["10.0.0.51/24"]);
-    assert!(!picture.keeps_tags());
+    assert!(!picture.shows_tags());
     picture.apply(Change::Address(Assigned { tag: 1, ..assigned(1, "127.0.0.1/8") }));
-    assert!(picture.keeps_tags());
+    assert!(picture.shows_tags());
     assert_eq!(picture.tagged().count(), 0);
 }
 

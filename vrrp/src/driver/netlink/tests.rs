@@ -1,23 +1,14 @@
 //! Links and addresses of hosts in namespaces.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use halb_lab::{Host, Lab};
 
+use super::super::testbed::{PATIENCE, ip, read, shell};
 use super::watch::{Heard, Watch};
 use super::*;
 use crate::interfaces::Interfaces;
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-fn read(netlink: &mut Netlink) -> Interfaces {
-    let mut picture = Interfaces::default();
-    picture.replace(netlink.interfaces().unwrap(), netlink.addresses().unwrap());
-    picture
-}
 
 fn placed(netlink: &mut Netlink, text: &str) -> Placed {
     let (address, prefix_len) = text.split_once('/').unwrap();
@@ -31,15 +22,6 @@ fn placed(netlink: &mut Netlink, text: &str) -> Placed {
     }
 }
 
-/// `ip`'s word on the host that the calling thread is on.
-fn shell(arguments: &str) -> String {
-    let output =
-        std::process::Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 fn on_a_host(work: impl FnOnce() + Send) {
     let lab = Lab::new().unwrap();
     let host: Host = lab.host("loadbalancer01", "172.16.16.51/24").unwrap();
@@ -48,7 +30,7 @@ fn on_a_host(work: impl FnOnce() + Send) {
 
 /// Follows the watch until the picture is as wanted.
 fn follow(watch: &mut Watch, picture: &mut Interfaces, wanted: impl Fn(&Interfaces) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let heard = watch.read(|change| picture.apply(change)).unwrap();
         assert_ne!(heard, Heard::Overrun);
@@ -94,7 +76,7 @@ fn an_address_is_added_once_marked_read_back_and_removed_once() {
                 picture.tagged().map(|found| found.address).collect::<Vec<_>>(),
                 [vip.address]
             );
-            assert!(picture.keeps_tags());
+            assert!(picture.shows_tags());
             assert_eq!(netlink.add_address(&vip).unwrap(), Added::Present, "{text}");
             assert_eq!(netlink.remove_address(&vip).unwrap(), Removed::Gone, "{text}");
             assert_eq!(netlink.remove_address(&vip).unwrap(), Removed::Absent, "{text}");
@@ -159,6 +141,7 @@ fn a_duplicate_ipv6_address_is_made_usable() {
         let mut netlink = Netlink::open().unwrap();
         let mut watch = Watch::open().unwrap();
         let mut picture = read(&mut netlink);
+        std::fs::write("/proc/sys/net/ipv6/conf/eth1/accept_dad", "1").unwrap();
         shell("address add fd00::100/128 dev eth1");
         follow(&mut watch, &mut picture, |_| {
             shell("-6 address show dev eth1 to fd00::100").contains("dadfailed")
