@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Behaviour, ChecksumChoice, Delivery, Protocol, RouterConfig};
+use crate::link::Word;
 use crate::packet::{Advert, Body, ChecksumForm, Datagram, GROUP_V4, HOP_LIMIT, VirtualAddresses};
 use crate::router::{AddressReport, Link, State};
-use crate::track::Standing;
+use crate::track::{Health, Sighting, Standing, Subject, Tracker, Trackers, Weight};
 use crate::values::{BasePriority, Centiseconds, Priority, VrId};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -64,6 +65,42 @@ impl Pair {
         [0, 1].map(|member| self.group.members()[member].state())
     }
 
+    fn stand(&mut self, member: usize, is_up: bool) {
+        let subject = Subject::Interface("uplink".into());
+        let mut trackers =
+            Trackers::new(vec![Tracker { subject, weight: Weight::FAULT, reverse: false }]);
+        trackers.handle_sighting(Sighting::Interface("uplink", is_up));
+        let standing = trackers.standing(BasePriority::new(100).unwrap());
+        let now = self.now;
+        self.group.handle(member, now, |router| router.handle_standing(standing, now));
+        self.settle();
+    }
+
+    fn order(&mut self, order: impl FnOnce(&mut SyncGroup, Instant)) {
+        order(&mut self.group, self.now);
+        self.settle();
+    }
+
+    /// The other node offers a member's addresses to this one.
+    fn invite(&mut self, member: usize) {
+        let word = Word {
+            vrid: VrId::new(1).unwrap(),
+            address: vip().as_slice()[0],
+            source: Some([10, 0, 0, 2].into()),
+            state: State::Active,
+            able: true,
+            base: BasePriority::new(100).unwrap(),
+            effective: Priority::YIELDED,
+            health: Health::Well,
+            yielded: true,
+            invites: Some([10, 0, 0, 1].into()),
+        };
+        let now = self.now;
+        self.group
+            .handle(member, now, |router| router.handle_word([10, 0, 0, 2].into(), &word, now));
+        self.settle();
+    }
+
     fn link(&mut self, member: usize, is_up: bool) {
         let link = Link { is_up, source: Some([10, 0, 0, 1].into()) };
         let now = self.now;
@@ -95,6 +132,7 @@ impl Pair {
                         self.log.push(format!("{member}!{}", sent.advert.priority));
                     }
                     Action::AddAddresses(_) => {
+                        self.log.push(format!("{member}+"));
                         let now = self.now;
                         self.group.handle(member, now, |router| {
                             router.handle_addresses(AddressReport::Installed, now);
@@ -103,8 +141,8 @@ impl Pair {
                     Action::Transition(transition) => {
                         self.log.push(format!("{member}:{}", transition.to));
                     }
-                    Action::RemoveAddresses(_)
-                    | Action::Announce { .. }
+                    Action::RemoveAddresses(_) => self.log.push(format!("{member}-")),
+                    Action::Announce { .. }
                     | Action::AnnounceSource(_)
                     | Action::Tell(_)
                     | Action::Notice(_) => {}
@@ -141,7 +179,7 @@ fn a_group_takes_over_when_each_of_its_members_would() {
     }
     assert_eq!(pair.states(), [State::Backup; 2], "the second still hears its better");
     pair.pass(DOWN);
-    assert_eq!(pair.log(), "0!100 0:active 1!100 1:active");
+    assert_eq!(pair.log(), "0!100 0+ 0:active 1!100 1+ 1:active");
 }
 
 #[test]
@@ -159,14 +197,14 @@ fn a_member_that_hears_its_better_again_no_longer_wants_to_take_over() {
 fn if_one_member_yields_the_others_leave_and_say_so() {
     let mut pair = Pair::active();
     pair.hear(1, 150);
-    assert_eq!(pair.log(), "0!0 0:backup 1:backup");
+    assert_eq!(pair.log(), "0!0 0- 0:backup 1- 1:backup");
 }
 
 #[test]
 fn if_one_member_cannot_take_part_none_does_until_it_can() {
     let mut pair = Pair::active();
     pair.link(1, false);
-    assert_eq!(pair.log(), "0!0 0:fault 1!0 1:fault");
+    assert_eq!(pair.log(), "0!0 0- 0:fault 1!0 1- 1:fault");
     pair.link(0, false);
     pair.link(1, true);
     assert_eq!(pair.states(), [State::Fault; 2], "now it is the other one");
@@ -176,6 +214,86 @@ fn if_one_member_cannot_take_part_none_does_until_it_can() {
     assert_eq!(pair.states(), [State::Active; 2]);
 }
 
+#[test]
+fn a_group_gives_its_addresses_away_together_and_takes_them_back_together() {
+    let mut pair = Pair::active();
+    pair.order(SyncGroup::give_away);
+    assert_eq!(pair.log(), "0!0 1!0");
+    pair.hear(1, 90);
+    assert_eq!(pair.log(), "0!0 0- 0:backup 1- 1:backup", "the other node's group has both");
+    for _ in 0..5 {
+        pair.pass(SECOND);
+        (0..2).for_each(|member| pair.hear(member, 90));
+    }
+    assert_eq!(pair.log(), "");
+    pair.order(SyncGroup::resume);
+    for _ in 0..4 {
+        (0..2).for_each(|member| pair.hear(member, 90));
+        pair.pass(SECOND);
+    }
+    assert_eq!(pair.states(), [State::Active; 2]);
+}
+
+#[test]
+fn a_group_retires_as_a_whole_once_one_member_is_taken() {
+    let mut pair = Pair::active();
+    pair.order(SyncGroup::retire);
+    assert_eq!(pair.log(), "0!0 1!0");
+    assert!(!pair.group.is_retired());
+    pair.hear(0, 50);
+    assert_eq!(pair.log(), "0- 0:initialize 1!0 1- 1:initialize");
+    assert!(pair.group.is_retired());
+
+    let mut pair = Pair::active();
+    pair.order(SyncGroup::retire);
+    pair.pass(SECOND * 3);
+    assert!(pair.group.is_retired(), "nobody was there");
+
+    let mut pair = Pair::new();
+    pair.order(SyncGroup::retire);
+    assert!(pair.group.is_retired(), "there was nothing to hand over");
+}
+
+#[test]
+fn a_group_follows_an_invitation_once_each_member_is_invited() {
+    let mut pair = Pair::new();
+    (0..2).for_each(|member| pair.hear(member, 150));
+    pair.invite(0);
+    pair.hear(0, 0);
+    assert_eq!(pair.log(), "", "the other member's addresses aren't offered yet");
+    pair.invite(1);
+    let expected = "0+ 0:active 1+ 1:active 0!100 1!100";
+    assert_eq!(pair.log(), expected, "nobody is told before all addresses are here");
+}
+
+#[test]
+fn an_invitation_that_the_others_of_the_group_never_get_is_forgotten_with_the_next_advert() {
+    let mut pair = Pair::new();
+    (0..2).for_each(|member| pair.hear(member, 150));
+    pair.invite(0);
+    pair.hear(0, 150);
+    pair.invite(1);
+    pair.hear(1, 150);
+    pair.pass(SECOND);
+    assert_eq!(pair.states(), [State::Backup; 2]);
+}
+
+#[test]
+fn if_one_member_fails_the_whole_group_is_the_last_resort() {
+    let mut pair = Pair::active();
+    pair.stand(0, false);
+    assert_eq!(pair.log(), "0!0 1!0");
+    pair.pass(SECOND * 4);
+    assert!(pair.log().ends_with("0!1 1!1"), "nobody took them");
+    pair.hear(1, 50);
+    assert_eq!(pair.log(), "0!0 0- 0:fault 1- 1:fault");
+    let text = pair.group.members()[1].status().standing.to_string();
+    assert_eq!(text, "100, failed (another router of the group) = 1");
+    pair.stand(0, true);
+    assert_eq!(pair.states(), [State::Backup; 2]);
+    assert!(pair.group.members().iter().all(|m| m.status().standing.effective.get() == 100));
+}
+
 #[derive(Debug, Clone)]
 enum Op {
     Hear { member: usize, priority: u8 },
@@ -183,6 +301,10 @@ enum Op {
     Pass(u64),
     Fail { member: usize },
     Restart { member: usize },
+    Stand { member: usize, is_up: bool },
+    Invite { member: usize },
+    GiveAway,
+    Resume,
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -193,6 +315,10 @@ fn any_op() -> impl Strategy<Value = Op> {
         5 => (0..5_000_u64).prop_map(Op::Pass),
         1 => (0..2_usize).prop_map(|member| Op::Fail { member }),
         1 => (0..2_usize).prop_map(|member| Op::Restart { member }),
+        2 => (0..2_usize, any::<bool>()).prop_map(|(member, is_up)| Op::Stand { member, is_up }),
+        3 => (0..2_usize).prop_map(|member| Op::Invite { member }),
+        1 => Just(Op::GiveAway),
+        1 => Just(Op::Resume),
     ]
 }
 
@@ -215,6 +341,10 @@ proptest! {
                     pair.group.handle(member, now, |router| router.handle_stop(now));
                     pair.group.handle(member, now, |router| router.handle_start(now));
                 }
+                Op::Stand { member, is_up } => pair.stand(member, is_up),
+                Op::Invite { member } => pair.invite(member),
+                Op::GiveAway => pair.order(SyncGroup::give_away),
+                Op::Resume => pair.order(SyncGroup::resume),
             }
             pair.settle();
             let active = pair.states().map(|state| state == State::Active);

@@ -5,17 +5,22 @@ use crate::config::{Announcements, Auth, Behaviour, Delivery, Protocol};
 use crate::link::Word;
 use crate::packet::{Advert, Body, ChecksumForm, HOP_LIMIT, Password, VirtualAddresses, group};
 use crate::timers;
-use crate::track::{Readiness, Sighting, Subject, Tracker, Trackers, Weight};
+use crate::track::{Health, Readiness, Sighting, Subject, Tracker, Trackers, Weight};
 use crate::values::{AdvertInterval, BasePriority, Centiseconds, DownTimerAdverts, Seconds, VrId};
 
 mod announcing;
+mod answers;
 mod election;
 mod faults;
+mod forecasts;
 mod offering;
 mod properties;
 mod reloading;
+mod retiring;
 mod stalls;
 mod table;
+mod words;
+mod yielding;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -66,6 +71,33 @@ fn well(base: u8) -> Standing {
 /// A frontend is not ready: this is what its weight does.
 fn sick(base: u8, weight: i64) -> Standing {
     standing(base, weight, Readiness { accepts: false, workers_on_time: true, servers_up: 1 })
+}
+
+/// Exchanges words with another halb.
+fn linked() -> Behaviour {
+    Behaviour { peer_link: true, ..Behaviour::default() }
+}
+
+/// What another node says that listens.
+fn word(source: &str, effective: u8, health: Health) -> Word {
+    Word {
+        vrid: VrId::new(1).unwrap(),
+        address: ip(VIP),
+        source: Some(ip(source)),
+        state: State::Backup,
+        able: true,
+        base: BasePriority::new(100).unwrap(),
+        effective: Priority::new(effective),
+        health,
+        yielded: false,
+        invites: None,
+    }
+}
+
+/// What another node says that is active and offers its addresses to this one.
+fn invitation(source: &str, effective: u8) -> Word {
+    let health = Health::Sick;
+    Word { state: State::Active, invites: Some(ip(OWN)), ..word(source, effective, health) }
 }
 
 /// Before it was looked at.
@@ -147,6 +179,18 @@ impl Bench {
 
     fn stand(&mut self, standing: Standing) {
         self.router.handle_standing(standing, self.now);
+        self.settle();
+    }
+
+    fn overhear(&mut self, word: Word) -> bool {
+        let from = ip("10.9.9.2");
+        let concerns = self.router.handle_word(from, &word, self.now);
+        self.settle();
+        concerns
+    }
+
+    fn order(&mut self, order: impl FnOnce(&mut Router, Instant)) {
+        order(&mut self.router, self.now);
         self.settle();
     }
 

@@ -20,6 +20,10 @@ enum Op {
     Sent(bool),
     Revoke,
     Reload { interval: u16, base: u8, preempt: Preempt },
+    GiveAway,
+    Resume,
+    Retire,
+    Overhear(Word),
 }
 
 fn any_source() -> impl Strategy<Value = &'static str> {
@@ -37,6 +41,23 @@ fn any_preempt() -> impl Strategy<Value = Preempt> {
 fn any_standing() -> impl Strategy<Value = Standing> {
     (1_u8..=255, prop_oneof![Just(None), Just(Some(0)), (-20_i64..20).prop_map(Some)])
         .prop_map(|(base, weight)| weight.map_or_else(|| well(base), |weight| sick(base, weight)))
+}
+
+fn any_health() -> impl Strategy<Value = Health> {
+    prop_oneof![Just(Health::Failed), Just(Health::Sick), Just(Health::Well)]
+}
+
+fn any_word() -> impl Strategy<Value = Word> {
+    let invites = proptest::option::of(any_source().prop_map(ip));
+    let state = prop_oneof![Just(State::Backup), Just(State::Active), Just(State::Fault)];
+    (any_source(), any_priority(), any_health(), invites, state, any::<bool>()).prop_map(
+        |(source, effective, health, invites, state, able)| Word {
+            invites,
+            state,
+            able,
+            ..word(source, effective, health)
+        },
+    )
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -64,6 +85,10 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Revoke),
         1 => (1_u16..500, 1_u8..=255, any_preempt())
             .prop_map(|(interval, base, preempt)| Op::Reload { interval, base, preempt }),
+        1 => Just(Op::GiveAway),
+        1 => Just(Op::Resume),
+        1 => Just(Op::Retire),
+        5 => any_word().prop_map(Op::Overhear),
     ]
 }
 
@@ -88,9 +113,13 @@ fn happen(bench: &mut Bench, op: Op) {
         Op::Sent(succeeded) => bench.router.handle_sent(succeeded, now),
         Op::Revoke => bench.router.handle_revoked(now),
         Op::Reload { interval, base, preempt } => {
-            let config = config(v3(interval), preempting(preempt));
+            let config = config(v3(interval), Behaviour { preempt, ..linked() });
             bench.router.handle_config(config, well(base), now).unwrap();
         }
+        Op::GiveAway => bench.order(Router::give_away),
+        Op::Resume => bench.order(Router::resume),
+        Op::Retire => bench.order(Router::retire),
+        Op::Overhear(word) => drop(bench.overhear(word)),
     }
 }
 
@@ -135,7 +164,7 @@ proptest! {
         delay in prop_oneof![Just(0_u32), 0_u32..10],
         ops in vec(any_op(), 1..60),
     ) {
-        let behaviour = Behaviour { startup_delay: SECOND * delay, ..preempting(preempt) };
+        let behaviour = Behaviour { startup_delay: SECOND * delay, preempt, ..linked() };
         let mut bench = Bench::new(config(v3(100), behaviour), well(base));
         let mut follower = Follower::default();
         for op in ops {
@@ -146,6 +175,15 @@ proptest! {
                 prop_assert!(due > bench.now);
             }
             prop_assert!(bench.router.journal().iter().count() <= JOURNAL_LEN);
+            let status = bench.router.status();
+            prop_assert!(!status.retiring || status.state == State::Active);
+            for word in std::mem::take(&mut bench.words) {
+                prop_assert_eq!(Word::decode(&word.encode()), Ok(word));
+                prop_assert!(word.invites.is_none() || word.state == State::Active);
+                prop_assert_ne!(word.invites, Some(ip(OWN)), "nobody invites itself");
+            }
+            let at = bench.now;
+            let _whatever_is_asked = bench.router.forecast(at);
         }
     }
 

@@ -3,7 +3,8 @@
 use super::*;
 
 /// States that differ in what they do.
-const STATES: [&str; 7] = ["stopped", "waiting", "deaf", "backup", "failed", "active", "offering"];
+const STATES: [&str; 9] =
+    ["stopped", "waiting", "deaf", "backup", "failed", "active", "offering", "invited", "retiring"];
 
 fn bench_in(state: &str) -> Bench {
     let behaviour = Behaviour { startup_delay: SECOND * 30, ..Behaviour::default() };
@@ -36,6 +37,19 @@ fn bench_in(state: &str) -> Bench {
         "offering" => {
             let mut bench = Bench::active(plain(), well(100));
             bench.stand(sick(100, -10));
+            bench
+        }
+        // Its kernel hasn't answered yet.
+        "invited" => {
+            let mut bench = Bench::backup(plain(), well(100));
+            bench.obedient = false;
+            bench.overhear(invitation(GREATER, 98));
+            bench
+        }
+        "retiring" => {
+            let mut bench = Bench::active(plain(), well(100));
+            bench.order(Router::retire);
+            bench.pass(ms(100));
             bench
         }
         _ => unreachable!("not in the list"),
@@ -76,36 +90,50 @@ fn input(bench: &mut Bench, input: &str) {
         "unsent 3" => (0..3).for_each(|_| bench.router.handle_sent(false, now)),
         "sent" => bench.router.handle_sent(true, now),
         "revoked" => bench.router.handle_revoked(now),
+        "give away" => bench.order(Router::give_away),
+        "resume" => bench.order(Router::resume),
+        "retire" => bench.order(Router::retire),
+        "word 150 well" => drop(bench.overhear(word(GREATER, 150, Health::Well))),
+        "word 50 sick" => drop(bench.overhear(word(GREATER, 50, Health::Sick))),
+        "invited by 50" => drop(bench.overhear(invitation(GREATER, 50))),
+        "invited by 150" => drop(bench.overhear(invitation(GREATER, 150))),
         _ => unreachable!("not in the list"),
     }
     bench.settle();
 }
 
 /// `.` stands for nothing; see [`Bench`] for the rest. States as in [`STATES`].
-const TABLE: &[(&str, [&str; 7])] = &[
-    ("start", ["- I>B", ".", ".", ".", ".", ".", "."]),
-    ("stop", [".", ".", "F>I", "B>I", "F>I", "!0 - A>I", "!0 - A>I"]),
-    ("link down", [".", ".", ".", "B>F", ".", "!0 - A>F", "!0 - A>F"]),
-    ("no source", [".", ".", ".", "B>F", ".", "!0 - A>F", "!0 - A>F"]),
-    ("link up", [".", ".", "F>B", ".", ".", ".", "."]),
-    ("new source", [".", ".", "F>B", ".", ".", "!100", "!0"]),
-    ("hear 0", [".", ".", ".", ".", ".", "!100", "!90"]),
-    ("hear 50", [".", ".", ".", ".", ".", "!100 *", "!90 *"]),
-    ("hear 100 lesser", [".", ".", ".", ".", ".", "!100 *", "- A>B"]),
-    ("hear 100 greater", [".", ".", ".", ".", ".", "- A>B", "- A>B"]),
-    ("hear 200", [".", ".", ".", ".", ".", "- A>B", "- A>B"]),
-    ("time", [".", "I>B", ".", "!100 + B>A *", "!1 + F>A *", "!100", "!0"]),
-    ("early", [".", ".", ".", ".", ".", ".", "."]),
-    ("sick -10", [".", ".", ".", ".", "F>B", "!0", "."]),
-    ("sick 0", [".", ".", ".", "B>F", ".", "!0", "!0"]),
-    ("well", [".", ".", ".", ".", "F>B", ".", "!100"]),
-    ("raised", [".", ".", ".", ".", "F>B", "!120", "!120"]),
-    ("installed", [".", ".", ".", ".", ".", "*", "*"]),
-    ("lost", [".", ".", ".", ".", ".", "+ *", "+ *"]),
-    ("refused", [".", ".", ".", ".", ".", "!0 - A>F", "!0 - A>F"]),
-    ("unsent 3", [".", ".", ".", ".", ".", "!0 - A>F", "!0 - A>F"]),
-    ("sent", [".", ".", ".", ".", ".", ".", "."]),
-    ("revoked", [".", ".", ".", ".", ".", "- A>B", "- A>B"]),
+const TABLE: &[(&str, [&str; 9])] = &[
+    ("start", ["- I>B", ".", ".", ".", ".", ".", ".", ".", "."]),
+    ("stop", [".", ".", "F>I", "B>I", "F>I", "!0 - A>I", "!0 - A>I", "- A>I", "!0 - A>I"]),
+    ("link down", [".", ".", ".", "B>F", ".", "!0 - A>F", "!0 - A>F", "- A>F", "!0 - A>I"]),
+    ("no source", [".", ".", ".", "B>F", ".", "!0 - A>F", "!0 - A>F", "- A>F", "!0 - A>I"]),
+    ("link up", [".", ".", "F>B", ".", ".", ".", ".", ".", "."]),
+    ("new source", [".", ".", "F>B", ".", ".", "!100", "!0", "!100", "!0"]),
+    ("hear 0", [".", ".", ".", ".", ".", "!100", "!90", ".", "."]),
+    ("hear 50", [".", ".", ".", ".", ".", "!100 *", "!90 *", "!100", "- A>I"]),
+    ("hear 100 lesser", [".", ".", ".", ".", ".", "!100 *", "- A>B", "!100", "- A>I"]),
+    ("hear 100 greater", [".", ".", ".", ".", ".", "- A>B", "- A>B", "- A>B", "- A>I"]),
+    ("hear 200", [".", ".", ".", ".", ".", "- A>B", "- A>B", "- A>B", "- A>I"]),
+    ("time", [".", "I>B", ".", "!100 + B>A *", "!1 + F>A *", "!100", "!0", "!100", "!0 - A>I"]),
+    ("early", [".", ".", ".", ".", ".", ".", ".", ".", "."]),
+    ("sick -10", [".", ".", ".", ".", "F>B", "!0", ".", "!0", "."]),
+    ("sick 0", [".", ".", ".", "B>F", ".", "!0", "!0", "!0", "."]),
+    ("well", [".", ".", ".", ".", "F>B", ".", "!100", ".", "."]),
+    ("raised", [".", ".", ".", ".", "F>B", "!120", "!120", "!120", "."]),
+    ("installed", [".", ".", ".", ".", ".", "*", "*", "* !100", "*"]),
+    ("lost", [".", ".", ".", ".", ".", "+ *", "+ *", "+", "+ *"]),
+    ("refused", [".", ".", ".", ".", ".", "!0 - A>F", "!0 - A>F", "- A>F", "!0 - A>I"]),
+    ("unsent 3", [".", ".", ".", ".", ".", "!0 - A>F", "!0 - A>F", "- A>F", "!0 - A>I"]),
+    ("sent", [".", ".", ".", ".", ".", ".", ".", ".", "."]),
+    ("revoked", [".", ".", ".", ".", ".", "- A>B", "- A>B", "- A>B", "- A>I"]),
+    ("give away", [".", ".", ".", ".", ".", "!0", "!0", "!0", "."]),
+    ("resume", [".", ".", ".", ".", ".", ".", ".", ".", "."]),
+    ("retire", [".", ".", "F>I", "B>I", "F>I", "!0", "!0", "!0", "."]),
+    ("word 150 well", [".", ".", ".", ".", ".", ".", ".", ".", "."]),
+    ("word 50 sick", [".", ".", ".", ".", ".", ".", "!90", ".", "."]),
+    ("invited by 50", [".", ".", ".", "+ B>A * !100", ".", ".", "!90", ".", "."]),
+    ("invited by 150", [".", ".", ".", ".", ".", ".", ".", ".", "."]),
 ];
 
 #[test]
