@@ -1,7 +1,7 @@
 //! The configuration file: TOML in, checked settings or all of its problems out.
 //!
 //! ```text
-//!  file ──▶ Source ──syntax──▶ tree with spans ──reader──▶ frontend, backend, daemon ──▶ Settings
+//!  file ──▶ Source ──syntax──▶ tree with spans ──reader──▶ frontend, backend, vrrp, … ──▶ Settings
 //!                     │                            │             │
 //!                     └──────────────▶ Sink ◀──────┴── together ─┘ ──▶ Diagnostics
 //! ```
@@ -11,11 +11,12 @@
 //! `halb check` ([`command`]) is the same code that start and reload run.
 //!
 //! What this module does not do: it opens no socket and needs no right but to read the file and the
-//! files that checks name.
+//! files that checks, trackers, hooks and [peer] name.
 
 pub mod command;
 pub mod defaults;
 pub mod diagnostic;
+pub mod key_file;
 pub mod keys;
 pub mod render;
 pub mod settings;
@@ -31,11 +32,14 @@ mod check_lints;
 mod daemon;
 mod files;
 mod frontend;
+mod peer;
+mod programs;
 mod reader;
 mod sides;
 mod sink;
 mod syntax;
 mod together;
+mod vrrp;
 
 use std::fmt;
 use std::path::Path;
@@ -47,11 +51,13 @@ use crate::config::backend::BackendDraft;
 use crate::config::daemon::Daemon;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::frontend::FrontendDraft;
+use crate::config::peer::PeerDraft;
 use crate::config::reader::{Entry, Table};
 use crate::config::render::Style;
-use crate::config::settings::{Settings, Vrrp};
+use crate::config::settings::Settings;
 use crate::config::sink::Sink;
 use crate::config::source::Source;
+use crate::config::vrrp::RouterDraft;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -141,7 +147,7 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Report> {
 fn read(
     text: String,
     name: &str,
-    check_files: impl FnOnce(&Sink, &[BackendDraft]),
+    check_files: impl FnOnce(&Sink, &Drafts<'_>),
 ) -> Result<Loaded, Report> {
     let source = Source::new(name, text);
     let (settings, diagnostics) = {
@@ -159,35 +165,54 @@ fn read(
 fn read_tree<'a>(
     sink: &'a Sink,
     tree: &'a toml::de::DeTable<'a>,
-    check_files: impl FnOnce(&Sink, &[BackendDraft]),
+    check_files: impl FnOnce(&Sink, &Drafts<'_>),
 ) -> Option<Settings> {
     let top = Table::top(sink, tree);
     report_foreign_tables(&top);
-    let named = top.named_tables("backend");
-    let backends: Vec<_> = named.iter().filter_map(|entry| backend::read(sink, entry)).collect();
-    let frontends = top.named_tables("frontend");
-    let frontends: Vec<_> =
-        frontends.iter().filter_map(|entry| frontend::read(sink, entry)).collect();
+    let named_backends = top.named_tables("backend");
+    let named_frontends = top.named_tables("frontend");
+    let drafts = Drafts {
+        backends: named_backends.iter().filter_map(|entry| backend::read(sink, entry)).collect(),
+        frontends: named_frontends.iter().filter_map(|e| frontend::read(sink, e)).collect(),
+        routers: top.named_tables("vrrp").iter().filter_map(|e| vrrp::read(sink, e)).collect(),
+        peer: peer::read(&top),
+        daemon: daemon::read(&top),
+    };
     if !top.has("frontend") {
         report_no_frontend(&top);
     }
-    let daemon = daemon::read(&top);
-    together::check(sink, &frontends, &backends, &named, &daemon);
+    let Drafts { frontends, backends, daemon, .. } = &drafts;
+    together::check(sink, frontends, backends, &named_backends, daemon);
+    let others = vrrp::Others {
+        frontends,
+        backends,
+        named_frontends: &named_frontends,
+        named_backends: &named_backends,
+        daemon,
+        peer: drafts.peer.as_ref(),
+    };
+    vrrp::check(sink, &drafts.routers, &others);
     if !sink.has_errors() {
-        check_files(sink, &backends);
+        check_files(sink, &drafts);
     }
-    settings(sink, frontends, backends, daemon)
+    settings(sink, drafts)
 }
 
-fn settings(
-    sink: &Sink,
+/// All tables of a file, each by itself.
+struct Drafts<'a> {
     frontends: Vec<FrontendDraft>,
     backends: Vec<BackendDraft>,
+    routers: Vec<RouterDraft<'a>>,
+    peer: Option<PeerDraft>,
     daemon: Daemon,
-) -> Option<Settings> {
+}
+
+fn settings(sink: &Sink, drafts: Drafts<'_>) -> Option<Settings> {
     if sink.has_errors() {
         return None;
     }
+    let Drafts { frontends, backends, routers, peer, daemon } = drafts;
+    let vrrp = vrrp::settings(sink, &routers, &daemon, peer.as_ref());
     let checks = backends.iter().flat_map(|draft| draft.targets.clone()).collect();
     let down: Vec<_> = backends.iter().flat_map(|draft| draft.begin_down.clone()).collect();
     let frontends = frontends.into_iter().map(|draft| draft.frontend).collect();
@@ -196,7 +221,8 @@ fn settings(
     match Config::new(frontends, backends, maxconn) {
         Ok(lb) => {
             let lb = lb.with_servers_down(down);
-            Some(Settings { lb, checks, vrrp: no_virtual_ip(), peer: None, global, log, admin })
+            let peer = peer.and_then(PeerDraft::settings);
+            Some(Settings { lb, checks, vrrp, peer, global, log, admin })
         }
         Err(error) => {
             sink.report(Diagnostic::error_of_file(error.to_string()).remedy("correct that"));
@@ -205,44 +231,13 @@ fn settings(
     }
 }
 
-fn no_virtual_ip() -> Vrrp {
-    let routers = halb_vrrp::settings::Settings {
-        instances: Vec::new(),
-        groups: Vec::new(),
-        realtime: None,
-        freeze_limit: None,
-    };
-    Vrrp { routers, scripts: Vec::new(), files: Vec::new(), hooks: Vec::new() }
-}
-
-/// Tables that no version knows, and those of versions to come.
+/// Tables that nobody knows.
 fn report_foreign_tables(top: &Table<'_>) {
     for entry in top.entries() {
         if keys::find(&[&keys::ROOT], entry.key).is_none() {
-            top.sink.report(foreign_table(entry));
+            top.sink.report(reader::unknown_key(entry, "", &[&keys::ROOT]));
         }
     }
-}
-
-fn foreign_table(entry: &Entry<'_>) -> Diagnostic {
-    let coming: Option<(&str, &str)> = match entry.key {
-        "vrrp" => Some((
-            "this version of halb holds no virtual IP",
-            "keep keepalived for the virtual IP, and remove the table",
-        )),
-        "peer" => Some((
-            "this version of halb has no link to the other balancer",
-            "remove the table; each balancer works by itself",
-        )),
-        _ => None,
-    };
-    if let Some((consequence, remedy)) = coming {
-        let what = format!("'{}' is not part of this version", entry.key);
-        return Diagnostic::error(entry.key_span.clone(), what)
-            .consequence(consequence)
-            .remedy(remedy);
-    }
-    reader::unknown_key(entry, "", &[&keys::ROOT])
 }
 
 fn report_no_frontend(top: &Table<'_>) {

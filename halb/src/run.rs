@@ -27,6 +27,7 @@ mod reload;
 mod service;
 mod signals;
 mod start;
+mod unwired;
 mod verdicts;
 
 use std::path::Path;

@@ -66,9 +66,10 @@ pub struct Group {
     pub members: Vec<Arc<str>>,
 }
 
-/// Bounds of a freeze limit that follows from the intervals: below, a busy host looks frozen;
-/// above, another node has long taken over.
-const FREEZE_LIMIT_MIN: Duration = Duration::from_millis(30);
+/// Shortest freeze limit: below, a busy host looks frozen.
+pub const FREEZE_LIMIT_MIN: Duration = Duration::from_millis(30);
+
+/// Longest freeze limit that follows from the intervals: above, another node has long taken over.
 const FREEZE_LIMIT_MAX: Duration = Duration::from_secs(2);
 
 /// Adverts that a frozen node may miss.

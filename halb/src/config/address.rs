@@ -1,5 +1,8 @@
 //! Addresses as people write them: what to listen on, what to connect to, prefixes.
 
+pub(super) mod interface;
+pub(super) mod virtual_ip;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;

@@ -26,6 +26,8 @@ pub(super) struct BackendDraft {
     /// Servers that serve nobody before their first check has passed.
     pub(super) begin_down: Vec<ServerRef>,
     pub(super) check: Option<PlacedCheck>,
+    /// Where its `source` stands.
+    pub(super) source_span: Option<Span>,
 }
 
 /// A server, whether it is checked, and where its address stands.
@@ -78,7 +80,8 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<BackendDraft> {
     let begin_down = begin_down(&backend.name, &drafts, check.as_ref());
     let check = check.map(CheckDraft::into_placed);
     let name_span = entry.key_span.clone();
-    Some(BackendDraft { backend, name_span, servers, targets, begin_down, check })
+    let source_span = table.get("source").map(|entry| entry.span.clone());
+    Some(BackendDraft { backend, name_span, servers, targets, begin_down, check, source_span })
 }
 
 const BALANCES: &[(&str, Balance)] = &[

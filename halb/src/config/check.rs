@@ -13,7 +13,7 @@ use crate::config::diagnostic::{Diagnostic, Span};
 use crate::config::frontend::is_host_name;
 use crate::config::keys::{self, Section};
 use crate::config::reader::Table;
-use crate::config::{DAY, HOUR, SHORTEST, check_http, defaults};
+use crate::config::{DAY, HOUR, SHORTEST, check_http, defaults, programs};
 
 /// Everything that the check of some type takes.
 pub(super) static SECTIONS: &[&Section] =
@@ -281,31 +281,8 @@ fn read_client_identity(table: &Table<'_>) -> Option<ClientIdentity> {
 
 fn read_script(table: &Table<'_>) -> Option<ScriptProbe> {
     table.require("command", "there is nothing to run")?;
-    let entries = table.list("command")?;
-    let command: Vec<_> = entries.iter().filter_map(|entry| table.text_of(entry)).collect();
-    let entry = table.get("command")?;
-    let wrong = |span: Span, what: String, remedy: &str| {
-        table.sink.report(Diagnostic::error(span, what).remedy(remedy));
-    };
-    match command.first() {
-        _ if command.len() < entries.len() => return None,
-        None => {
-            let remedy = "write the program and its arguments, [\"/usr/local/bin/check\"]";
-            wrong(entry.span.clone(), format!("'{}' is empty", entry.path), remedy);
-            return None;
-        }
-        Some(program) if !program.starts_with('/') => {
-            let remedy = if program.contains(' ') {
-                "write the program by its whole path, and each argument as a text of its own"
-            } else {
-                "write the program by its whole path; halb searches no PATH"
-            };
-            wrong(entries[0].span.clone(), format!("\"{program}\" is no absolute path"), remedy);
-            return None;
-        }
-        Some(_) => {}
-    }
-    Some(ScriptProbe { command: command.into_iter().map(str::to_owned).collect() })
+    let command = programs::read(table, "command", "/usr/local/bin/check")?;
+    Some(ScriptProbe { command })
 }
 
 /// The longest time from a server's death (it falls silent) to the verdict, where each check runs

@@ -1,8 +1,10 @@
 //! Reads `[global]`, `[log]` and `[admin]`.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use halb_vrrp::settings::FREEZE_LIMIT_MIN;
 
 use crate::config::address::Purpose;
 use crate::config::diagnostic::{Diagnostic, Span};
@@ -17,7 +19,17 @@ pub(super) struct Daemon {
     pub(super) log: Log,
     pub(super) admin: Admin,
     pub(super) admin_http_span: Option<Span>,
+    /// `realtime_priority`, and where it stands.
+    pub(super) realtime: Option<(NonZeroU8, Span)>,
+    /// `freeze_limit`, and where it stands.
+    pub(super) freeze_limit: Option<(Duration, Span)>,
 }
+
+/// What `SCHED_FIFO` knows, 1 to 99.
+const REALTIME_MAX: u8 = 99;
+
+/// Longest time that a frozen daemon may keep addresses.
+const FREEZE_LIMIT_LONGEST: Duration = Duration::from_secs(60);
 
 /// Longest path of a unix socket, in bytes: `sun_path` holds 108 with the zero at the end.
 const SOCKET_PATH_LEN_MAX: usize = 107;
@@ -29,7 +41,15 @@ const UNIT_STOP_TIMEOUT: Duration = Duration::from_secs(90);
 pub(super) fn read(top: &Table<'_>) -> Daemon {
     let global = top.table("global", &[&keys::GLOBAL]);
     let (admin, admin_http_span) = read_admin(top.table("admin", &[&keys::ADMIN]).as_ref());
+    let span = |key| Some(global.as_ref()?.get(key)?.span.clone());
+    let realtime =
+        global.as_ref().and_then(|table| table.number("realtime_priority", 1..=REALTIME_MAX));
+    let freeze_limit = global
+        .as_ref()
+        .and_then(|table| table.duration("freeze_limit", FREEZE_LIMIT_MIN..=FREEZE_LIMIT_LONGEST));
     Daemon {
+        realtime: realtime.and_then(NonZeroU8::new).zip(span("realtime_priority")),
+        freeze_limit: freeze_limit.zip(span("freeze_limit")),
         maxconn: global.as_ref().and_then(|table| table.count("maxconn", CONNECTIONS_MAX)),
         global: read_global(global.as_ref()),
         log: read_log(top.table("log", &[&keys::LOG]).as_ref()),

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use halb_lb::config::Keepalive;
+use halb_vrrp::values::BasePriority;
 
 /// A number that isn't zero, for constants.
 const fn nonzero(number: u32) -> NonZeroU32 {
@@ -94,3 +95,18 @@ pub const ADMIN_HTTP: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LO
 
 /// Control socket; the directory is made by systemd (`RuntimeDirectory=halb`).
 pub const ADMIN_SOCKET: &str = "/run/halb/admin.sock";
+
+/// Between adverts: the protocol's, and keepalived's.
+pub const ADVERT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Priority of a virtual router: the protocol's, and keepalived's.
+#[must_use]
+pub fn vrrp_priority() -> BasePriority {
+    BasePriority::new(100).expect("it isn't zero")
+}
+
+/// Between runs of a tracked script, or looks at a tracked file: keepalived's.
+pub const TRACK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Patience with a hook: hooks run one after the other, and the next one waits.
+pub const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,12 +7,12 @@ use std::path::Path;
 
 use halb_healthcheck::config::{Check, Probe};
 
-use crate::config::Report;
-use crate::config::backend::BackendDraft;
 use crate::config::check::PlacedCheck;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::sink::Sink;
 use crate::config::source::Source;
+use crate::config::vrrp::RouterDraft;
+use crate::config::{Drafts, Report, key_file};
 
 /// Largest file, in bytes. A thousand backends with ten servers each are half of that.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
@@ -61,9 +61,9 @@ fn unreadable(error: &io::Error) -> Diagnostic {
     Diagnostic::error_of_file(format!("the file can't be read: {error}")).remedy(remedy)
 }
 
-/// Looks at what checks name of this host: certificates, keys, tokens, programs.
-pub(super) fn check_named(sink: &Sink, backends: &[BackendDraft]) {
-    for placed in backends.iter().filter_map(|backend| backend.check.as_ref()) {
+/// Looks at what the tables name of this host: certificates, keys, tokens, programs.
+pub(super) fn check_named(sink: &Sink, drafts: &Drafts<'_>) {
+    for placed in drafts.backends.iter().filter_map(|backend| backend.check.as_ref()) {
         for probe in parts(&placed.check.probe) {
             let check = Check { probe, ..placed.check.clone() };
             if let Err(error) = halb_healthcheck::validate(&check) {
@@ -71,6 +71,20 @@ pub(super) fn check_named(sink: &Sink, backends: &[BackendDraft]) {
             }
         }
     }
+    drafts.routers.iter().for_each(RouterDraft::check_programs);
+    if let Some((path, span)) = drafts.peer.as_ref().and_then(|peer| peer.key_file.as_ref())
+        && let Err(error) = key_file::read(path)
+    {
+        let wrong = Diagnostic::error(span.clone(), chain(&error));
+        let consequence = "the two balancers couldn't tell each other from anybody else";
+        sink.report(wrong.consequence(consequence).remedy(error.remedy()));
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| (*error).source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// A probe, taken apart so that what is wrong with its request doesn't hide what is wrong with its
@@ -83,8 +97,7 @@ fn parts(probe: &Probe) -> Vec<Probe> {
 }
 
 fn unusable(check: &PlacedCheck, error: &(dyn Error + 'static)) -> Diagnostic {
-    let chain = std::iter::successors(Some(error), |error| (*error).source());
-    let what = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let what = chain(error);
     let named = check.files.iter().find(|(name, _)| what.contains(name.as_str()));
     let span = named.map_or(&check.span, |(_, span)| span).clone();
     Diagnostic::error(span, what)

@@ -5,11 +5,13 @@ mod backend;
 mod check;
 mod daemon;
 mod frontend;
+mod vrrp;
 
 pub use self::backend::{BACKEND, QUEUE, SERVER};
 pub use self::check::{CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS};
 pub use self::daemon::{ADMIN, GLOBAL, LOG, ROOT};
 pub use self::frontend::{FRONTEND, KEEPALIVE, ROUTE};
+pub use self::vrrp::{PEER, TRACK, VIRTUAL_ADDRESS, VRRP};
 
 /// A table of the file.
 #[derive(Debug)]
@@ -97,6 +99,10 @@ pub static SECTIONS: &[&Section] = &[
     &CHECK_TLS,
     &CHECK_HTTP,
     &CHECK_SCRIPT,
+    &VRRP,
+    &VIRTUAL_ADDRESS,
+    &TRACK,
+    &PEER,
     &GLOBAL,
     &LOG,
     &ADMIN,
@@ -118,6 +124,14 @@ pub fn nearest_key(sections: &[&'static Section], unknown: &str) -> Option<&'sta
         let name = nearest(keys().map(|key| key.name), unknown)?;
         find(sections, name)
     })
+}
+
+/// What to do instead of a key that other programs have, where no other key means the same.
+pub fn habit(sections: &[&'static Section], unknown: &str) -> Option<&'static str> {
+    let plain = plain(unknown);
+    let here = |section: &Section| sections.iter().any(|known| std::ptr::eq(*known, section));
+    let habit = vrrp::HABITS.iter().find(|h| here(h.section) && h.words.contains(&plain.as_str()));
+    habit.map(|habit| habit.remedy)
 }
 
 /// Tables that hold a key of exactly this name, for a key that was written in another one.

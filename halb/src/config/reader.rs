@@ -230,6 +230,7 @@ impl<'a> Table<'a> {
                 continue;
             }
             let meant = keys::nearest_key(&self.sections, entry.key);
+            let meant = meant.filter(|_| keys::habit(&self.sections, entry.key).is_none());
             let is_table = matches!(entry.value, DeValue::Table(_));
             self.split_name |= is_table && meant.is_none();
             self.meant.extend(meant.map(|key| key.name));
@@ -270,6 +271,9 @@ pub(super) fn unknown_key(
     let what = format!("unknown {kind} '{key}' in {}", described(path));
     let unknown = Diagnostic::error(entry.key_span.clone(), what)
         .consequence("it would do nothing, so the file is refused");
+    if let Some(remedy) = keys::habit(sections, key) {
+        return unknown.remedy(remedy);
+    }
     if let Some(known) = keys::nearest_key(sections, key) {
         return unknown.remedy(format!("write '{}'", known.name));
     }

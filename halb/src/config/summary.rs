@@ -1,5 +1,7 @@
 //! What a good file will do, in words: the answer of `halb check`.
 
+mod virtual_ip;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -10,7 +12,7 @@ use crate::config::check::detection_time;
 use crate::config::settings::Settings;
 use crate::config::units::DurationText;
 
-/// A few lines for each frontend and backend.
+/// A few lines for each frontend, backend and virtual IP.
 #[must_use]
 pub fn text(settings: &Settings) -> String {
     let mut out = String::new();
@@ -22,6 +24,10 @@ pub fn text(settings: &Settings) -> String {
         let targets: Vec<_> =
             settings.checks.iter().filter(|target| target.id.starts_with(&own)).collect();
         push_backend(&mut out, backend, &targets);
+    }
+    virtual_ip::push_instances(&mut out, &settings.vrrp);
+    if let Some(peer) = &settings.peer {
+        virtual_ip::push_peer(&mut out, peer);
     }
     let socket = settings.admin.socket.display();
     let http = match settings.admin.http {

@@ -2,6 +2,7 @@
 
 mod keys_are_read;
 mod never_panics;
+mod virtual_ip;
 
 use std::fs;
 

@@ -13,7 +13,7 @@ use tokio::runtime;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
 
-use super::{reload, service};
+use super::{reload, service, unwired};
 use crate::config::Loaded;
 use crate::config::settings::Settings;
 use crate::logs::Sink;
@@ -150,6 +150,9 @@ impl Daemon {
 
     fn put_into_force(&self, loaded: Loaded) -> LastReload {
         let settings = loaded.settings;
+        if let Err(error) = unwired::refuse(&settings) {
+            return failed(ReloadFailure::NotApplied, error.to_string());
+        }
         let applied = match self.engine.apply(settings.lb.clone()) {
             Ok(applied) => applied,
             // So ends a reload that a stop overtook, too: the data path takes the two in turn.

@@ -16,7 +16,7 @@ use tokio::{runtime, task};
 use tracing::{info, warn};
 
 use super::daemon::{Daemon, InForce, Reloads};
-use super::{ORDERS_MAX, answers, limits, verdicts};
+use super::{ORDERS_MAX, answers, limits, unwired, verdicts};
 use crate::config::render::Style;
 use crate::config::settings::Settings;
 use crate::config::{Loaded, defaults};
@@ -48,6 +48,7 @@ pub(super) async fn start(
         warn!("the configuration has lints:\n{}", loaded.lints_text(Style::Plain).trim_end());
     }
     let settings = loaded.settings;
+    unwired::refuse(&settings)?;
     let fd_limit = limits::raise_descriptors().context("can't read the descriptor limit")?;
     let control = ControlSocket::bind(socket.unwrap_or(&settings.admin.socket))?;
     let http = bind_http(&settings).await?;

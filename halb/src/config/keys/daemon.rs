@@ -5,7 +5,7 @@ use super::{Key, Section};
 /// The top level.
 pub static ROOT: Section = Section {
     path: "(top level)",
-    doc: "A file consists of tables. Frontends and backends have names of your choice: 1 to 64 \
+    doc: "A file consists of tables. Frontends, backends and virtual IPs have names of your choice: 1 to 64 \
           letters, digits, `-`, `_`, `.` and `:`; a name with a dot is quoted.",
     keys: &[
         Key::required("frontend", "tables by name", "[frontend.kubernetes]")
@@ -14,8 +14,14 @@ pub static ROOT: Section = Section {
         Key::required("backend", "tables by name", "[backend.masters]")
             .also(&["backends", "upstream", "upstreams", "cluster", "pool"])
             .doc("Servers that can stand in for each other."),
+        Key::optional("vrrp", "tables by name", "no virtual IP", "[vrrp.VI_1]")
+            .also(&["vrrp_instance", "virtual_ip", "vip", "keepalived"])
+            .doc("Virtual IPs that this node shares with others."),
+        Key::optional("peer", "a table", "each balancer works by itself", "[peer]")
+            .also(&["peers", "partner", "link", "ha"])
+            .doc("The other balancer, if it runs halb."),
         Key::optional("global", "a table", "defaults", "[global]")
-            .also(&["process", "daemon"])
+            .also(&["process", "daemon", "global_defs"])
             .doc("Limits of the process."),
         Key::optional("log", "a table", "defaults", "[log]")
             .also(&["logging", "logs"])
@@ -52,6 +58,28 @@ pub static GLOBAL: Section = Section {
                  so long, and then closes them. From 90s on systemd kills it before, unless its unit \
                  says otherwise (`TimeoutStopSec=`).",
             ),
+        Key::optional(
+            "realtime_priority",
+            "an integer, 1 to 99",
+            "the virtual IP's thread is scheduled as any other",
+            "50",
+        )
+        .also(&["vrrp_rt_priority", "rt_priority", "vrrp_priority"])
+        .doc(
+            "Priority under `SCHED_FIFO` of the thread that sends and hears adverts, which uses very \
+             little. For intervals below 100ms, and hosts that are busy.",
+        ),
+        Key::optional(
+            "freeze_limit",
+            "a duration, 30ms to 1m",
+            "three of the shortest `advert_interval`, within 30ms and 2s",
+            r#""500ms""#,
+        )
+        .also(&["freeze_timeout", "watchdog"])
+        .doc(
+            "How long that thread may stand still before its guard takes the virtual IPs from the \
+             node.",
+        ),
     ],
 };
 

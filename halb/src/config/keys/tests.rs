@@ -45,9 +45,39 @@ fn an_unknown_key_is_corrected_to_the_one_that_was_meant() {
         (&CHECK, "", None),
         (&SERVER, "wieght", Some("weight")),
         (&SERVER, "ip", Some("address")),
+        (&VRRP, "virtual_router_id", Some("router_id")),
+        (&VRRP, "advert_int", Some("advert_interval")),
+        (&VRRP, "virtual_ipaddress", Some("addresses")),
+        (&VRRP, "mcast_src_ip", Some("source")),
+        (&VRRP, "unicast_peer", Some("unicast_peers")),
+        (&VRRP, "garp_master_refresh", Some("garp_refresh")),
+        (&VRRP, "priorty", Some("priority")),
+        (&TRACK, "wieght", Some("weight")),
+        (&ROOT, "vrrp_instance", Some("vrrp")),
     ] {
         let found = nearest_key(&[section], unknown).map(|key| key.name);
         assert_eq!(found, expected, "{unknown:?} in {}", section.path);
+    }
+}
+
+#[test]
+fn a_habit_from_keepalived_gets_its_own_answer() {
+    for (word, said) in [
+        ("nopreempt", "`preempt = false`"),
+        ("preempt_delay", "`preempt = \"30s\"`"),
+        ("track-script", "track = [{ script = "),
+        ("state", "every node begins as backup"),
+    ] {
+        let remedy = habit(&[&VRRP], word).expect(word);
+        assert!(remedy.contains(said), "{word}: {remedy}");
+    }
+    assert_eq!(habit(&[&BACKEND], "state"), None);
+    let words = vrrp::HABITS.iter().flat_map(|habit| habit.words.iter().map(move |w| (habit, w)));
+    for (habit, word) in words {
+        assert_eq!(plain(word), *word, "words are compared in this form");
+        let known =
+            habit.section.keys.iter().any(|key| key.name == *word || key.also.contains(word));
+        assert!(!known, "'{word}' is another name of a key");
     }
 }
 
@@ -59,7 +89,7 @@ fn a_long_word_is_near_to_nothing() {
 #[test]
 fn a_key_is_found_in_the_tables_that_hold_it() {
     let homes = |name| homes(name).map(|section| section.path).collect::<Vec<_>>();
-    assert_eq!(homes("weight"), ["[backend.NAME.server]"]);
-    assert_eq!(homes("interval"), ["keepalive = { … }", "check = { … }"]);
+    assert_eq!(homes("weight"), ["[backend.NAME.server]", "track = [{ … }]"]);
+    assert_eq!(homes("router_id"), ["[vrrp.NAME]"]);
     assert_eq!(homes("mode"), [""; 0]);
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::{Entry, Table};
-use crate::config::address::{self, Problem, Purpose};
+use crate::config::address::{self, Problem, Purpose, interface, virtual_ip};
 use crate::config::diagnostic::{Diagnostic, Span};
 
 impl<'a> Table<'a> {
@@ -31,9 +31,29 @@ impl<'a> Table<'a> {
 
     /// An address without a port.
     pub(in crate::config) fn ip(&self, key: &'static str) -> Option<(IpAddr, Span)> {
+        let entry = self.get(key)?.clone();
+        Some((self.ip_of(&entry)?, entry.span))
+    }
+
+    /// An address without a port, in an entry of an array.
+    pub(in crate::config) fn ip_of(&self, entry: &Entry<'a>) -> Option<IpAddr> {
+        let text = self.text_of(entry)?;
+        self.accept(entry, text, "an address", address::parse_ip(text))
+    }
+
+    /// `ADDRESS` or `ADDRESS/LENGTH` of an address that an interface is to have.
+    pub(in crate::config) fn virtual_address_of(
+        &self,
+        entry: &Entry<'a>,
+    ) -> Option<(IpAddr, Option<u8>)> {
+        let text = self.text_of(entry)?;
+        self.accept(entry, text, "a virtual address", virtual_ip::parse(text))
+    }
+
+    /// The name of a network interface.
+    pub(in crate::config) fn interface(&self, key: &'static str) -> Option<&'a str> {
         let (text, entry) = self.text(key)?;
-        let ip = self.accept(&entry, text, "an address", address::parse_ip(text))?;
-        Some((ip, entry.span))
+        self.accept(&entry, text, "the name of an interface", interface::check(text)).map(|()| text)
     }
 
     /// An array of prefixes, each with its place.

@@ -205,7 +205,8 @@ impl<'a> Table<'a> {
             .map(Some)
     }
 
-    fn duration_of(
+    /// A duration within a range; `takes` says what else the key takes.
+    pub(in crate::config) fn duration_of(
         &self,
         entry: &Entry<'a>,
         range: RangeInclusive<Duration>,

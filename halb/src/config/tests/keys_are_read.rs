@@ -4,7 +4,8 @@
 use super::{bad, good};
 use crate::config::keys::{
     ADMIN, Absent, BACKEND, CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS, FRONTEND,
-    GLOBAL, KEEPALIVE, Key, LOG, QUEUE, ROOT, ROUTE, SECTIONS, SERVER, Section,
+    GLOBAL, KEEPALIVE, Key, LOG, PEER, QUEUE, ROOT, ROUTE, SECTIONS, SERVER, Section, TRACK,
+    VIRTUAL_ADDRESS, VRRP,
 };
 
 type Pairs = Vec<(&'static str, String)>;
@@ -21,6 +22,15 @@ fn set(pairs: &mut Pairs, key: &'static str, value: &str) {
 fn inline(pairs: &Pairs) -> String {
     let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     format!("{{ {} }}", pairs.join(", "))
+}
+
+fn lines(pairs: &Pairs) -> String {
+    pairs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+}
+
+fn with(mut pairs: Pairs, key: &'static str, value: &str) -> Pairs {
+    set(&mut pairs, key, value);
+    pairs
 }
 
 /// A small check that takes the keys of a section.
@@ -43,15 +53,58 @@ fn check_for(section: &Section, key: &str) -> Pairs {
     check
 }
 
+/// A small virtual router that takes a key.
+fn router_for(key: &str) -> Pairs {
+    let mut router =
+        pairs([("interface", "'eth1'"), ("router_id", "1"), ("addresses", "['172.16.16.100']")]);
+    match key {
+        "auth_pass" => set(&mut router, "version", "2"),
+        "auth_pass_also" => {
+            set(&mut router, "version", "2");
+            set(&mut router, "auth_pass", "'mysecret'");
+        }
+        "hop_limit_min" => set(&mut router, "unicast_peers", "['172.16.16.52']"),
+        "notify_timeout" => set(&mut router, "notify", "['/bin/true']"),
+        _ => {}
+    }
+    router
+}
+
+/// A virtual router with one key of a section set, in itself or in a table of it.
+fn router(section: &Section, key: &'static str, value: &str) -> Pairs {
+    let mut router = router_for(if section.path == VRRP.path { key } else { "" });
+    match section.path {
+        path if path == VIRTUAL_ADDRESS.path => {
+            let address = with(pairs([("address", "'172.16.16.100'")]), key, value);
+            set(&mut router, "addresses", &format!("[{}]", inline(&address)));
+        }
+        path if path == TRACK.path => {
+            let tracker = with(tracker_for(key), key, value);
+            set(&mut router, "track", &format!("[{}]", inline(&tracker)));
+        }
+        _ => set(&mut router, key, value),
+    }
+    router
+}
+
+/// A small tracker that takes a key.
+fn tracker_for(key: &str) -> Pairs {
+    match key {
+        "servers_min" => pairs([("backend", "'masters'")]),
+        "interval" | "timeout" | "rise" | "fall" | "init_fail" => {
+            pairs([("script", "['/bin/true']")])
+        }
+        "weight" | "reverse" => pairs([("interface", "'eth0'")]),
+        _ => Vec::new(),
+    }
+}
+
 /// A small file that is good, with one key of a section set.
 fn file(section: &Section, key: &'static str, value: &str) -> String {
     let mut frontend = pairs([("bind", "['*:6443']"), ("backend", "'masters'")]);
     let mut backend = pairs([("check", "{ type = 'tcp' }")]);
     let mut server = pairs([("address", "'172.16.16.101:6443'")]);
-    let table = |mut pairs: Pairs| {
-        set(&mut pairs, key, value);
-        inline(&pairs)
-    };
+    let table = |pairs: Pairs| inline(&with(pairs, key, value));
     let mut other = String::new();
     match section.path {
         path if path == FRONTEND.path => set(&mut frontend, key, value),
@@ -65,6 +118,13 @@ fn file(section: &Section, key: &'static str, value: &str) -> String {
         path if path == GLOBAL.path || path == LOG.path || path == ADMIN.path => {
             other = format!("{path}\n{key} = {value}\n");
         }
+        path if path == VRRP.path || path == VIRTUAL_ADDRESS.path || path == TRACK.path => {
+            other = format!("[vrrp.VI_1]\n{}", lines(&router(section, key, value)));
+        }
+        path if path == PEER.path => {
+            let peer = pairs([("address", "'172.16.16.52:7112'"), ("key_file", "'/key'")]);
+            other = format!("[peer]\n{}", lines(&with(peer, key, value)));
+        }
         path if path == BACKEND.path => {}
         _ => set(&mut backend, "check", &table(check_for(section, key))),
     }
@@ -72,11 +132,8 @@ fn file(section: &Section, key: &'static str, value: &str) -> String {
     if section.path == BACKEND.path {
         set(&mut backend, key, value);
     }
-    let lines = |pairs: &Pairs| -> String {
-        pairs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
-    };
     let (frontend, backend) = (lines(&frontend), lines(&backend));
-    format!("[frontend.f]\n{frontend}[backend.masters]\n{backend}{other}")
+    format!("[frontend.kubernetes]\n{frontend}[backend.masters]\n{backend}{other}")
 }
 
 fn keys() -> impl Iterator<Item = (&'static Section, &'static Key)> {

@@ -6,8 +6,11 @@ use super::KUBERNETES;
 use crate::config::render::{self, Style};
 use crate::config::{Report, parse};
 
-const GOOD: [&str; 5] = [
+const GOOD: [&str; 8] = [
     KUBERNETES,
+    include_str!("../../../../examples/loadbalancer01.toml"),
+    include_str!("../../../../examples/fast-failover01.toml"),
+    include_str!("../../../tests/config/linted/vrrp.toml"),
     include_str!("../../../../examples/database.toml"),
     include_str!("../../../../examples/etcd.toml"),
     include_str!("../../../../examples/kubernetes-ha.toml"),
@@ -15,7 +18,7 @@ const GOOD: [&str; 5] = [
 ];
 
 /// Pieces that a file could be made of.
-const PIECES: [&str; 30] = [
+const PIECES: [&str; 34] = [
     "[",
     "]",
     "{",
@@ -38,6 +41,10 @@ const PIECES: [&str; 30] = [
     "backend",
     "server",
     "check",
+    "vrrp",
+    "track",
+    "\"10.0.0.100/24\"",
+    "\"fd00::1\"",
     "bind",
     "\"*:6443\"",
     "\"2s\"",

@@ -1,0 +1,275 @@
+//! Compares the parts of virtual routers with each other and with the rest of the file.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use halb_vrrp::track::Subject;
+use halb_vrrp::values::{Family, Version};
+
+use super::{RouterDraft, lints};
+use crate::config::backend::BackendDraft;
+use crate::config::daemon::Daemon;
+use crate::config::diagnostic::{Diagnostic, Span};
+use crate::config::frontend::FrontendDraft;
+use crate::config::keys;
+use crate::config::peer::PeerDraft;
+use crate::config::reader::Entry;
+use crate::config::sink::Sink;
+use crate::config::units::DurationText;
+
+/// What virtual routers are compared with.
+pub(in crate::config) struct Others<'a> {
+    pub(in crate::config) frontends: &'a [FrontendDraft],
+    pub(in crate::config) backends: &'a [BackendDraft],
+    /// All frontends of the file, readable or not.
+    pub(in crate::config) named_frontends: &'a [Entry<'a>],
+    /// All backends of the file, readable or not.
+    pub(in crate::config) named_backends: &'a [Entry<'a>],
+    pub(in crate::config) daemon: &'a Daemon,
+    pub(in crate::config) peer: Option<&'a PeerDraft>,
+}
+
+/// Reports what doesn't fit within one virtual router.
+pub(super) fn check_parts(draft: &RouterDraft<'_>) {
+    check_version(draft);
+    check_unicast_peers(draft);
+    check_source(draft);
+    lints::report(draft);
+}
+
+fn check_version(draft: &RouterDraft<'_>) {
+    let v6 = draft.addresses.iter().find(|placed| placed.address.is_ipv6());
+    let (Some(Version::V2), Some(v6)) = (draft.protocol.version, v6) else { return };
+    let what = format!("version 2 knows no IPv6 address such as {}", v6.address);
+    let place = draft.place("version");
+    draft.report(
+        Diagnostic::error(v6.span.clone(), what)
+            .consequence("its adverts have no room for one")
+            .remedy("write `version = 3`, on all nodes")
+            .related(place, "the version"),
+    );
+}
+
+fn check_unicast_peers(draft: &RouterDraft<'_>) {
+    for (peer, span) in &draft.unicast_peers {
+        if let Some(placed) = draft.addresses.iter().find(|placed| placed.address == *peer) {
+            draft.report(
+                Diagnostic::error(span.clone(), format!("{peer} is a virtual address"))
+                    .consequence("adverts would go to whoever holds it, this node included")
+                    .remedy("write the address that the other node has of its own")
+                    .related(placed.span.clone(), "held in turn by the nodes"),
+            );
+        } else if let Some(family) = draft.family().filter(|family| *family != Family::of(*peer)) {
+            let what = format!("{peer} and the virtual addresses are of different families");
+            draft.report(
+                Diagnostic::error(span.clone(), what)
+                    .consequence("adverts travel in packets of the addresses' own family")
+                    .remedy(format!("write the peer's {} address", family_name(family))),
+            );
+        }
+        if draft.source.as_ref().is_some_and(|(source, _)| source == peer) {
+            draft.report(
+                Diagnostic::error(span.clone(), format!("{peer} is this node's own 'source'"))
+                    .consequence("the node would hear itself, and nobody else")
+                    .remedy("write the other nodes' addresses; each node has a file of its own"),
+            );
+        }
+    }
+}
+
+fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    }
+}
+
+fn check_source(draft: &RouterDraft<'_>) {
+    let Some((source, span)) = &draft.source else { return };
+    let remedy = "write an address that only this node has, or leave it out";
+    if let Some(family) = draft.family().filter(|family| *family != Family::of(*source)) {
+        let what = format!("{source} and the virtual addresses are of different families");
+        draft.report(
+            Diagnostic::error(span.clone(), what)
+                .consequence("adverts travel in packets of the addresses' own family")
+                .remedy(format!("write an {} address, or leave it out", family_name(family))),
+        );
+    }
+    let held = draft.addresses.iter().find(|placed| placed.address == *source);
+    if let Some(placed) = held.filter(|_| !draft.priority.is_owner()) {
+        draft.report(
+            Diagnostic::error(span.clone(), format!("{source} is a virtual address"))
+                .consequence("the node has it only while it is active, and could never begin")
+                .remedy(remedy)
+                .related(placed.span.clone(), "held in turn by the nodes"),
+        );
+    }
+}
+
+/// Reports what doesn't fit together in the file.
+pub(in crate::config) fn check(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
+    for (index, draft) in drafts.iter().enumerate() {
+        let earlier = &drafts[..index];
+        check_same_router(draft, earlier);
+        check_addresses_elsewhere(draft, earlier);
+        check_references(sink, draft, others);
+        check_paces(draft, index, drafts);
+    }
+    check_peer(sink, drafts, others);
+    check_loops(sink, drafts, others);
+    lints::report_together(sink, drafts, others);
+}
+
+/// Two virtual routers that the other nodes couldn't tell apart.
+fn check_same_router(draft: &RouterDraft<'_>, earlier: &[RouterDraft<'_>]) {
+    let identity =
+        |draft: &RouterDraft<'_>| Some((draft.vrid?, draft.interface.clone()?, draft.family()?));
+    let Some((vrid, interface, family)) = identity(draft) else { return };
+    let same = |earlier: &&RouterDraft<'_>| {
+        identity(earlier).is_some_and(|other| other == (vrid, interface.clone(), family))
+    };
+    if let Some(first) = earlier.iter().find(same) {
+        let family = family_name(family);
+        let what = format!("router_id {vrid} is taken on {interface} for {family}");
+        draft.report(
+            Diagnostic::error(draft.place("router_id"), what)
+                .consequence("each would take the other's adverts for those of its peers")
+                .remedy("write another router_id, here and on the other nodes")
+                .related(first.place("router_id"), "first here"),
+        );
+    }
+}
+
+fn check_addresses_elsewhere(draft: &RouterDraft<'_>, earlier: &[RouterDraft<'_>]) {
+    for placed in &draft.addresses {
+        let mut others = earlier.iter().flat_map(|earlier| &earlier.addresses);
+        let Some(first) = others.find(|other| other.address == placed.address) else { continue };
+        draft.report(
+            Diagnostic::error(
+                placed.span.clone(),
+                format!("{} belongs to two virtual routers", placed.address),
+            )
+            .consequence("one would take away what the other holds")
+            .remedy("remove one of them")
+            .related(first.span.clone(), "first here"),
+        );
+    }
+}
+
+/// Frontends and backends that are tracked, and aren't there.
+fn check_references(sink: &Sink, draft: &RouterDraft<'_>, others: &Others<'_>) {
+    for tracked in &draft.trackers {
+        let (kind, name, named) = match &tracked.tracker.subject {
+            Subject::Frontend(name) => ("frontend", name, others.named_frontends),
+            Subject::Backend { name, .. } => ("backend", name, others.named_backends),
+            Subject::Interface(_) | Subject::File(_) | Subject::Script { .. } => continue,
+        };
+        if named.iter().any(|entry| entry.key == &**name) {
+            continue;
+        }
+        let names: Vec<_> = named.iter().map(|entry| entry.key).collect();
+        let remedy = match keys::nearest(names.iter().copied(), name) {
+            Some(near) => format!("write \"{near}\""),
+            None if names.is_empty() => format!("add `[{kind}.{name}]`"),
+            None => format!("write one of: {}", names.join(", ")),
+        };
+        sink.report_absence(
+            Diagnostic::error(tracked.span.clone(), format!("there is no {kind} '{name}'"))
+                .consequence("the priority would depend on nothing")
+                .remedy(remedy),
+        );
+    }
+    check_servers_min(draft, others);
+}
+
+/// More servers than there are.
+fn check_servers_min(draft: &RouterDraft<'_>, others: &Others<'_>) {
+    for tracked in &draft.trackers {
+        let Subject::Backend { name, servers_min } = &tracked.tracker.subject else { continue };
+        let mut backends = others.backends.iter();
+        let backend = backends.find(|known| known.backend.name.as_str() == &**name);
+        let (Some(backend), Some(span)) = (backend, &tracked.servers_min_span) else { continue };
+        let servers = backend.servers.len();
+        if usize::try_from(servers_min.get()).is_ok_and(|min| min > servers) {
+            let what = format!("backend '{name}' has no {servers_min} servers");
+            draft.report(
+                Diagnostic::error(span.clone(), what)
+                    .consequence("it would count as down for ever")
+                    .remedy(format!("write a number from 1 to {servers}"))
+                    .related(backend.name_span.clone(), format!("{servers} in all")),
+            );
+        }
+    }
+}
+
+/// A script or file that is looked at in two ways: it is run once for all that track it.
+fn check_paces(draft: &RouterDraft<'_>, index: usize, drafts: &[RouterDraft<'_>]) {
+    type Pace = (Duration, Option<Duration>);
+    let pace = |tracked: &super::TrackerDraft| -> Option<(String, Pace)> {
+        let script = tracked.script.as_ref();
+        let script = script.map(|s| (s.name.to_string(), (s.interval, Some(s.timeout))));
+        let file = tracked.file.as_ref();
+        script.or_else(|| file.map(|file| (file.path.to_string(), (file.interval, None))))
+    };
+    for (position, tracked) in draft.trackers.iter().enumerate() {
+        let Some((name, own)) = pace(tracked) else { continue };
+        let here = draft.trackers[..position].iter();
+        let mut earlier = drafts[..index].iter().flat_map(|draft| &draft.trackers).chain(here);
+        let other = earlier.find_map(|earlier| {
+            let (_, other) = pace(earlier).filter(|(known, _)| *known == name)?;
+            (other != own).then_some((other, &earlier.span))
+        });
+        let Some(((interval, timeout), first)) = other else { continue };
+        let timeout = timeout.map(|timeout| format!(", timeout = \"{}\"", DurationText(timeout)));
+        let pace =
+            format!("`interval = \"{}\"{}`", DurationText(interval), timeout.unwrap_or_default());
+        draft.report(
+            Diagnostic::error(tracked.span.clone(), format!("{name} has another pace elsewhere"))
+                .consequence("it is looked at once for all that track it")
+                .remedy(format!("write {pace} here too, or change both"))
+                .related(first.clone(), "first here"),
+        );
+    }
+}
+
+/// The other balancer can't be reached at an address that may be this one's.
+fn check_peer(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
+    let Some(peer) = others.peer else { return };
+    for (address, span) in [&peer.address, &peer.bind].into_iter().flatten() {
+        if let Some(held) = virtual_at(drafts, address.ip()) {
+            sink.report(
+                Diagnostic::error(span.clone(), format!("{} is a virtual address", address.ip()))
+                    .consequence("it moves, and the link would lead to this node itself")
+                    .remedy("write the address that the node has of its own")
+                    .related(held, "held in turn by the nodes"),
+            );
+        }
+    }
+}
+
+/// Where an address is given as virtual.
+pub(super) fn virtual_at(drafts: &[RouterDraft<'_>], address: IpAddr) -> Option<Span> {
+    let mut held = drafts.iter().flat_map(|draft| &draft.addresses);
+    held.find(|placed| placed.address == address).map(|placed| placed.span.clone())
+}
+
+/// A server that is this node while it holds the address. One that a frontend binds by the same
+/// address has been told.
+fn check_loops(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
+    let binds = others.frontends.iter().flat_map(|frontend| &frontend.binds);
+    let all: Vec<_> = binds.filter(|(bind, _)| bind.ip().is_unspecified()).collect();
+    for (server, span) in others.backends.iter().flat_map(|backend| &backend.servers) {
+        let heard =
+            |bind: &SocketAddr| bind.port() == server.port() && bind.is_ipv4() == server.is_ipv4();
+        let Some(held) = virtual_at(drafts, server.ip()) else { continue };
+        if all.iter().any(|(bind, _)| heard(bind)) {
+            let what = format!("{server} is halb itself while this node holds {}", server.ip());
+            sink.report(
+                Diagnostic::error(span.clone(), what)
+                    .consequence("each connection would make another one, until none is left")
+                    .remedy("write the server's own address")
+                    .related(held, "held in turn by the nodes"),
+            );
+        }
+    }
+}
