@@ -54,8 +54,8 @@ pub(super) enum ClaimError {
 /// As much of a frame as is looked at: up to the end of an advertisement's first option.
 const BUFFER: usize = 14 + 40 + 24 + 8;
 
-/// Frames that are looked at per call without one being a claim: those let through before the
-/// filter was as it is now.
+/// Frames that are looked at per call without one being a foreign claim: our own that a switch
+/// sends back, and addresses that only end as ours do.
 const FRAMES_PER_READ: usize = 64;
 
 impl Watch {
@@ -78,8 +78,8 @@ impl Watch {
         let of_family = |address: &IpAddr| Family::of(*address) == family;
         let addresses: Vec<_> = addresses.iter().copied().filter(of_family).collect();
         let (kind, program) = match family {
-            Family::V4 => (ARP, filter::arp_claims(own, &addresses)),
-            Family::V6 => (IPV6, filter::neighbour_claims(own, &addresses)),
+            Family::V4 => (ARP, filter::arp_claims(&addresses)),
+            Family::V6 => (IPV6, filter::neighbour_claims(&addresses)),
         };
         socket.filter(&program).map_err(failed("set a filter"))?;
         socket.take(interface.index, kind).map_err(failed("bind a packet socket"))?;

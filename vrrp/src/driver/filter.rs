@@ -5,13 +5,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use socket2::SockFilter;
 
-use crate::packet::announce::Mac;
-
 /// Takes nothing.
 pub(super) const NOTHING: [SockFilter; 1] = [give(DROP)];
 
 const LOAD_WORD: u16 = 0x20;
-const LOAD_HALF: u16 = 0x28;
 const LOAD_BYTE: u16 = 0x30;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
@@ -23,8 +20,6 @@ const TAKE: u32 = u32::MAX;
 const LONGEST: usize = 4096;
 
 /// Where what is compared lies in an Ethernet frame.
-const ETHERNET_SOURCE: u32 = 6;
-const ARP_SENDER_MAC: u32 = 22;
 const ARP_SENDER: u32 = 28;
 const IPV6_NEXT_HEADER: u32 = 20;
 const ICMPV6_TYPE: u32 = 54;
@@ -33,12 +28,10 @@ const TARGET_END: u32 = 74;
 const ICMPV6: u32 = 58;
 const NEIGHBOUR_ADVERTISEMENT: u32 = 136;
 
-/// ARP frames in which somebody but `own` says that it has one of the addresses. The socket takes
-/// nothing but ARP.
-pub(super) fn arp_claims(own: Mac, addresses: &[IpAddr]) -> Vec<SockFilter> {
-    let mut program = Vec::new();
-    program.extend(unless_from(own, ARP_SENDER_MAC));
-    program.push(load(LOAD_WORD, ARP_SENDER));
+/// ARP frames in which somebody says that it has one of the addresses. The socket takes nothing but
+/// ARP.
+pub(super) fn arp_claims(addresses: &[IpAddr]) -> Vec<SockFilter> {
+    let program = vec![load(LOAD_WORD, ARP_SENDER)];
     let wanted = addresses.iter().filter_map(|address| match address {
         IpAddr::V4(address) => Some(address.to_bits()),
         IpAddr::V6(_) => None,
@@ -46,19 +39,18 @@ pub(super) fn arp_claims(own: Mac, addresses: &[IpAddr]) -> Vec<SockFilter> {
     any_of(program, wanted)
 }
 
-/// Neighbour advertisements in which somebody but `own` says so, by the last four bytes of the
-/// address; the reader compares the others. The socket takes nothing but IPv6.
-pub(super) fn neighbour_claims(own: Mac, addresses: &[IpAddr]) -> Vec<SockFilter> {
-    let mut program = vec![
+/// Neighbour advertisements in which somebody says so, by the last four bytes of the address; the
+/// reader compares the others. The socket takes nothing but IPv6.
+pub(super) fn neighbour_claims(addresses: &[IpAddr]) -> Vec<SockFilter> {
+    let program = vec![
         load(LOAD_BYTE, IPV6_NEXT_HEADER),
         skip_if(ICMPV6, 1),
         give(DROP),
         load(LOAD_BYTE, ICMPV6_TYPE),
         skip_if(NEIGHBOUR_ADVERTISEMENT, 1),
         give(DROP),
+        load(LOAD_WORD, TARGET_END),
     ];
-    program.extend(unless_from(own, ETHERNET_SOURCE));
-    program.push(load(LOAD_WORD, TARGET_END));
     let last_word = |address: &Ipv6Addr| {
         let [.., a, b, c, d] = address.octets();
         u32::from_be_bytes([a, b, c, d])
@@ -68,18 +60,6 @@ pub(super) fn neighbour_claims(own: Mac, addresses: &[IpAddr]) -> Vec<SockFilter
         IpAddr::V6(address) => Some(last_word(address)),
     });
     any_of(program, wanted)
-}
-
-/// Drops what has this hardware address at this place.
-fn unless_from(own: Mac, at: u32) -> [SockFilter; 5] {
-    let [a, b, c, d, e, f] = own;
-    [
-        load(LOAD_WORD, at),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 3, u32::from_be_bytes([a, b, c, d])),
-        load(LOAD_HALF, at + 4),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, u32::from_be_bytes([0, 0, e, f])),
-        give(DROP),
-    ]
 }
 
 /// Takes it if what is loaded is one of these. Each costs two steps; those beyond what a program

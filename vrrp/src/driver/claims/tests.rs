@@ -27,7 +27,7 @@ fn next(watch: &Watch) -> Claim {
 
 #[test]
 #[ignore = "needs root"]
-fn the_claim_of_another_host_is_seen_and_our_own_and_others_addresses_are_not() {
+fn a_foreign_claim_is_seen_and_our_own_sent_back_and_other_addresses_are_not() {
     let (_lab, first, second) = hosts();
     let both =
         [&first, &second].map(|host| host.run(|| (Announcer::open().unwrap(), interface("eth1"))));
@@ -37,6 +37,7 @@ fn the_claim_of_another_host_is_seen_and_our_own_and_others_addresses_are_not() 
     {
         let watch = watch(&first, family);
         ours.announce(&own, ip(wanted)).unwrap();
+        theirs.announce(&Interface { index: foreign.index, ..own.clone() }, ip(wanted)).unwrap();
         theirs.announce(&foreign, ip(other)).unwrap();
         theirs.announce(&foreign, ip(wanted)).unwrap();
         let expected = Claim { address: ip(wanted), mac: foreign.mac.unwrap() };

@@ -1,5 +1,6 @@
-use super::super::testbed::ip;
+use super::super::testbed::{instance, ip, settings_of};
 use super::*;
+use crate::config::Delivery;
 use crate::interfaces::{Interface, TAG};
 
 fn owned(text: &str) -> Owned {
@@ -53,7 +54,7 @@ fn without_marks_what_the_list_names_is_ours_as_it_stands_there() {
 
 #[test]
 fn a_list_that_is_missing_is_empty_and_one_that_is_broken_is_read_as_far_as_it_goes() {
-    let folder = scratch();
+    let folder = scratch("broken");
     assert_eq!(read(&folder).unwrap(), []);
     let mut text = b"eth1 10.0.0.100/32\nnonsense\neth1 10.0.0.101\neth1 fd00::1/128\n".to_vec();
     text.extend([0xff, b' ', b'/', b'\n']);
@@ -64,14 +65,14 @@ fn a_list_that_is_missing_is_empty_and_one_that_is_broken_is_read_as_far_as_it_g
     fs::create_dir(folder.join(NAME)).unwrap();
     let error = read(&folder).unwrap_err().to_string();
     assert!(error.starts_with("cannot read '") && error.contains("addresses'"), "{error}");
-    let settings =
-        Settings { instances: Vec::new(), groups: Vec::new(), realtime: None, freeze_limit: None };
+    let settings = settings_of(Vec::new());
     assert!(write(&folder, &[&settings]).is_err());
     fs::remove_dir_all(folder).unwrap();
 }
 
-fn scratch() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("halb-vrrp-ownership-{}", std::process::id()));
+fn scratch(name: &str) -> PathBuf {
+    let folder = format!("halb-vrrp-ownership-{name}-{}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
     fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -90,4 +91,19 @@ fn kernels_keep_marks_since_5_18() {
     ] {
         assert_eq!(keeps_tags(version), keeps, "{version}");
     }
+}
+
+#[test]
+fn the_addresses_of_all_settings_are_listed_with_their_interfaces() {
+    let folder = scratch("list");
+    let old = settings_of(vec![instance("VI_1", 1, Delivery::Multicast, &["10.0.0.100"])]);
+    let mut new = settings_of(vec![instance("VI_6", 6, Delivery::Multicast, &["fd00::100"])]);
+    new.instances[0].placements[0].interface = Some("lan0".into());
+    write(&folder, &[&old, &new]).unwrap();
+    let expected = [owned("eth1 10.0.0.100/32"), owned("lan0 fd00::100/128")];
+    assert_eq!(read(&folder).unwrap(), expected);
+    write(&folder, &[&new]).unwrap();
+    assert_eq!(read(&folder).unwrap(), expected[1..]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing unfinished is left");
+    fs::remove_dir_all(folder).unwrap();
 }

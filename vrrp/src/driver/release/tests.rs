@@ -5,58 +5,23 @@ use std::time::Duration;
 use halb_lab::capture::Capture;
 use halb_lab::{Lab, eventually};
 
-use super::super::testbed::{PATIENCE, interface, ip, shell};
+use super::super::testbed::{PATIENCE, instance, interface, ip, settings_of, shell};
 use super::*;
-use crate::config::{Behaviour, ChecksumChoice, Protocol, RouterConfig};
-use crate::packet::{ChecksumForm, VirtualAddresses};
-use crate::settings::Placement;
-use crate::values::{BasePriority, Centiseconds, VrId};
-
-fn instance(name: &str, vrid: u8, delivery: Delivery, addresses: &[&str]) -> Instance {
-    let protocol = Protocol::V3 {
-        interval: Centiseconds::new(100).unwrap(),
-        checksum: ChecksumChoice::Fixed(ChecksumForm::PseudoHeader),
-    };
-    let addresses: Vec<_> = addresses.iter().map(|text| ip(text)).collect();
-    let placement = |address: &IpAddr| Placement {
-        address: *address,
-        prefix_len: if address.is_ipv4() { 32 } else { 128 },
-        interface: None,
-        label: None,
-    };
-    let placements = addresses.iter().map(placement).collect();
-    let router = RouterConfig::new(
-        VrId::new(vrid).unwrap(),
-        protocol,
-        VirtualAddresses::new(addresses).unwrap(),
-        delivery,
-        Behaviour::default(),
-    );
-    Instance {
-        name: name.into(),
-        interface: "eth1".into(),
-        router: router.unwrap(),
-        priority: BasePriority::new(100).unwrap(),
-        source: None,
-        placements,
-        trackers: Vec::new(),
-    }
-}
+use crate::values::BasePriority;
 
 fn settings() -> Settings {
     let peers = vec![ip("172.16.16.52")];
     let unicast = Delivery::Unicast { peers, hop_limit_min: 255 };
-    Settings {
-        instances: vec![
-            instance("VI_1", 1, Delivery::Multicast, &["172.16.16.100", "172.16.16.101"]),
-            instance("VI_2", 2, unicast, &["172.16.16.102"]),
-            instance("VI_6", 6, Delivery::Multicast, &["fe80::100", "fd00::100"]),
-            instance("VI_9", 9, Delivery::Multicast, &["172.16.16.109"]),
-        ],
-        groups: Vec::new(),
-        realtime: None,
-        freeze_limit: None,
-    }
+    let own_address = ["172.16.16.51", "172.16.16.103"];
+    let mut owner = instance("VI_255", 255, Delivery::Multicast, &own_address);
+    owner.priority = BasePriority::new(255).unwrap();
+    settings_of(vec![
+        instance("VI_1", 1, Delivery::Multicast, &["172.16.16.100", "172.16.16.101"]),
+        instance("VI_2", 2, unicast, &["172.16.16.102"]),
+        instance("VI_6", 6, Delivery::Multicast, &["fe80::100", "fd00::100"]),
+        instance("VI_9", 9, Delivery::Multicast, &["172.16.16.109"]),
+        owner,
+    ])
 }
 
 #[test]
@@ -76,6 +41,7 @@ fn what_was_left_behind_goes_with_priority_0_and_what_is_others_stays() {
             ("172.16.16.100", 32),
             ("172.16.16.102", 32),
             ("fd00::100", 128),
+            ("172.16.16.103", 32),
             ("172.16.16.200", 32), // of a configuration that is no more
         ];
         for (address, prefix_len) in ours {
@@ -92,19 +58,20 @@ fn what_was_left_behind_goes_with_priority_0_and_what_is_others_stays() {
     });
     assert!(released.problems.is_empty(), "{released:?}");
     let names: Vec<_> = released.instances.iter().map(|name| &**name).collect();
-    assert_eq!(names, ["VI_1", "VI_2", "VI_6"]);
+    assert_eq!(names, ["VI_1", "VI_2", "VI_6", "VI_255"]);
     let mut gone: Vec<_> = released.addresses.iter().map(|(_, address)| *address).collect();
     gone.sort();
-    let expected = ["172.16.16.100", "172.16.16.102", "172.16.16.200", "fd00::100"].map(ip);
+    let expected =
+        ["172.16.16.100", "172.16.16.102", "172.16.16.103", "172.16.16.200", "fd00::100"].map(ip);
     assert_eq!(gone, expected);
     for address in expected {
         assert!(!host.holds(address).unwrap(), "{address}");
     }
     assert!(host.holds(ip("172.16.16.51")).unwrap() && host.holds(ip("172.16.16.109")).unwrap());
 
-    let farewells = eventually("three farewells", PATIENCE, || {
+    let farewells = eventually("four farewells", PATIENCE, || {
         let heard = capture.adverts();
-        if heard.len() == 3 { Ok(heard) } else { Err(heard) }
+        if heard.len() == 4 { Ok(heard) } else { Err(heard) }
     });
     assert!(farewells.iter().all(|advert| advert.priority == 0 && advert.hop_limit == 255));
     let told: Vec<_> = farewells.iter().map(|advert| (advert.source, advert.destination)).collect();
@@ -112,6 +79,7 @@ fn what_was_left_behind_goes_with_priority_0_and_what_is_others_stays() {
         (ip("172.16.16.51"), ip("224.0.0.18")),
         (ip("172.16.16.51"), ip("172.16.16.52")),
         (ip("fe80::51"), ip("ff02::12")),
+        (ip("172.16.16.51"), ip("224.0.0.18")),
     ];
     assert_eq!(told, expected);
 
