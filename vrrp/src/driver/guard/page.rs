@@ -189,7 +189,7 @@ impl Page {
     /// The stores that put a plan in force, in their order: the slot that isn't in force becomes
     /// invalid, is filled, becomes valid, and comes in force.
     fn publication(&self, bytes: &[u8]) -> impl Iterator<Item = (usize, u64)> {
-        let generation = self.load(at::GENERATION).wrapping_add(1);
+        let generation = self.generation().wrapping_add(1);
         let slot = slot(generation);
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let words = bytes.chunks(8).zip(slot + SLOT_HEAD..).map(|(chunk, index)| {
@@ -209,14 +209,19 @@ impl Page {
         (0..READS_MAX).find_map(|_| self.read()).and_then(|bytes| Plan::decode(&bytes))
     }
 
+    /// Which plan is in force; each has its own number.
+    pub(super) fn generation(&self) -> u64 {
+        self.load(at::GENERATION)
+    }
+
     /// The plan in force is not empty.
     pub(super) fn is_holding(&self) -> bool {
         // A slot that is being replaced belongs to a daemon that runs; the next look sees more.
-        self.load(slot(self.load(at::GENERATION)) + 1) != 0
+        self.load(slot(self.generation()) + 1) != 0
     }
 
     fn read(&self) -> Option<Vec<u8>> {
-        let generation = self.load(at::GENERATION);
+        let generation = self.generation();
         let slot = slot(generation);
         let is_whole = || self.load(slot) == generation;
         if !is_whole() {

@@ -26,8 +26,8 @@ pub struct Farewell {
     pub source: IpAddr,
     /// Where it goes.
     pub destination: IpAddr,
-    /// IPv4: the packet with its header. IPv6: the message, with its checksum.
-    pub packet: Vec<u8>,
+    /// The message, without a header of IP.
+    pub message: Vec<u8>,
 }
 
 /// An address that the daemon put, or is about to put, on an interface.
@@ -57,24 +57,24 @@ pub struct PlanTooLong {
 /// used takes no memory.
 pub(super) const PLAN_LEN_MAX: usize = 16 * INSTANCE_LEN_MAX;
 
-/// What the largest virtual router needs, rounded up to whole words: IPv6 messages are the longer
-/// ones, but of IPv4 addresses there may be more.
+/// What the largest virtual router needs, rounded up to whole words: IPv6 addresses are longer, but of
+/// IPv4 ones there may be more.
 pub(super) const INSTANCE_LEN_MAX: usize = {
-    let v4 = PEERS_MAX * (FAREWELL_HEAD + message_len(20, 4, VirtualAddresses::MAX_V4))
+    let v4 = PEERS_MAX * (FAREWELL_HEAD + message_len(4, VirtualAddresses::MAX_V4))
         + VirtualAddresses::MAX_V4 * HELD_LEN;
-    let v6 = PEERS_MAX * (FAREWELL_HEAD + message_len(0, 16, VirtualAddresses::MAX_V6))
+    let v6 = PEERS_MAX * (FAREWELL_HEAD + message_len(16, VirtualAddresses::MAX_V6))
         + VirtualAddresses::MAX_V6 * HELD_LEN;
     (if v4 > v6 { v4 } else { v6 }).next_multiple_of(8)
 };
 
-/// Header of IP where there is one, of VRRP, addresses, and a password.
-const fn message_len(ip_header: usize, address: usize, addresses: usize) -> usize {
-    ip_header + 8 + addresses * address + 8
+/// Header, addresses, and a password.
+const fn message_len(address: usize, addresses: usize) -> usize {
+    8 + addresses * address + 8
 }
 
 /// Kind and interface begin each entry.
 const ENTRY_HEAD: usize = 1 + 4;
-/// Then source, destination and length of the packet.
+/// Then source, destination and length of the message.
 const FAREWELL_HEAD: usize = ENTRY_HEAD + 2 * ADDRESS_LEN + 2;
 /// Or the address and the length of its prefix.
 const HELD_LEN: usize = ENTRY_HEAD + ADDRESS_LEN + 1;
@@ -99,8 +99,8 @@ fn needed(instance: &Instance) -> usize {
     let router = &instance.router;
     let count = router.addresses().as_slice().len();
     let message = match router.addresses().family() {
-        Family::V4 => message_len(20, 4, count),
-        Family::V6 => message_len(0, 16, count),
+        Family::V4 => message_len(4, count),
+        Family::V6 => message_len(16, count),
     };
     let destinations = match router.delivery() {
         Delivery::Multicast => 1,
@@ -122,14 +122,14 @@ impl Plan {
     /// The plan as bytes, [`PLAN_LEN_MAX`] of them at most; none for an empty one.
     pub(super) fn encode(&self) -> Result<Vec<u8>, PlanTooLong> {
         let mut bytes = Vec::new();
-        for Farewell { interface, source, destination, packet } in &self.farewells {
-            let length = u16::try_from(packet.len());
-            let length = length.map_err(|_| PlanTooLong { needed: packet.len() })?;
+        for Farewell { interface, source, destination, message } in &self.farewells {
+            let length = u16::try_from(message.len());
+            let length = length.map_err(|_| PlanTooLong { needed: message.len() })?;
             begin(&mut bytes, FAREWELL, *interface);
             put(&mut bytes, *source);
             put(&mut bytes, *destination);
             bytes.extend(length.to_be_bytes());
-            bytes.extend(packet);
+            bytes.extend(message);
         }
         for Held { interface, address, prefix_len } in &self.addresses {
             begin(&mut bytes, HELD, *interface);
@@ -151,8 +151,8 @@ impl Plan {
                 FAREWELL => {
                     let (source, destination) = (reader.address()?, reader.address()?);
                     let length = usize::from(u16::from_be_bytes(reader.array()?));
-                    let packet = reader.take(length)?.to_vec();
-                    plan.farewells.push(Farewell { interface, source, destination, packet });
+                    let message = reader.take(length)?.to_vec();
+                    plan.farewells.push(Farewell { interface, source, destination, message });
                 }
                 HELD => {
                     let address = reader.address()?;

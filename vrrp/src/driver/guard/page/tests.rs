@@ -19,7 +19,7 @@ fn plan(number: u32) -> Plan {
         interface: number,
         source: address,
         destination: address,
-        packet: vec![byte; length],
+        message: vec![byte; length],
     };
     let held = Held { interface: number, address, prefix_len: 32 };
     Plan { farewells: vec![farewell; 3], addresses: vec![held; length] }

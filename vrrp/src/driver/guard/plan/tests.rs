@@ -17,13 +17,13 @@ fn plans(entries: usize) -> impl Strategy<Value = Plan> {
             any::<[u8; 16]>().prop_map(IpAddr::from)
         ]
     };
-    let packet = prop::collection::vec(any::<u8>(), 0..200);
-    let farewell = (any::<u32>(), address(), address(), packet).prop_map(
-        |(interface, source, destination, packet)| Farewell {
+    let message = prop::collection::vec(any::<u8>(), 0..200);
+    let farewell = (any::<u32>(), address(), address(), message).prop_map(
+        |(interface, source, destination, message)| Farewell {
             interface,
             source,
             destination,
-            packet,
+            message,
         },
     );
     let held = (any::<u32>(), address(), any::<u8>())
@@ -115,7 +115,7 @@ fn what_a_check_foretells_is_what_a_plan_takes() {
         interface: 2,
         source: Ipv6Addr::LOCALHOST.into(),
         destination: Ipv6Addr::LOCALHOST.into(),
-        packet: vec![0; message_len(0, 16, 3)],
+        message: vec![0; message_len(16, 3)],
     };
     let held = Held { interface: 2, address: Ipv6Addr::LOCALHOST.into(), prefix_len: 128 };
     let plan = Plan { farewells: vec![farewell; 2], addresses: vec![held; 3] };
@@ -129,7 +129,7 @@ fn a_plan_without_room_is_refused_with_its_length() {
         interface: 1,
         source: Ipv4Addr::LOCALHOST.into(),
         destination: Ipv4Addr::LOCALHOST.into(),
-        packet: vec![0; 60_000],
+        message: vec![0; 60_000],
     };
     let needed = 20 * (FAREWELL_HEAD + 60_000);
     let plan = Plan { farewells: vec![farewell; 20], addresses: Vec::new() };
