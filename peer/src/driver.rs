@@ -1,6 +1,7 @@
 //! Runs a [`Link`] on tokio: a task that owns the socket, keeps time and tells events.
 
 use std::io::ErrorKind;
+use std::iter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -140,12 +141,10 @@ impl Driver {
     }
 
     fn send(&mut self, first: Message) -> Turn {
-        let mut next = Some(first);
-        for _ in 0..MESSAGES_PER_TURN {
-            let Some(Message { channel, payload }) = next else { break };
-            // Counted by the link.
+        let more = (1..MESSAGES_PER_TURN).map_while(|_| self.ends.messages.try_recv().ok());
+        for Message { channel, payload } in iter::once(first).chain(more) {
+            // What becomes of it is counted by the link.
             let _ = self.link.send(now(), channel, &payload);
-            next = self.ends.messages.try_recv().ok();
         }
         Turn::Done
     }

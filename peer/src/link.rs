@@ -31,6 +31,8 @@
 //!
 //! A signed frame that doesn't name us, or echoes nothing, is an *introduction*: nothing in it
 //! counts, and it is answered with a hello that names its sender, for a peer that is alive to echo.
+//! After a silence of both ends all that either could echo is too old. So the number of a stale
+//! frame is echoed too, though nothing else of it counts: with the second hello the link is back.
 //!
 //! ```text
 //!   A                                  B
@@ -175,8 +177,8 @@ pub struct Counts {
     pub messages_received: u64,
     /// Messages that weren't sent, because nobody was there or too many waited.
     pub messages_unsent: u64,
-    /// Signed frames that named another session than ours: some come at each start of either node;
-    /// more are recordings that somebody sends.
+    /// Signed frames that proved nothing and were needed to prove something: some come at each start
+    /// of either node and after a silence. More are recordings that somebody sends.
     pub introductions: u64,
     /// Starts of the peer that were seen.
     pub sessions: u64,

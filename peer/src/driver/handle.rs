@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -24,7 +25,15 @@ const COMMANDS_MAX: usize = 2;
 pub struct Handle {
     messages: mpsc::Sender<Message>,
     commands: mpsc::Sender<Command>,
-    status: Arc<Mutex<Status>>,
+    shared: Arc<Shared>,
+}
+
+/// What task and handles share.
+#[derive(Debug)]
+struct Shared {
+    status: Mutex<Status>,
+    /// [`Status::dropped`].
+    dropped: AtomicU64,
 }
 
 /// Why a message wasn't taken.
@@ -59,6 +68,8 @@ pub struct Status {
     pub bound: SocketAddr,
     /// The link itself.
     pub link: link::Status,
+    /// Messages that [`Handle::send`] refused because too many waited.
+    pub dropped: u64,
     /// What the kernel refused.
     pub failures: Failures,
 }
@@ -91,15 +102,15 @@ pub(super) enum Command {
 pub(super) struct Ends {
     pub(super) messages: mpsc::Receiver<Message>,
     pub(super) commands: mpsc::Receiver<Command>,
-    status: Arc<Mutex<Status>>,
+    shared: Arc<Shared>,
 }
 
 pub(super) fn pair(status: Status) -> (Handle, Ends) {
     let (messages, messages_end) = mpsc::channel(MESSAGES_MAX);
     let (commands, commands_end) = mpsc::channel(COMMANDS_MAX);
-    let status = Arc::new(Mutex::new(status));
-    let handle = Handle { messages, commands, status: Arc::clone(&status) };
-    (handle, Ends { messages: messages_end, commands: commands_end, status })
+    let shared = Arc::new(Shared { status: Mutex::new(status), dropped: AtomicU64::new(0) });
+    let handle = Handle { messages, commands, shared: Arc::clone(&shared) };
+    (handle, Ends { messages: messages_end, commands: commands_end, shared })
 }
 
 impl Handle {
@@ -114,7 +125,10 @@ impl Handle {
         }
         self.messages.try_send(Message { channel, payload: payload.into() }).map_err(|error| {
             match error {
-                mpsc::error::TrySendError::Full(_) => Unsent::Busy,
+                mpsc::error::TrySendError::Full(_) => {
+                    self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+                    Unsent::Busy
+                }
                 mpsc::error::TrySendError::Closed(_) => Unsent::Stopped,
             }
         })
@@ -123,7 +137,8 @@ impl Handle {
     /// How it stands; never waits for the link.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let status = self.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Status { dropped: self.shared.dropped.load(Ordering::Relaxed), ..status }
     }
 
     /// These settings hold from now on. Other keys leave the link up; another place to listen is
@@ -152,7 +167,7 @@ impl Handle {
 
 impl Status {
     pub(super) fn new(link: &Link, bound: SocketAddr, failures: &Failures) -> Self {
-        Self { bound, link: link.status(), failures: failures.clone() }
+        Self { bound, link: link.status(), dropped: 0, failures: failures.clone() }
     }
 }
 
@@ -170,6 +185,6 @@ impl Failures {
 
 impl Ends {
     pub(super) fn publish(&self, status: Status) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 }

@@ -1,5 +1,6 @@
 //! What comes in.
 
+use std::mem;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -10,8 +11,8 @@ use crate::refusal::Refusal;
 
 /// What a frame turned out to be.
 enum Judged<'a> {
-    /// Of the peer, for us, lately; nothing is said of whether it came before.
-    Fresh(Verified<'a>, Echo),
+    /// Of the peer, for us; nothing is said of when it was written or whether it came before.
+    Addressed(Verified<'a>, Echo),
     /// Signed, but it doesn't name us or echoes nothing.
     Introduction(Header),
 }
@@ -20,7 +21,7 @@ impl Link {
     /// A datagram came. Each is taken or counted.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let taken = match self.judge(now, from, datagram) {
-            Ok(Judged::Fresh(frame, echo)) => self.take(now, from, &frame, &echo),
+            Ok(Judged::Addressed(frame, echo)) => self.take(now, from, &frame, &echo),
             Ok(Judged::Introduction(header)) => {
                 self.introduced(now, &header);
                 Ok(())
@@ -51,11 +52,10 @@ impl Link {
             return Err(Refusal::Reflected);
         }
         let echo = frame.header.echo.filter(|_| frame.header.to == Some(self.session));
-        match echo {
-            None => Ok(Judged::Introduction(frame.header)),
-            Some(echo) if self.sent_lately(now, &echo) => Ok(Judged::Fresh(frame, echo)),
-            Some(_) => Err(Refusal::Stale),
-        }
+        Ok(match echo {
+            Some(echo) => Judged::Addressed(frame, echo),
+            None => Judged::Introduction(frame.header),
+        })
     }
 
     fn may_look(&mut self, now: Instant, claims: &Header) -> bool {
@@ -81,15 +81,27 @@ impl Link {
         echo: &Echo,
     ) -> Result<(), Refusal> {
         let anew = !self.is_known(&frame.header);
+        let lately = self.sent_lately(now, echo);
         let remote = match self.remote.as_mut().filter(|_| !anew) {
             Some(remote) => {
+                // From now on its number is echoed, also if it is stale itself: after a silence of
+                // both ends all that either knows is, and neither could prove anything.
                 if !remote.take(now, frame) {
                     return Err(Refusal::Replayed);
                 }
+                if !lately {
+                    return self.stale(frame);
+                }
+                remote.heard = now;
+                remote.excused = false;
                 remote
             }
-            // Written before the session that we know was there.
-            None if echo.sequence.get() <= self.echoed => return Err(Refusal::Stale),
+            // Written when the session that we know wasn't there yet, or by another that had long
+            // no word of us and can use one.
+            None if !lately || echo.sequence.get() <= self.echoed => {
+                self.answer(now, &frame.header);
+                return Err(Refusal::Stale);
+            }
             None => self.remote.insert(Remote::new(now, frame)),
         };
         if let Some(sent) = self.stamps.exactly(echo.sequence.get()) {
@@ -100,6 +112,16 @@ impl Link {
         self.refusals.rearm();
         self.heard(now, anew);
         self.deliver(from, frame)
+    }
+
+    /// The first hello after a silence of both ends can't be fresh, and is no fault.
+    fn stale(&mut self, frame: &Verified<'_>) -> Result<(), Refusal> {
+        let first = |remote: &mut Remote| !mem::replace(&mut remote.excused, true);
+        if frame.header.channel == 0 && self.remote.as_mut().is_some_and(first) {
+            count(&mut self.counts.introductions);
+            return Ok(());
+        }
+        Err(Refusal::Stale)
     }
 
     fn heard(&mut self, now: Instant, anew: bool) {

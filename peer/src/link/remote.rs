@@ -12,6 +12,8 @@ pub(super) struct Remote {
     pub(super) heard: Instant,
     pub(super) signed_with: SignedWith,
     pub(super) round_trip: Option<Duration>,
+    /// A stale hello came since the latest fresh frame.
+    pub(super) excused: bool,
     window: Window,
     /// When the highest number came.
     highest_at: Instant,
@@ -27,6 +29,7 @@ impl Remote {
             heard: now,
             signed_with: frame.key,
             round_trip: None,
+            excused: false,
             window: Window::starting_with(frame.header.sequence),
             highest_at: now,
         }
@@ -43,7 +46,6 @@ impl Remote {
             // The latest word on it: an older frame may still have the key of before.
             self.signed_with = frame.key;
         }
-        self.heard = now;
         true
     }
 

@@ -1,0 +1,47 @@
+//! Randomness that can be had again.
+
+use std::time::Duration;
+
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut dice = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        dice.bits();
+        dice
+    }
+
+    /// 31 of them.
+    pub(crate) fn bits(&mut self) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    pub(crate) fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.bits() % u64::try_from(length).unwrap()).unwrap()
+    }
+
+    pub(crate) fn percent(&mut self, chance: u64) -> bool {
+        self.bits() % 100 < chance
+    }
+
+    /// Up to this time, in whole microseconds.
+    pub(crate) fn time(&mut self, max: Duration) -> Duration {
+        let max = u64::try_from(max.as_micros()).unwrap();
+        Duration::from_micros(self.bits() % max.max(1))
+    }
+}
+
+/// The seeds of a run: so many (`HALB_SIM_RUNS` says how many others), or the one of
+/// `HALB_SIM_SEED`.
+pub(crate) fn seeds(count: u64) -> Vec<u64> {
+    let number = |name| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    };
+    match number("HALB_SIM_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("HALB_SIM_RUNS").unwrap_or(count)).collect(),
+    }
+}
