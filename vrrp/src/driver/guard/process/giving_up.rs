@@ -114,3 +114,6 @@ const FAREWELL_ROUNDS: u32 = 4;
 /// Pauses between rounds double within these bounds.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;
