@@ -162,7 +162,11 @@ fn unsafe_code_stays_in_the_listed_modules() {
     let relaxations = ["allow", "expect", "warn"].map(|level| format!("{level}(unsafe_code"));
     let opened: Vec<_> = sources()
         .into_iter()
-        .filter(|(_, text)| relaxations.iter().any(|relaxation| text.contains(relaxation)))
+        .filter(|(_, text)| {
+            // A long attribute has its words on several lines.
+            let text: String = text.split_whitespace().collect();
+            relaxations.iter().any(|relaxation| text.contains(relaxation))
+        })
         .map(|(path, _)| path)
         .collect();
     assert_eq!(opened, UNSAFE, "left: as it is; right: as it may be");
