@@ -11,12 +11,14 @@ mod protocol;
 mod together;
 mod track;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use halb_lb::names::FrontendName;
 use halb_vrrp::config::{Behaviour, Delivery, RouterConfig};
+use halb_vrrp::driver::guard;
 use halb_vrrp::packet::VirtualAddresses;
 use halb_vrrp::settings::{Group, Instance, Placement};
 use halb_vrrp::values::{BasePriority, Family, VrId};
@@ -211,6 +213,17 @@ pub(super) fn settings(
         realtime: daemon.realtime.as_ref().map(|(priority, _)| *priority),
         freeze_limit: daemon.freeze_limit.as_ref().map(|(limit, _)| *limit),
     };
+    if let (Err(error), Some(first)) = (guard::check(&routers), drafts.first()) {
+        let place = first.table.key_span.clone();
+        sink.report(
+            Diagnostic::error(place, format!("{} KiB of last words", error.needed / 1024))
+                .consequence(
+                    "the guard, which gives all addresses up when the daemon dies, has no room \
+                     for so many adverts and addresses",
+                )
+                .remedy("use fewer addresses or unicast peers, or split them between nodes"),
+        );
+    }
     let hook = |draft: &RouterDraft<'_>| {
         let (command, timeout) = draft.hook.clone()?;
         Some(Hook { instance: draft.name.clone()?, command, timeout })
@@ -237,21 +250,15 @@ fn groups(drafts: &[RouterDraft<'_>]) -> Vec<Group> {
 }
 
 fn scripts(drafts: &[RouterDraft<'_>]) -> Vec<TrackedScript> {
-    let mut scripts: Vec<TrackedScript> = Vec::new();
-    for script in drafts.iter().flat_map(|d| &d.trackers).filter_map(|t| t.script.as_ref()) {
-        if !scripts.iter().any(|known| known.name == script.name) {
-            scripts.push(script.clone());
-        }
-    }
-    scripts
+    let tracked = drafts.iter().flat_map(|draft| &draft.trackers);
+    let mut known = HashSet::new();
+    let scripts = tracked.filter_map(|tracked| tracked.script.as_ref());
+    scripts.filter(|script| known.insert(&script.name)).cloned().collect()
 }
 
 fn files(drafts: &[RouterDraft<'_>]) -> Vec<TrackedFile> {
-    let mut files: Vec<TrackedFile> = Vec::new();
-    for file in drafts.iter().flat_map(|d| &d.trackers).filter_map(|t| t.file.as_ref()) {
-        if !files.iter().any(|known| known.path == file.path) {
-            files.push(file.clone());
-        }
-    }
-    files
+    let tracked = drafts.iter().flat_map(|draft| &draft.trackers);
+    let mut known = HashSet::new();
+    let files = tracked.filter_map(|tracked| tracked.file.as_ref());
+    files.filter(|file| known.insert(&file.path)).cloned().collect()
 }

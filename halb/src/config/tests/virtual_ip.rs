@@ -274,6 +274,27 @@ fn more_addresses_than_an_advert_holds_are_refused() {
 }
 
 #[test]
+fn more_than_the_guard_can_give_up_is_refused() {
+    let list = |net: &str, count: u32| {
+        let hosts = (1..=count).map(|host| format!("'{net}.{host}'"));
+        hosts.collect::<Vec<_>>().join(", ")
+    };
+    let text = |routers: u32| {
+        let router = |n: u32| {
+            let (addresses, peers) = (list(&format!("10.{n}.0"), 255), list("10.200.0", 32));
+            format!(
+                "[vrrp.r{n}]\ninterface = 'eth1'\nrouter_id = {n}\naddresses = [{addresses}]\n\
+                 unicast_peers = [{peers}]\n"
+            )
+        };
+        format!("{SERVICE}{}", (1..=routers).map(router).collect::<String>())
+    };
+    good(&text(8));
+    let said = said(&text(100));
+    assert!(said.contains("KiB of last words") && said.contains("t.toml:7:7: error"), "{said}");
+}
+
+#[test]
 fn programs_and_the_key_must_be_there_and_fit_to_be_used() {
     let dir = tempfile::tempdir().unwrap();
     let (file, key) = (dir.path().join("halb.toml"), dir.path().join("peer.key"));

@@ -7,7 +7,7 @@ use halb_vrrp::config::Preempt;
 use halb_vrrp::track::{Subject, Weight};
 use halb_vrrp::values::BasePriority;
 
-use super::together::{Others, virtual_at};
+use super::together::{Others, Places};
 use super::{RouterDraft, TrackerDraft};
 use crate::config::defaults;
 use crate::config::diagnostic::{Diagnostic, Span};
@@ -147,14 +147,19 @@ fn lint_own_interface(draft: &RouterDraft<'_>) {
 
 /// What is unwise in the file as a whole. Only in a file without errors: what is wrong elsewhere
 /// may be what is missed here.
-pub(super) fn report_together(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
+pub(super) fn report_together(
+    sink: &Sink,
+    drafts: &[RouterDraft<'_>],
+    held: &Places<'_>,
+    others: &Others<'_>,
+) {
     if sink.has_errors() {
         return;
     }
     lint_scheduling(sink, drafts, others);
     lint_freeze_limit(sink, drafts, others);
     lint_alone_in_group(drafts);
-    lint_bound_to_virtual(sink, drafts, others);
+    lint_bound_to_virtual(sink, held, others);
     for draft in drafts {
         lint_untracked(draft, others);
     }
@@ -233,22 +238,22 @@ fn lint_alone_in_group(drafts: &[RouterDraft<'_>]) {
 }
 
 /// What is bound at the start, or connected from, while this node may not hold the address.
-fn lint_bound_to_virtual(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
+fn lint_bound_to_virtual(sink: &Sink, held: &Places<'_>, others: &Others<'_>) {
     if let (Some(http), Some(span)) = (others.daemon.admin.http, &others.daemon.admin_http_span)
-        && let Some(held) = virtual_at(drafts, http.ip())
+        && let Some(held) = held.get(&http.ip())
     {
         sink.report(
             Diagnostic::lint(span.clone(), format!("{} is a virtual address", http.ip()))
                 .consequence("halb doesn't start on a node that doesn't hold it")
                 .remedy("write the node's own address, or 127.0.0.1")
-                .related(held, "held in turn by the nodes"),
+                .related((*held).clone(), "held in turn by the nodes"),
         );
     }
     for backend in others.backends {
         let (Some(source), Some(span)) = (backend.backend.source, &backend.source_span) else {
             continue;
         };
-        if let Some(held) = virtual_at(drafts, source) {
+        if let Some(held) = held.get(&source) {
             sink.report(
                 Diagnostic::lint(span.clone(), format!("{source} is a virtual address"))
                     .consequence(
@@ -256,7 +261,7 @@ fn lint_bound_to_virtual(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Other
                          takes itself for sick",
                     )
                     .remedy("write the node's own address, or leave it out")
-                    .related(held, "held in turn by the nodes"),
+                    .related((*held).clone(), "held in turn by the nodes"),
             );
         }
     }

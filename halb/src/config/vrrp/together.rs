@@ -1,5 +1,6 @@
 //! Compares the parts of virtual routers with each other and with the rest of the file.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -109,16 +110,18 @@ fn check_source(draft: &RouterDraft<'_>) {
 /// Reports what doesn't fit together in the file.
 pub(in crate::config) fn check(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
     for (index, draft) in drafts.iter().enumerate() {
-        let earlier = &drafts[..index];
-        check_same_router(draft, earlier);
-        check_addresses_elsewhere(draft, earlier);
+        check_same_router(draft, &drafts[..index]);
         check_references(sink, draft, others);
-        check_paces(draft, index, drafts);
     }
-    check_peer(sink, drafts, others);
-    check_loops(sink, drafts, others);
-    lints::report_together(sink, drafts, others);
+    let held = check_addresses(drafts);
+    check_paces(drafts);
+    check_peer(sink, &held, others);
+    check_loops(sink, &held, others);
+    lints::report_together(sink, drafts, &held, others);
 }
+
+/// Where each virtual address stands.
+pub(super) type Places<'a> = HashMap<IpAddr, &'a Span>;
 
 /// Two virtual routers that the other nodes couldn't tell apart.
 fn check_same_router(draft: &RouterDraft<'_>, earlier: &[RouterDraft<'_>]) {
@@ -140,20 +143,26 @@ fn check_same_router(draft: &RouterDraft<'_>, earlier: &[RouterDraft<'_>]) {
     }
 }
 
-fn check_addresses_elsewhere(draft: &RouterDraft<'_>, earlier: &[RouterDraft<'_>]) {
-    for placed in &draft.addresses {
-        let mut others = earlier.iter().flat_map(|earlier| &earlier.addresses);
-        let Some(first) = others.find(|other| other.address == placed.address) else { continue };
-        draft.report(
-            Diagnostic::error(
-                placed.span.clone(),
-                format!("{} belongs to two virtual routers", placed.address),
-            )
-            .consequence("one would take away what the other holds")
-            .remedy("remove one of them")
-            .related(first.span.clone(), "first here"),
-        );
+/// Addresses of two virtual routers; what is twice in one has been told.
+fn check_addresses<'a>(drafts: &'a [RouterDraft<'_>]) -> Places<'a> {
+    let mut places = Places::new();
+    let mut holders: HashMap<IpAddr, usize> = HashMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        for placed in &draft.addresses {
+            let first = *places.entry(placed.address).or_insert(&placed.span);
+            if *holders.entry(placed.address).or_insert(index) == index {
+                continue;
+            }
+            let what = format!("{} belongs to two virtual routers", placed.address);
+            draft.report(
+                Diagnostic::error(placed.span.clone(), what)
+                    .consequence("one would take away what the other holds")
+                    .remedy("remove one of them")
+                    .related(first.clone(), "first here"),
+            );
+        }
     }
+    places
 }
 
 /// Frontends and backends that are tracked, and aren't there.
@@ -202,73 +211,71 @@ fn check_servers_min(draft: &RouterDraft<'_>, others: &Others<'_>) {
     }
 }
 
+/// From one look to the next, and the patience with a script.
+type Pace = (Duration, Option<Duration>);
+
 /// A script or file that is looked at in two ways: it is run once for all that track it.
-fn check_paces(draft: &RouterDraft<'_>, index: usize, drafts: &[RouterDraft<'_>]) {
-    type Pace = (Duration, Option<Duration>);
-    let pace = |tracked: &super::TrackerDraft| -> Option<(String, Pace)> {
-        let script = tracked.script.as_ref();
-        let script = script.map(|s| (s.name.to_string(), (s.interval, Some(s.timeout))));
-        let file = tracked.file.as_ref();
-        script.or_else(|| file.map(|file| (file.path.to_string(), (file.interval, None))))
-    };
-    for (position, tracked) in draft.trackers.iter().enumerate() {
-        let Some((name, own)) = pace(tracked) else { continue };
-        let here = draft.trackers[..position].iter();
-        let mut earlier = drafts[..index].iter().flat_map(|draft| &draft.trackers).chain(here);
-        let other = earlier.find_map(|earlier| {
-            let (_, other) = pace(earlier).filter(|(known, _)| *known == name)?;
-            (other != own).then_some((other, &earlier.span))
-        });
-        let Some(((interval, timeout), first)) = other else { continue };
-        let timeout = timeout.map(|timeout| format!(", timeout = \"{}\"", DurationText(timeout)));
-        let pace =
-            format!("`interval = \"{}\"{}`", DurationText(interval), timeout.unwrap_or_default());
-        draft.report(
-            Diagnostic::error(tracked.span.clone(), format!("{name} has another pace elsewhere"))
-                .consequence("it is looked at once for all that track it")
-                .remedy(format!("write {pace} here too, or change both"))
-                .related(first.clone(), "first here"),
-        );
+fn check_paces(drafts: &[RouterDraft<'_>]) {
+    let mut known: HashMap<(bool, &str), (Pace, &Span)> = HashMap::new();
+    for draft in drafts {
+        for tracked in &draft.trackers {
+            let script = tracked.script.as_ref();
+            let script = script.map(|s| ((true, &*s.name), (s.interval, Some(s.timeout))));
+            let file = tracked.file.as_ref().map(|f| ((false, &*f.path), (f.interval, None)));
+            let Some((looked_at, own)) = script.or(file) else { continue };
+            let (first, place) = *known.entry(looked_at).or_insert((own, &tracked.span));
+            if first != own {
+                let what = format!("{} has another pace elsewhere", looked_at.1);
+                draft.report(
+                    Diagnostic::error(tracked.span.clone(), what)
+                        .consequence("it is looked at once for all that track it")
+                        .remedy(format!("write `{}` here too, or change both", written(first)))
+                        .related(place.clone(), "first here"),
+                );
+            }
+        }
+    }
+}
+
+fn written((interval, timeout): Pace) -> String {
+    let interval = format!("interval = \"{}\"", DurationText(interval));
+    match timeout {
+        Some(timeout) => format!("{interval}, timeout = \"{}\"", DurationText(timeout)),
+        None => interval,
     }
 }
 
 /// The other balancer can't be reached at an address that may be this one's.
-fn check_peer(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
+fn check_peer(sink: &Sink, held: &Places<'_>, others: &Others<'_>) {
     let Some(peer) = others.peer else { return };
     for (address, span) in [&peer.address, &peer.bind].into_iter().flatten() {
-        if let Some(held) = virtual_at(drafts, address.ip()) {
+        if let Some(held) = held.get(&address.ip()) {
             sink.report(
                 Diagnostic::error(span.clone(), format!("{} is a virtual address", address.ip()))
                     .consequence("it moves, and the link would lead to this node itself")
                     .remedy("write the address that the node has of its own")
-                    .related(held, "held in turn by the nodes"),
+                    .related((*held).clone(), "held in turn by the nodes"),
             );
         }
     }
 }
 
-/// Where an address is given as virtual.
-pub(super) fn virtual_at(drafts: &[RouterDraft<'_>], address: IpAddr) -> Option<Span> {
-    let mut held = drafts.iter().flat_map(|draft| &draft.addresses);
-    held.find(|placed| placed.address == address).map(|placed| placed.span.clone())
-}
-
 /// A server that is this node while it holds the address. One that a frontend binds by the same
 /// address has been told.
-fn check_loops(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>) {
+fn check_loops(sink: &Sink, held: &Places<'_>, others: &Others<'_>) {
     let binds = others.frontends.iter().flat_map(|frontend| &frontend.binds);
     let all: Vec<_> = binds.filter(|(bind, _)| bind.ip().is_unspecified()).collect();
     for (server, span) in others.backends.iter().flat_map(|backend| &backend.servers) {
         let heard =
             |bind: &SocketAddr| bind.port() == server.port() && bind.is_ipv4() == server.is_ipv4();
-        let Some(held) = virtual_at(drafts, server.ip()) else { continue };
+        let Some(held) = held.get(&server.ip()) else { continue };
         if all.iter().any(|(bind, _)| heard(bind)) {
             let what = format!("{server} is halb itself while this node holds {}", server.ip());
             sink.report(
                 Diagnostic::error(span.clone(), what)
                     .consequence("each connection would make another one, until none is left")
                     .remedy("write the server's own address")
-                    .related(held, "held in turn by the nodes"),
+                    .related((*held).clone(), "held in turn by the nodes"),
             );
         }
     }
