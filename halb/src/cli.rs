@@ -5,6 +5,7 @@ mod server;
 mod sessions;
 mod socket;
 mod status;
+mod vip;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -119,6 +120,18 @@ enum Command {
         order: sessions::Order,
     },
 
+    /// Shows and explains who holds the virtual IPs, or gives them away
+    #[command(after_help = "\
+Examples:
+  halb vip status                            one look
+  halb vip explain VI_1                      why it is so, and what if something fails now
+  halb vip yield VI_1                        to the other node, for maintenance here
+  halb vip resume VI_1                       take part again")]
+    Vip {
+        #[command(subcommand)]
+        order: vip::Order,
+    },
+
     /// Makes the daemon read its configuration again, dropping nothing
     ///
     /// A file with problems changes nothing: they are shown, and the exit code is 3. A good file that
@@ -129,6 +142,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+
+    /// Guards the virtual IPs of the daemon that starts it
+    #[command(hide = true, after_help = "Example: none; the daemon starts it by itself")]
+    Guard,
 
     /// Runs the whole thing on this machine: servers, balancer, traffic; no root, no set-up
     #[command(after_help = "Example: halb demo --seconds 30")]
@@ -164,7 +181,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status { json, watch: true } => status::watch(&daemon(), json, &mut out).into(),
         Command::Server { order } => server::run(order, &daemon(), &mut out).into(),
         Command::Sessions { order } => sessions::run(order, &daemon(), &mut out).into(),
+        Command::Vip { order } => vip::run(order, &config, &daemon(), &mut out).into(),
         Command::Reload { json } => server::reload(&daemon(), json, &mut out).into(),
+        Command::Guard => match halb_vrrp::driver::guard::run() {
+            Ok(()) => Exit::Done.into(),
+            Err(error) => output::failed(&error).into(),
+        },
         Command::Demo { seconds } => demo::run(seconds).into(),
     }
 }

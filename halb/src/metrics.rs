@@ -2,18 +2,19 @@
 //! no longer in the status (a removed server) is no longer served.
 
 pub mod names;
+mod vrrp;
 
 use metrics::{Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use crate::status::{Admin, Backend, Frontend, Server, Status};
-use names::{Kind, METRICS, Metric};
+use names::{Kind, Metric};
 
 /// The whole answer of a scrape.
 #[must_use]
 pub fn render(status: &Status) -> String {
     let sheet = Sheet { recorder: PrometheusBuilder::new().build_recorder() };
-    for metric in METRICS {
+    for metric in names::all() {
         sheet.describe(metric);
     }
     process(&sheet, status);
@@ -27,7 +28,9 @@ pub fn render(status: &Status) -> String {
             self::server(&sheet, &backend.name, server);
         }
     }
-    sheet.recorder.handle().render()
+    let Some(vrrp) = &status.vrrp else { return sheet.recorder.handle().render() };
+    vrrp::fill(&sheet, vrrp);
+    sheet.recorder.handle().render() + &vrrp::histograms(vrrp)
 }
 
 fn process(sheet: &Sheet, status: &Status) {
@@ -114,6 +117,8 @@ impl Sheet {
         match metric.kind {
             Kind::Counter => self.recorder.describe_counter(name, None, help),
             Kind::Gauge => self.recorder.describe_gauge(name, None, help),
+            // Written apart.
+            Kind::Histogram => {}
         }
     }
 

@@ -15,9 +15,13 @@
 //! | files that checks name | blocking threads | `FILE_READS_MAX`, then the check's deadline |
 //! | orders and lists of sessions | blocking threads | `ORDERS_MAX`; the data path's 5 s each |
 //! | reload: its files, the data path | a blocking thread | one at a time; who asks meanwhile is told |
+//! | files that trackers of the virtual IP name | blocking threads | `TRACKED_READS_MAX` |
+//! | orders to the virtual IP | blocking threads | `vip::ORDERS_MAX`; its thread's 5 s each |
+//! | the journal of transitions | a blocking thread | one write at a time; 1 s at the end |
+//! | the hand-over of the virtual IP at the end | a thread of its own | three intervals, a second signal |
 //! | the drain at the end | a thread of its own | `drain_timeout`, a second signal |
 //! | writing log lines | threads of their own | queues that drop and count |
-//! | waiting for scripts of checks | a thread each | the check's deadline; one a server |
+//! | waiting for scripts and hooks | a thread each | their timeouts; one a server, a tracker, and of hooks |
 //! | everything else | the control threads | it only waits for events |
 
 mod answers;
@@ -29,6 +33,7 @@ mod signals;
 mod start;
 mod unwired;
 mod verdicts;
+mod vip;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -60,7 +65,12 @@ const CONTROL_THREADS: usize = 2;
 const ORDERS_MAX: usize = 2;
 
 /// Threads for work that blocks: the table above, so that none of it waits for a thread.
-const BLOCKING_THREADS: usize = FILE_READS_MAX + ORDERS_MAX + 1;
+const BLOCKING_THREADS: usize = FILE_READS_MAX
+    + ORDERS_MAX
+    + vip::TRACKED_READS_MAX
+    + vip::JOURNAL_WRITES_MAX
+    + vip::ORDERS_MAX
+    + 1;
 
 /// Patience with checks that end. They let go of everything at once, and kill their scripts.
 const LAST_CHECKS: Duration = Duration::from_secs(2);
@@ -154,7 +164,11 @@ async fn reload_when(told: Arc<Notify>, daemon: Arc<Daemon>) {
 /// control still answer.
 async fn stop(started: Started, mut next_signal: impl AsyncFnMut() -> Signal) {
     let Started { daemon, engine, access_log, servers } = started;
-    let patience = daemon.begin_stop();
+    // First, while everything is still served.
+    let another = async { while next_signal().await != Signal::Stop {} };
+    let hurried = daemon.vip.hand_over(another).await;
+    let drain_timeout = daemon.begin_stop();
+    let patience = if hurried { Duration::ZERO } else { drain_timeout };
     let hurry = engine.hurry();
     info!(drain_timeout = ?patience, connections = daemon.connections(), "stopping");
     let (done, mut draining) = oneshot::channel();

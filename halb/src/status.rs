@@ -11,6 +11,7 @@ pub mod readiness;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod text;
+pub mod vrrp;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct Status {
     pub frontends: Vec<Frontend>,
     /// Backends in the order of the file.
     pub backends: Vec<Backend>,
+    /// Virtual IPs; none: none is configured.
+    #[serde(default)]
+    pub vrrp: Option<vrrp::Vrrp>,
 }
 
 /// The answer of `/readyz`.

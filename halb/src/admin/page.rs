@@ -1,6 +1,8 @@
 //! The status page: plain HTML made here, readable without scripts; the browser looks anew every
 //! few seconds.
 
+mod vrrp;
+
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -47,6 +49,9 @@ fn page(status: &Status, html: &mut String) -> fmt::Result {
             writeln!(html, "<li class=\"{class}\"><b>{word}</b> {text}</li>")?;
         }
         html.push_str("</ul>\n");
+    }
+    if let Some(vrrp) = &status.vrrp {
+        vrrp::section(vrrp, html)?;
     }
     for frontend in &status.frontends {
         self::frontend(frontend, html)?;

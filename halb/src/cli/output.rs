@@ -59,6 +59,11 @@ pub(crate) fn complain(text: &str) {
 
 /// Says an error with its causes on one line.
 pub(super) fn failed(error: &dyn Error) -> Exit {
+    refused(&chain(error))
+}
+
+/// An error with its causes on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -66,7 +71,7 @@ pub(super) fn failed(error: &dyn Error) -> Exit {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    refused(&text)
+    text
 }
 
 /// Says why something wasn't done.

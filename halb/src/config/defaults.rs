@@ -87,6 +87,12 @@ pub const CHECK_STATUS: (u16, u16) = (200, 399);
 /// Time for sessions to end by themselves when halb is stopped.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What the process shares with the next one until the host starts anew.
+pub const RUN_DIR: &str = "/run/halb";
+
+/// What outlasts the process; the directory is made by systemd (`StateDirectory=halb`).
+pub const STATE_DIR: &str = "/var/lib/halb";
+
 /// Most worker threads. Control planes need one or two; beyond 64 the one acceptor is the limit.
 pub const WORKERS_MAX: u32 = 64;
 

@@ -89,13 +89,15 @@ pub struct Peer {
 
 /// `[global]`, without `maxconn`, which [`Settings::lb`] holds, and without what the virtual IP is
 /// told, which [`Settings::vrrp`] holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Global {
     /// Threads that forward. None: one for each core, at most
     /// [`WORKERS_MAX`](crate::config::defaults::WORKERS_MAX).
     pub workers: Option<NonZeroU32>,
     /// When halb is told to stop, sessions have so long to end by themselves.
     pub drain_timeout: Duration,
+    /// Directory in which transitions of virtual IPs outlast the process; it need not exist.
+    pub state_dir: PathBuf,
 }
 
 /// `[log]`.

@@ -54,6 +54,18 @@ pub enum Request {
     },
     /// Reads the configuration file again.
     Reload,
+    /// Gives the addresses of a virtual router to another node until it is to take part again.
+    VipYield {
+        /// Its name; none: all of them.
+        instance: Option<String>,
+        /// Also where no node is known that could take them.
+        force: bool,
+    },
+    /// Lets a virtual router take part again.
+    VipResume {
+        /// Its name; none: all of them.
+        instance: Option<String>,
+    },
 }
 
 /// Sessions to end.
@@ -99,11 +111,27 @@ pub enum Response {
         /// What became of it.
         reload: LastReload,
     },
+    /// What came of an order to virtual routers.
+    Vip {
+        /// For each that it concerned.
+        outcomes: Vec<VipOutcome>,
+    },
     /// Nothing was done.
     Refused {
         /// Why, and what to do instead.
         message: String,
     },
+}
+
+/// What came of an order to a virtual router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipOutcome {
+    /// Its name.
+    pub instance: String,
+    /// It is as ordered. False: it was to give its addresses away, and nobody took them.
+    pub done: bool,
+    /// The same in words.
+    pub message: String,
 }
 
 /// An open session.
@@ -165,8 +193,8 @@ mod tests {
             let value: serde_json::Value = serde_json::from_str(request).unwrap();
             commands.push(value["body"]["command"].as_str().unwrap().to_owned());
         }
-        let all = ["status", "server-admin", "server-weight", "sessions", "kill", "reload"];
-        assert_eq!(commands, all);
+        let servers = ["status", "server-admin", "server-weight", "sessions", "kill", "reload"];
+        assert_eq!(commands, [&servers[..], &["vip-yield", "vip-resume"]].concat());
     }
 
     #[test]

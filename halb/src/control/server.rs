@@ -81,6 +81,12 @@ impl ControlSocket {
         Ok(socket)
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Serves until it is dropped; `answer` is asked for each request.
     pub async fn serve<F, A>(self, answer: F)
     where

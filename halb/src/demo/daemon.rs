@@ -88,6 +88,7 @@ impl Daemon {
             Response::Done { .. }
             | Response::Sessions { .. }
             | Response::Killed { .. }
+            | Response::Vip { .. }
             | Response::Reloaded { .. } => bail!("the daemon gave another answer than asked for"),
         }
     }

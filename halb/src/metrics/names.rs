@@ -26,6 +26,8 @@ pub enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// How often something took how long; it only grows.
+    Histogram,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 }
@@ -57,6 +60,15 @@ const fn gauge(
     Metric { name, kind: Kind::Gauge, unit, labels, help }
 }
 
+const fn histogram(
+    name: &'static str,
+    unit: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Histogram, unit, labels, help }
+}
+
 const PROCESS: &[&str] = &[];
 const FRONTEND: &[&str] = &["frontend"];
 const BACKEND: &[&str] = &["backend"];
@@ -69,9 +81,15 @@ macro_rules! metrics {
             pub const $constant: Metric = $kind($name, $unit, $labels, $help);
         )*
 
-        /// All metrics.
+        /// All metrics of this part.
         pub const METRICS: &[Metric] = &[$($constant),*];
     };
+}
+pub mod vrrp;
+
+/// All metrics.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(vrrp::METRICS)
 }
 
 metrics! {

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::status::samples;
+use crate::status::{samples, vrrp};
 
 const DOC: &str = include_str!("../../../docs/metrics.md");
 
@@ -9,6 +9,7 @@ const DOC: &str = include_str!("../../../docs/metrics.md");
 fn full() -> Status {
     let mut sample = samples::one_down();
     sample.server(0).connections_max = Some(250);
+    sample.vrrp = Some(vrrp::samples::active().vrrp());
     sample.status()
 }
 
@@ -26,8 +27,7 @@ fn documented() -> Vec<[String; 5]> {
 #[test]
 fn the_page_documents_each_metric_as_it_is() {
     let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-    let expected: Vec<[String; 5]> = METRICS
-        .iter()
+    let expected: Vec<[String; 5]> = names::all()
         .map(|metric| {
             [
                 metric.name.to_owned(),
@@ -41,21 +41,31 @@ fn the_page_documents_each_metric_as_it_is() {
     assert_eq!(documented(), expected);
 }
 
+fn histogram(name: &str) -> Option<&str> {
+    names::all().find(|m| m.kind == Kind::Histogram && m.name == name).map(|m| m.name)
+}
+
 #[test]
 fn each_metric_is_served_with_its_help_type_and_labels() {
     let text = render(&full());
     let mut served: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        let name = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|part| histogram(name.strip_suffix(part)?))
+            .unwrap_or(name);
         let labels = rest.split_once('}').map_or("", |(labels, _)| labels);
-        let names =
-            labels.split(',').filter(|l| !l.is_empty()).map(|l| l.split('=').next().unwrap());
+        let names = labels
+            .split(',')
+            .filter(|l| !l.is_empty() && !l.starts_with("le="))
+            .map(|l| l.split('=').next().unwrap());
         served.entry(name).or_default().insert(names.collect::<Vec<_>>().join(", "));
     }
     let expected: BTreeMap<&str, BTreeSet<String>> =
-        METRICS.iter().map(|m| (m.name, BTreeSet::from([m.labels.join(", ")]))).collect();
+        names::all().map(|m| (m.name, BTreeSet::from([m.labels.join(", ")]))).collect();
     assert_eq!(served, expected);
-    for metric in METRICS {
+    for metric in names::all() {
         assert!(text.contains(&format!("# HELP {} {}\n", metric.name, metric.help)));
         assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind.word())));
     }
@@ -63,7 +73,7 @@ fn each_metric_is_served_with_its_help_type_and_labels() {
 
 #[test]
 fn names_keep_to_the_form() {
-    for metric in METRICS {
+    for metric in names::all() {
         assert!(metric.name.starts_with("halb_"), "{}", metric.name);
         assert_eq!(
             metric.kind == Kind::Counter,
@@ -74,8 +84,8 @@ fn names_keep_to_the_form() {
         let stem = metric.name.trim_end_matches("_total");
         assert!(stem.ends_with(metric.unit), "{}", metric.name);
     }
-    let distinct: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
-    assert_eq!(distinct.len(), METRICS.len());
+    let distinct: BTreeSet<&str> = names::all().map(|metric| metric.name).collect();
+    assert_eq!(distinct.len(), names::all().count());
 }
 
 #[test]
@@ -92,6 +102,28 @@ fn values_are_those_of_the_status() {
     ] {
         assert!(text.lines().any(|served| served == line), "{line} is missing in\n{text}");
     }
+}
+
+#[test]
+fn a_virtual_ip_is_told_with_keepalived_s_counters_and_histograms() {
+    let text = render(&full());
+    for line in [
+        "halb_vrrp_state{instance=\"VI_1\",state=\"active\"} 1",
+        "halb_vrrp_state{instance=\"VI_1\",state=\"backup\"} 0",
+        "halb_vrrp_priority{instance=\"VI_1\"} 100",
+        "halb_vrrp_address_present{instance=\"VI_1\",address=\"172.16.16.100/32\"} 1",
+        "halb_vrrp_become_master_total{instance=\"VI_1\"} 1",
+        "halb_vrrp_transitions_total{instance=\"VI_1\",to=\"backup\",reason=\"started\"} 1",
+        "halb_vrrp_timer_lateness_seconds_bucket{instance=\"VI_1\",le=\"0.00001\"} 0",
+        "halb_vrrp_timer_lateness_seconds_bucket{instance=\"VI_1\",le=\"+Inf\"} 0",
+        "halb_vrrp_guard_up 1",
+    ] {
+        assert!(text.lines().any(|served| served == line), "{line} is missing in\n{text}");
+    }
+    let status = full();
+    let stats = &status.vrrp.as_ref().unwrap().instances[0].stats;
+    let known: BTreeSet<&str> = names::vrrp::STATS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(known, stats.keys().map(String::as_str).collect(), "each counter has a metric");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use tokio::task;
 use tracing::info;
 
 use super::daemon::Daemon;
-use crate::control::protocol::{Kill, Request, Response, SESSIONS_MAX, Session};
+use super::vip::orders::Refusal;
+use crate::control::protocol::{Kill, Request, Response, SESSIONS_MAX, Session, VipOutcome};
 use crate::status::Admin;
 use crate::status::words::things;
 
@@ -33,9 +34,15 @@ pub(super) async fn answer(daemon: Arc<Daemon>, request: Request) -> Response {
         Request::Sessions { server, limit } => {
             in_turn(daemon, move |daemon| sessions(daemon, server.as_deref(), limit)).await
         }
+        Request::VipYield { instance, force } => vip(daemon.vip.give_away(instance, force).await),
+        Request::VipResume { instance } => vip(daemon.vip.resume(instance).await),
         Request::Kill { sessions } => in_turn(daemon, move |daemon| kill(daemon, sessions)).await,
     };
     answered.unwrap_or_else(|message| Response::Refused { message })
+}
+
+fn vip(outcomes: Result<Vec<VipOutcome>, Refusal>) -> Result<Response, String> {
+    outcomes.map(|outcomes| Response::Vip { outcomes }).map_err(|Refusal(why)| why)
 }
 
 async fn reload(daemon: Arc<Daemon>) -> Result<Response, String> {
@@ -75,6 +82,7 @@ fn set_admin(daemon: &Daemon, name: &str, admin: Admin) -> Result<Response, Stri
     };
     daemon.engine.set_admin(&server, wanted).map_err(|error| error.to_string())?;
     rest_or_check(daemon, &id, admin);
+    daemon.changed.notify_one();
     info!(server = id, state = admin.word(), "an operator set the state of a server");
     // Those of a server of the same name that a reload removed obey no order.
     let left = connections(&daemon.engine.snapshot(), &server, |server| !server.removed);
@@ -105,6 +113,7 @@ fn set_weight(daemon: &Daemon, name: &str, weight: Option<u16>) -> Result<Respon
         },
     };
     daemon.engine.set_weight(&server, parsed).map_err(|error| error.to_string())?;
+    daemon.changed.notify_one();
     info!(%server, weight, "an operator set the weight of a server");
     let message = match weight {
         None => format!("{server} has the weight of the configuration again"),

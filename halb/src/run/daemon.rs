@@ -13,6 +13,7 @@ use tokio::runtime;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
 
+use super::vip::Vip;
 use super::{reload, service, unwired};
 use crate::config::Loaded;
 use crate::config::settings::Settings;
@@ -40,6 +41,9 @@ pub(super) struct Daemon {
     pub(super) orders: Arc<Semaphore>,
     /// Tells [`super::verdicts`] to look at all servers anew.
     pub(super) reloaded: Arc<Notify>,
+    /// Tells [`super::verdicts`] that an operator changed what servers may do.
+    pub(super) changed: Arc<Notify>,
+    pub(super) vip: Arc<Vip>,
 }
 
 /// What holds until the next reload.
@@ -99,7 +103,7 @@ impl Daemon {
             log_lines_dropped: self.sink.dropped(),
             reload: in_force.reloads.status(),
         };
-        build::status(&snapshot, &in_force.settings.lb, &checks, facts)
+        build::status(&snapshot, &in_force.settings.lb, &checks, facts, self.vip.status())
     }
 
     /// Open client connections.
@@ -162,16 +166,25 @@ impl Daemon {
             }
         };
         self.wait(self.checks.apply(settings.checks.clone()));
+        let mut changes = applied.changes;
+        let vip = self.vip.apply(&settings);
         self.reloaded.notify_one();
         self.log_level.set(settings.log.level);
         self.access_log.store(settings.log.access, Ordering::Relaxed);
         let mut in_force = self.in_force();
-        let needs_restart = reload::needs_restart(&in_force.settings, &settings);
-        // What waits for a restart keeps being compared with what runs.
         let running = &in_force.settings;
-        in_force.settings = reload::merged(running, settings);
+        let mut needs_restart = reload::needs_restart(running, &settings);
+        // What waits for a restart keeps being compared with what runs.
+        let mut merged = reload::merged(running, settings);
+        match vip {
+            Ok(more) => changes.extend(more),
+            Err(error) => {
+                needs_restart.push(format!("[vrrp] is as before: {error:#}"));
+                merged.vrrp = running.vrrp.clone();
+            }
+        }
+        in_force.settings = merged;
         in_force.lints = u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX);
-        let changes = applied.changes;
         LastReload { ago_seconds: 0.0, error: None, failure: None, changes, needs_restart }
     }
 }

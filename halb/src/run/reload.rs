@@ -15,6 +15,8 @@ pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String
         None => "one per core".to_owned(),
     };
     compare("global.workers", workers(running), workers(wanted));
+    let state_dir = |settings: &Settings| settings.global.state_dir.display().to_string();
+    compare("global.state_dir", state_dir(running), state_dir(wanted));
     let http = |settings: &Settings| match settings.admin.http {
         Some(address) => address.to_string(),
         None => "off".to_owned(),
@@ -42,6 +44,7 @@ pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String
 pub(super) fn merged(running: &Settings, wanted: Settings) -> Settings {
     let mut merged = wanted;
     merged.global.workers = running.global.workers;
+    merged.global.state_dir = running.global.state_dir.clone();
     merged.admin = running.admin.clone();
     merged.log.format = running.log.format;
     merged.vrrp.routers.realtime = running.vrrp.routers.realtime;
@@ -71,7 +74,7 @@ mod tests {
     #[test]
     fn what_waits_for_a_restart_is_named_with_both_values() {
         let wanted = settings(
-            "[global]\nworkers = 3\nrealtime_priority = 50\n[log]\nformat = \"json\"\n\
+            "[global]\nworkers = 3\nstate_dir = \"/srv/halb\"\nrealtime_priority = 50\n[log]\nformat = \"json\"\n\
              [admin]\nhttp = \"127.0.0.1:9999\"\nsocket = \"/run/other.sock\"\n\
              [peer]\naddress = \"10.0.0.2:7112\"\nkey_file = \"/key\"",
         );
@@ -79,6 +82,7 @@ mod tests {
             needs_restart(&settings(""), &wanted),
             [
                 "global.workers is one per core and becomes 3",
+                "global.state_dir is /var/lib/halb and becomes /srv/halb",
                 "admin.http is 127.0.0.1:8404 and becomes 127.0.0.1:9999",
                 "admin.socket is /run/halb/admin.sock and becomes /run/other.sock",
                 "log.format is text and becomes json",
@@ -87,6 +91,6 @@ mod tests {
             ]
         );
         let merged = merged(&settings(""), wanted.clone());
-        assert_eq!(needs_restart(&merged, &wanted).len(), 6, "forgotten after one reload");
+        assert_eq!(needs_restart(&merged, &wanted).len(), 7, "forgotten after one reload");
     }
 }

@@ -16,6 +16,7 @@ use tokio::{runtime, task};
 use tracing::{info, warn};
 
 use super::daemon::{Daemon, InForce, Reloads};
+use super::vip::Vip;
 use super::{ORDERS_MAX, answers, limits, unwired, verdicts};
 use crate::config::render::Style;
 use crate::config::settings::Settings;
@@ -64,7 +65,9 @@ pub(super) async fn start(
         connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
     };
     let engine = Engine::start(settings.lb.clone(), options)?;
-    let reloaded = Arc::new(Notify::new());
+    let socket = control.path().to_owned();
+    let vip = Vip::start(&settings, &socket).await.context("can't hold the virtual IP")?;
+    let (reloaded, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let daemon = Arc::new(Daemon {
         engine: engine.handle(),
         checks: checks.clone(),
@@ -79,10 +82,13 @@ pub(super) async fn start(
         reloading: Arc::default(),
         orders: Arc::new(Semaphore::new(ORDERS_MAX)),
         reloaded: Arc::clone(&reloaded),
+        changed: Arc::clone(&changed),
+        vip: Arc::clone(&vip),
     });
     // The first verdicts are told the way that those after a reload are.
     reloaded.notify_one();
-    let mut servers = vec![task::spawn(verdicts::carry(checks, events, engine.handle(), reloaded))];
+    let carrier = verdicts::Carrier::new(checks, engine.handle(), vip);
+    let mut servers = vec![task::spawn(carrier.carry(events, reloaded, changed))];
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
     if let Some(listener) = http {
         let shown = Arc::clone(&daemon);

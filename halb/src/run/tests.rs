@@ -50,10 +50,10 @@ fn status_watchdog_reload_and_stop_wait_for_nothing_that_blocks() {
         assert!(matches!(ask(Request::Status).await, Response::Status { .. }));
         assert!(daemon.stuck_threads().is_empty());
 
-        let hanging = task::spawn(ask(Request::Reload));
-        while daemon.reloading.try_lock().is_ok() {
-            task::yield_now().await;
-        }
+        // A reload that has its lock and waits for a thread.
+        let alone = Arc::clone(&daemon.reloading).try_lock_owned().unwrap();
+        let waiting = Arc::clone(&daemon);
+        let hanging = task::spawn_blocking(move || waiting.reload(alone));
         let Response::Refused { message } = ask(Request::Reload).await else {
             panic!("a second reload was not refused");
         };

@@ -4,15 +4,8 @@ use anyhow::bail;
 
 use crate::config::settings::Settings;
 
-/// Refuses a virtual IP or a link to the other balancer.
+/// Refuses a link to the other balancer.
 pub(super) fn refuse(settings: &Settings) -> anyhow::Result<()> {
-    if let Some(first) = settings.vrrp.routers.instances.first() {
-        bail!(
-            "this version of halb holds no virtual IP yet: keep keepalived for it, and remove \
-             [vrrp.{}]",
-            first.name
-        );
-    }
     if settings.peer.is_some() {
         bail!("this version of halb has no link to the other balancer yet: remove [peer]");
     }

@@ -1,7 +1,9 @@
-//! Carries the checks' verdicts to the data path, and says them in the log as HAProxy does.
+//! Carries the checks' verdicts to the data path and to the virtual IP, and says them in the log as
+//! HAProxy does.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use halb_healthcheck::fleet::{HealthChange, Reason};
 use halb_healthcheck::health::Verdict;
@@ -11,59 +13,101 @@ use halb_lb::names::{BackendName, ServerName, ServerRef};
 use halb_lb::snapshot::{Admin, BackendSnapshot, Health, ServerSnapshot};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
+use tokio::time;
+use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
-/// Runs until the checks end. `reloaded` is told after each reload.
-pub(super) async fn carry(
+use super::vip::Vip;
+
+/// From one look at the data path's heartbeats to the next, where the virtual IP depends on them.
+const LOOK_PACE: Duration = Duration::from_millis(200);
+
+/// Carries verdicts to the data path, and what follows from them to the virtual IP.
+pub(super) struct Carrier {
     checks: Checks,
-    mut events: Receiver<Event>,
     engine: Handle,
-    reloaded: Arc<Notify>,
-) {
-    let mut verdicts = Verdicts::default();
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Some(Event::Changed(change)) => tell(&mut verdicts, &change, &engine),
-                Some(Event::Moved(change)) => moved(&change),
-                None => return,
-            },
-            () = reloaded.notified() => {
-                verdicts.forget_all();
-                for target in checks.status().await {
-                    verdicts.learn(&target.id, target.verdict);
-                }
-                for backend in engine.snapshot().backends {
-                    for (server, verdict) in verdicts.of_backend(&backend) {
-                        engine.set_health(&server, health(verdict));
-                    }
-                }
+    vip: Arc<Vip>,
+    verdicts: Verdicts,
+}
+
+impl Carrier {
+    pub(super) fn new(checks: Checks, engine: Handle, vip: Arc<Vip>) -> Self {
+        Self { checks, engine, vip, verdicts: Verdicts::default() }
+    }
+
+    /// Runs until the checks end. `reloaded` is told after each reload, `changed` after an
+    /// operator's order.
+    pub(super) async fn carry(
+        mut self,
+        mut events: Receiver<Event>,
+        reloaded: Arc<Notify>,
+        changed: Arc<Notify>,
+    ) {
+        let mut pace = time::interval(LOOK_PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(Event::Changed(change)) => self.tell(&change),
+                    Some(Event::Moved(change)) => moved(&change),
+                    None => return,
+                },
+                () = reloaded.notified() => self.learn_anew().await,
+                () = changed.notified() => self.look(),
+                _ = pace.tick(), if self.vip.tracks_this_process() => self.look(),
             }
         }
     }
-}
 
-fn tell(verdicts: &mut Verdicts, change: &HealthChange, engine: &Handle) {
-    // A verdict on a server that a reload has removed, or that it no longer checks.
-    let (Some(server), Some(before)) = (server_ref(&change.id), verdicts.of(&change.id)) else {
-        return;
-    };
-    verdicts.learn(&change.id, change.verdict);
-    engine.set_health(&server, health(change.verdict));
-    if before == change.verdict || change.reason == Reason::Initial {
-        return;
+    async fn learn_anew(&mut self) {
+        self.verdicts.forget_all();
+        for target in self.checks.status().await {
+            self.verdicts.learn(&target.id, target.verdict);
+        }
+        for backend in self.engine.snapshot().backends {
+            for (server, verdict) in self.verdicts.of_backend(&backend) {
+                self.engine.set_health(&server, health(verdict));
+            }
+        }
+        self.look();
     }
-    let (id, check) = (&*change.id, change.reason.to_string());
-    let took_ms = change.took.map(|took| took.as_millis());
-    let snapshot = engine.snapshot();
-    let backend = snapshot.backends.iter().find(|backend| backend.name == server.backend);
-    let left = backend.map_or(0, |backend| verdicts.usable(backend));
-    match change.verdict {
-        Verdict::Up => info!(server = id, check, took_ms, servers_up = left, "server is UP"),
-        Verdict::Down => warn!(server = id, check, took_ms, servers_up = left, "server is DOWN"),
+
+    /// Tells the virtual IP what it depends on, as far as it has changed.
+    fn look(&self) {
+        if self.vip.tracks_this_process() {
+            self.vip.look(&self.engine.snapshot(), |backend| self.verdicts.usable(backend));
+        }
     }
-    if left == 0 {
-        error!(backend = %server.backend, "backend has no server left, its clients are turned away");
+
+    fn tell(&mut self, change: &HealthChange) {
+        // A verdict on a server that a reload has removed, or that it no longer checks.
+        let (Some(server), Some(before)) = (server_ref(&change.id), self.verdicts.of(&change.id))
+        else {
+            return;
+        };
+        self.verdicts.learn(&change.id, change.verdict);
+        self.engine.set_health(&server, health(change.verdict));
+        self.look();
+        if before != change.verdict && change.reason != Reason::Initial {
+            self.log(change, &server);
+        }
+    }
+
+    fn log(&self, change: &HealthChange, server: &ServerRef) {
+        let (id, check) = (&*change.id, change.reason.to_string());
+        let took_ms = change.took.map(|took| took.as_millis());
+        let snapshot = self.engine.snapshot();
+        let backend = snapshot.backends.iter().find(|backend| backend.name == server.backend);
+        let left = backend.map_or(0, |backend| self.verdicts.usable(backend));
+        match change.verdict {
+            Verdict::Up => info!(server = id, check, took_ms, servers_up = left, "server is UP"),
+            Verdict::Down => {
+                warn!(server = id, check, took_ms, servers_up = left, "server is DOWN");
+            }
+        }
+        if left == 0 {
+            error!(backend = %server.backend, "backend has no server left, its clients are turned away");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use halb_lb::names::ServerRef;
 use halb_lb::snapshot;
 use halb_lb::snapshot::{AcceptPause, Snapshot};
 
+use super::vrrp::Vrrp;
 use super::{
     Admin, Backend, Check, Frontend, FrontendState, Listener, Process, Reload, Server, Status,
     VERSION, Worker, readiness,
@@ -48,13 +49,14 @@ pub fn status(
     config: &Config,
     checks: &HashMap<String, CheckView>,
     facts: Facts,
+    vrrp: Option<Vrrp>,
 ) -> Status {
     let process = process(&snapshot.process, &facts);
     let frontends: Vec<Frontend> =
         snapshot.frontends.iter().map(|f| frontend(f, config, facts.stopping)).collect();
     let backends: Vec<Backend> = snapshot.backends.iter().map(|b| backend(b, checks)).collect();
     let readiness = readiness::judge(&process, &frontends, &backends);
-    Status { version: VERSION, readiness, process, reload: facts.reload, frontends, backends }
+    Status { version: VERSION, readiness, process, reload: facts.reload, frontends, backends, vrrp }
 }
 
 /// The process's part of a status.

@@ -1,7 +1,7 @@
 //! What is unusual, in sentences, the worst first: the top of `halb status` and of the status page.
 
 use super::words::{count, plain, span, things};
-use super::{Admin, Backend, Server, Status};
+use super::{Admin, Backend, Server, Status, vrrp};
 
 /// How much a notice matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,9 @@ pub fn of(status: &Status) -> Vec<Notice> {
                 add(severity, text);
             }
         }
+    }
+    if let Some(vrrp) = &status.vrrp {
+        vrrp::notices::add_all(vrrp, &mut add);
     }
     process(status, &mut add);
     notices.sort_by_key(|notice| notice.severity);

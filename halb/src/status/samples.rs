@@ -13,6 +13,7 @@ use halb_lb::snapshot::{
 };
 
 use super::build::{CheckView, Facts};
+use super::vrrp::Vrrp;
 use super::{Check, LastReload, ReloadFailure, Status, build};
 
 /// What goes into a status; tests change it before they build.
@@ -20,11 +21,18 @@ pub(crate) struct Sample {
     pub(crate) snapshot: Snapshot,
     pub(crate) checks: HashMap<String, CheckView>,
     pub(crate) facts: Facts,
+    pub(crate) vrrp: Option<Vrrp>,
 }
 
 impl Sample {
     pub(crate) fn status(&self) -> Status {
-        build::status(&self.snapshot, &config(), &self.checks, self.facts.clone())
+        build::status(
+            &self.snapshot,
+            &config(),
+            &self.checks,
+            self.facts.clone(),
+            self.vrrp.clone(),
+        )
     }
 
     pub(crate) fn server(&mut self, index: usize) -> &mut ServerSnapshot {
@@ -54,7 +62,7 @@ pub(crate) fn all_fine() -> Sample {
         let check = check("L7OK", "HTTP status 200", 0.003);
         (format!("masters/{}", s.name), CheckView { state: "UP".to_owned(), check })
     });
-    Sample { checks: checks.collect(), snapshot: snapshot(servers), facts: facts() }
+    Sample { checks: checks.collect(), snapshot: snapshot(servers), facts: facts(), vrrp: None }
 }
 
 pub(crate) fn one_down() -> Sample {

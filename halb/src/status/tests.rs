@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use halb_lb::snapshot::AcceptPause;
 use serde_json::Value;
 
-use super::samples;
+use super::{samples, vrrp};
 
 const DOC: &str = include_str!("../../../docs/status.md");
 
@@ -17,6 +17,7 @@ fn full() -> Value {
     let last = sample.facts.reload.last.as_mut().unwrap();
     last.changes = vec!["something".to_owned()];
     last.needs_restart = vec!["something else".to_owned()];
+    sample.vrrp = Some(vrrp::samples::full());
     serde_json::to_value(sample.status()).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::notices::{Notice, Severity};
 use super::words::{clip, count, plain, size, span, things, wrap};
-use super::{Backend, Frontend, FrontendState, Server, Status, notices};
+use super::{Backend, Frontend, FrontendState, Server, Status, notices, vrrp};
 use table::{Align, Column};
 
 /// Columns of a terminal that nobody has resized.
@@ -30,7 +30,7 @@ pub enum Colour {
 
 impl Colour {
     /// `text` in the colour of `severity`.
-    fn paint(self, severity: Severity, text: &str) -> String {
+    pub(crate) fn paint(self, severity: Severity, text: &str) -> String {
         let code = match (self, severity) {
             (Self::Plain, _) | (Self::Ansi, Severity::Note) => return text.to_owned(),
             (Self::Ansi, Severity::Alert) => "1;31",
@@ -39,7 +39,7 @@ impl Colour {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         match self {
             Self::Ansi => format!("\x1b[1m{text}\x1b[0m"),
             Self::Plain => text.to_owned(),
@@ -62,6 +62,9 @@ pub fn render(status: &Status, colour: Colour) -> String {
     if notices.len() > NOTICES_MAX {
         let more = notices.len() - NOTICES_MAX;
         let _ = writeln!(out, "  … and {more} more, see the tables");
+    }
+    if let Some(vrrp) = &status.vrrp {
+        out.push_str(&vrrp::text::short(vrrp, colour));
     }
     for frontend in &status.frontends {
         frontend_lines(frontend, colour, &mut out);

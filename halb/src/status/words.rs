@@ -1,7 +1,7 @@
 //! Figures as people read them: durations, sizes, counts, and text that came from the network.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A span of time in one or two units: `<1 ms`, `3 ms`, `12 s`, `3 min 5 s`, `3 h 12 min`, `5 d 2 h`.
 #[must_use]
@@ -27,6 +27,35 @@ pub fn span(seconds: f64) -> String {
         HOUR..DAY => two(whole / HOUR, "h", whole % HOUR / MINUTE, "min"),
         DAY.. => two(whole / DAY, "d", whole % DAY / HOUR, "h"),
     }
+}
+
+/// A short span of time with what matters of its fraction: `0.1 ms`, `36.1 ms`, `609 ms`, `3.61 s`;
+/// from a minute on as [`span`].
+#[must_use]
+pub fn exact(seconds: f64) -> String {
+    if seconds.is_nan() || seconds <= 0.0 {
+        return "0 s".to_owned();
+    }
+    let text = match seconds {
+        s if s < 0.1 => format!("{:.1} ms", s * 1000.0),
+        s if s < 0.9995 => format!("{:.0} ms", s * 1000.0),
+        s if s < 59.995 => format!("{s:.2} s"),
+        s => return span(s),
+    };
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let number = match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    };
+    format!("{number} {unit}")
+}
+
+/// A moment as people write it, to the second, in UTC.
+#[must_use]
+pub fn utc(time: SystemTime) -> String {
+    // Years that no clock shows are told as the last one that can be written.
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    humantime::format_rfc3339_seconds(time.clamp(UNIX_EPOCH, last)).to_string()
 }
 
 fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {

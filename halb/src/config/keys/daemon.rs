@@ -80,6 +80,12 @@ pub static GLOBAL: Section = Section {
             "How long that thread may stand still before its guard takes the virtual IPs from the \
              node.",
         ),
+        Key::with_default("state_dir", "an absolute path", r#""/var/lib/halb""#)
+            .also(&["state_directory", "statedir", "data_dir"])
+            .doc(
+                "Directory in which the last transitions of virtual IPs outlast the daemon, for \
+                 `halb vip explain`. systemd makes it; where there is none, they are kept in memory.",
+            ),
     ],
 };
 

@@ -1,0 +1,308 @@
+//! The virtual IP within the daemon: what it is told of this process, and what becomes of what it
+//! tells.
+//!
+//! ```text
+//!  verdicts, heartbeats ──sights──▶ ┌─────────────────┐ ──told──▶ log, journal, counters
+//!  scripts, files ───trackers─────▶ │ thread halb-vrrp│            └──▶ hooks
+//!  halb vip yield, reload ────────▶ └─────────────────┘ ──Snapshot──▶ status
+//! ```
+//!
+//! Nothing here is waited for by the thread of the virtual routers.
+
+mod details;
+mod hooks;
+mod journal;
+pub(super) mod orders;
+mod sights;
+mod told;
+mod trackers;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use halb_lb::snapshot::{BackendSnapshot, Snapshot};
+use halb_vrrp::driver;
+use halb_vrrp::driver::{GuardCommand, Handle, Stopped};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{self, AbortHandle};
+use tokio::{runtime, time};
+use tracing::{error, info, warn};
+
+use crate::config::defaults;
+use crate::config::settings::{Settings, Vrrp};
+use crate::status::vrrp::{self, JournalFile, build};
+use details::Details;
+use hooks::Hooks;
+use sights::Sights;
+use told::Told;
+use trackers::Trackers;
+
+pub(super) use trackers::TRACKED_READS_MAX;
+
+/// Orders to virtual routers at a time, and blocking threads for them: people give them one by
+/// one.
+pub(super) const ORDERS_MAX: usize = 1;
+
+/// Journals that are written at a time, and blocking threads for it.
+pub(super) const JOURNAL_WRITES_MAX: usize = 1;
+
+/// Patience with the disk at the start: a balancer comes up without its history rather than late.
+const JOURNAL_READ_TIME: Duration = Duration::from_secs(2);
+
+/// Patience with hooks and with the journal at the end.
+const LAST_HOOKS: Duration = Duration::from_secs(5);
+const LAST_JOURNAL: Duration = Duration::from_secs(1);
+
+/// Beyond what an offer needs: the thread's turns, and addresses that are removed.
+const HAND_OVER_MARGIN: Duration = Duration::from_secs(1);
+
+/// Longest patience with a hand-over, whatever the intervals: a stop must end.
+const HAND_OVER_MAX: Duration = Duration::from_secs(30);
+
+/// The virtual IPs of this daemon; there may be none.
+pub(super) struct Vip {
+    /// None: none is configured.
+    driver: Mutex<Option<driver::Vrrp>>,
+    run_dir: PathBuf,
+    runtime: runtime::Handle,
+    told: Told,
+    hooks: Hooks,
+    details: Details,
+    trackers: Mutex<Trackers>,
+    sights: Mutex<Sights>,
+    journal: Arc<Mutex<JournalFile>>,
+    freeze_limit: Mutex<Duration>,
+    /// Held by orders while the thread of the virtual routers takes them.
+    ordering: Arc<Semaphore>,
+    tasks: Vec<AbortHandle>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Vip {
+    /// Starts it as configured. Must be called within a tokio runtime, by a thread that may wait
+    /// for the kernel.
+    pub(super) async fn start(settings: &Settings, socket: &Path) -> anyhow::Result<Arc<Self>> {
+        let (journal, file) = read_journal(&settings.global.state_dir).await;
+        if let (Some(error), false) = (&file.error, settings.vrrp.routers.instances.is_empty()) {
+            info!(error, "transitions of virtual IPs are kept in memory only");
+        }
+        let hooks = Hooks::default();
+        let told = Told::new(settings.vrrp.clone(), journal, hooks.clone());
+        let details = Details::default();
+        let journal = Arc::new(Mutex::new(file));
+        let writing = task::spawn(write_journal(told.clone(), Arc::clone(&journal)));
+        let running = task::spawn(hooks.clone().serve());
+        let vip = Arc::new_cyclic(|vip: &std::sync::Weak<Self>| {
+            let vip = vip.clone();
+            let sight = Arc::new(move |sighting| {
+                if let Some(handle) = vip.upgrade().and_then(|vip| vip.handle()) {
+                    handle.sight(sighting);
+                }
+            });
+            Self {
+                driver: Mutex::new(None),
+                run_dir: socket.parent().unwrap_or_else(|| Path::new(defaults::RUN_DIR)).to_owned(),
+                runtime: runtime::Handle::current(),
+                told,
+                hooks,
+                trackers: Mutex::new(Trackers::new(sight, details.clone())),
+                details,
+                sights: Mutex::default(),
+                journal,
+                freeze_limit: Mutex::new(Duration::ZERO),
+                ordering: Arc::new(Semaphore::new(ORDERS_MAX)),
+                tasks: vec![writing.abort_handle(), running.abort_handle()],
+            }
+        });
+        vip.begin(&settings.vrrp)?;
+        vip.watch(settings);
+        Ok(vip)
+    }
+
+    /// Starts the driver, if there is something to run.
+    fn begin(&self, settings: &Vrrp) -> Result<(), driver::StartError> {
+        if settings.routers.instances.is_empty() {
+            return Ok(());
+        }
+        let told = self.told.clone();
+        let guard = GuardCommand {
+            program: PathBuf::from("/proc/self/exe"),
+            arguments: vec!["guard".into()],
+        };
+        let options = driver::Options {
+            guard: Some(guard),
+            events: Arc::new(move |event| told.tell(event)),
+            run_dir: self.run_dir.clone(),
+        };
+        *lock(&self.freeze_limit) = settings.routers.freeze_limit();
+        *lock(&self.driver) = Some(driver::Vrrp::start(settings.routers.clone(), options)?);
+        Ok(())
+    }
+
+    /// From now on what these settings name is looked at.
+    fn watch(&self, settings: &Settings) {
+        // A reload calls from a blocking thread, which knows of no runtime by itself.
+        let _within = self.runtime.enter();
+        lock(&self.sights).configure(&settings.vrrp.routers, &settings.lb);
+        lock(&self.trackers).apply(&settings.vrrp.scripts, &settings.vrrp.files);
+    }
+
+    fn handle(&self) -> Option<Handle> {
+        lock(&self.driver).as_ref().map(driver::Vrrp::handle)
+    }
+
+    /// Whether anything of this process is tracked.
+    pub(super) fn tracks_this_process(&self) -> bool {
+        !lock(&self.sights).is_idle()
+    }
+
+    /// Tells the virtual routers what has changed in this process. Returns at once.
+    pub(super) fn look(&self, snapshot: &Snapshot, usable: impl Fn(&BackendSnapshot) -> usize) {
+        let sights = lock(&self.sights).look(snapshot, usable, Instant::now());
+        let Some(handle) = self.handle() else { return };
+        for sight in sights {
+            handle.sight(sight.sighting);
+            self.details.tell(sight.subject, sight.detail);
+        }
+    }
+
+    /// Puts changed settings into force, and says what changed in words. Blocks for some seconds
+    /// at most.
+    pub(super) fn apply(&self, settings: &Settings) -> anyhow::Result<Vec<String>> {
+        let wanted = &settings.vrrp;
+        let changes = match (self.handle(), wanted.routers.instances.is_empty()) {
+            (Some(handle), false) => handle.apply(wanted.routers.clone())?,
+            (None, true) => Vec::new(),
+            (None, false) => {
+                self.told.configure(wanted.clone());
+                self.begin(wanted)?;
+                vec!["virtual IPs are held from now on".to_owned()]
+            }
+            (Some(_), true) => {
+                let driver = lock(&self.driver).take();
+                let stopped = driver.map(|driver| driver.stop(HAND_OVER_MARGIN));
+                anyhow::ensure!(
+                    stopped != Some(Stopped::Stuck),
+                    "the thread of the virtual routers does not end; restart halb"
+                );
+                vec!["virtual IPs are no longer held".to_owned()]
+            }
+        };
+        *lock(&self.freeze_limit) = wanted.routers.freeze_limit();
+        self.told.configure(wanted.clone());
+        self.watch(settings);
+        Ok(changes)
+    }
+
+    /// The section of the status; none: no virtual IP is configured.
+    pub(super) fn status(&self) -> Option<vrrp::Vrrp> {
+        let snapshot = self.handle()?.snapshot();
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let facts = build::Facts {
+            now,
+            wall,
+            freeze_limit: *lock(&self.freeze_limit),
+            details: self.details.all(),
+            history: self.told.history(wall),
+            counts: self.told.counts(),
+            hooks: self.hooks.told(),
+            journal: lock(&self.journal).clone(),
+            notices: self.told.notices(now, wall),
+        };
+        Some(build::vrrp(&snapshot, &facts))
+    }
+
+    /// Hands the addresses over, or gives them up if nobody takes them, then waits for the last
+    /// hooks. `hurry` cuts it short; true if it did. Trackers go on until it is done.
+    pub(super) async fn hand_over(&self, hurry: impl Future<Output = ()>) -> bool {
+        let Some(driver) = lock(&self.driver).take() else { return false };
+        let handle = driver.handle();
+        let patience = hand_over_time(&handle.snapshot());
+        info!(?patience, "handing the virtual IPs over");
+        let (done, mut stopping) = oneshot::channel();
+        let stop = move || {
+            // Who waits may have given up.
+            let _ = done.send(driver.stop(patience));
+        };
+        if let Err(error) = thread::Builder::new().name("halb-vip-stop".to_owned()).spawn(stop) {
+            error!(%error, "there is no thread to hand the virtual IPs over in; they go at once");
+        }
+        tokio::pin!(hurry);
+        let (stopped, hurried) = tokio::select! {
+            stopped = &mut stopping => (stopped, false),
+            () = &mut hurry => {
+                handle.stop_now();
+                (stopping.await, true)
+            }
+        };
+        match stopped {
+            Ok(Stopped::Done) => info!("the virtual IPs are off this node"),
+            Ok(Stopped::Stuck) => error!(
+                "the thread of the virtual IPs does not end; its guard takes off what it held"
+            ),
+            // It was dropped without having run, or it panicked, which was printed.
+            Err(_) => error!("the virtual IPs were not handed over in good order"),
+        }
+        if !hurried && time::timeout(LAST_HOOKS, self.hooks.done()).await.is_err() {
+            warn!("hooks did not end in time");
+        }
+        self.keep_journal().await;
+        self.tasks.iter().for_each(AbortHandle::abort);
+        hurried
+    }
+
+    async fn keep_journal(&self) {
+        let Some(path) = lock(&self.journal).path.clone() else { return };
+        let text = self.told.journal_text();
+        let write = task::spawn_blocking(move || journal::replace(Path::new(&path), &text));
+        if time::timeout(LAST_JOURNAL, write).await.is_err() {
+            warn!("the disk was too slow for the last lines of the journal of transitions");
+        }
+    }
+}
+
+/// How long an offer may take: what it needs with the slowest virtual router, within reason.
+fn hand_over_time(snapshot: &driver::Snapshot) -> Duration {
+    let active = snapshot
+        .instances
+        .iter()
+        .filter(|one| one.status.state == halb_vrrp::router::State::Active);
+    let offer = active.map(|one| one.settings.router.interval().duration() * 3).max();
+    (offer.unwrap_or_default() + HAND_OVER_MARGIN).min(HAND_OVER_MAX)
+}
+
+async fn read_journal(state_dir: &Path) -> (journal::Journal, JournalFile) {
+    let path = journal::file(state_dir);
+    let reading = path.clone();
+    let read = task::spawn_blocking(move || journal::read(&reading));
+    let error = match time::timeout(JOURNAL_READ_TIME, read).await {
+        Ok(Ok(Ok(journal))) => {
+            let file = JournalFile { path: Some(path.display().to_string()), error: None };
+            return (journal, file);
+        }
+        Ok(Ok(Err(error))) => format!("can't read {}: {error}", path.display()),
+        Ok(Err(_)) | Err(_) => format!("{} was not read in time", path.display()),
+    };
+    (journal::Journal::default(), JournalFile { path: None, error: Some(error) })
+}
+
+/// Writes the journal whenever it has grown; what comes while the disk is slow is written at once.
+async fn write_journal(told: Told, file: Arc<Mutex<JournalFile>>) {
+    loop {
+        told.grown.notified().await;
+        let Some(path) = lock(&file).path.clone() else { continue };
+        let text = told.journal_text();
+        let write = task::spawn_blocking(move || journal::replace(Path::new(&path), &text));
+        let Ok(written) = write.await else { return };
+        let error = written.err().map(|error| error.to_string());
+        let before = std::mem::replace(&mut lock(&file).error, error.clone());
+        if let (Some(error), None) = (&error, before) {
+            warn!(error, "the journal of transitions can't be written");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What the virtual routers tell: into the log, the journal, the counters and the hooks. Nothing
+//! here waits.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use halb_vrrp::driver::{DriverNotice, Event};
+use halb_vrrp::router::{Notice, Transition};
+use halb_vrrp::settings::Instance;
+use tokio::sync::Notify;
+use tracing::{error, info, warn};
+
+use super::hooks::{Change, Hooks};
+use super::journal::{Entry, Journal, unix_ms};
+use crate::config::settings::Vrrp;
+use crate::status::vrrp::{self, State, TransitionCount, why};
+use crate::status::words::{exact, utc};
+
+/// Notices that are kept for people who ask.
+const NOTICES_MAX: usize = 32;
+
+/// Takes what is told. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Told {
+    book: Arc<Mutex<Book>>,
+    hooks: Hooks,
+    /// The journal has grown.
+    pub(super) grown: Arc<Notify>,
+}
+
+/// What is kept of what was told.
+struct Book {
+    settings: Vrrp,
+    journal: Journal,
+    /// By instance, state and reason; bounded by the configuration and the number of reasons.
+    counts: HashMap<Arc<str>, BTreeMap<(State, &'static str), u64>>,
+    notices: VecDeque<(Instant, Option<Arc<str>>, String)>,
+}
+
+impl Told {
+    pub(super) fn new(settings: Vrrp, journal: Journal, hooks: Hooks) -> Self {
+        let (counts, notices) = (HashMap::new(), VecDeque::new());
+        let book = Book { settings, journal, counts, notices };
+        Self { book: Arc::new(Mutex::new(book)), hooks, grown: Arc::default() }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on these names, addresses and hooks hold. Counters of instances that are gone go.
+    pub(super) fn configure(&self, settings: Vrrp) {
+        let mut book = self.book();
+        let stays = |name: &Arc<str>| settings.routers.instances.iter().any(|i| i.name == *name);
+        book.counts.retain(|name, _| stays(name));
+        book.settings = settings;
+    }
+
+    /// What the journal's file is to hold.
+    pub(super) fn journal_text(&self) -> String {
+        self.book().journal.text()
+    }
+
+    /// The last transitions of each virtual router.
+    pub(super) fn history(&self, now: SystemTime) -> HashMap<String, Vec<vrrp::Transition>> {
+        let book = self.book();
+        let names = book.settings.routers.instances.iter().map(|instance| &*instance.name);
+        names.map(|name| (name.to_owned(), book.journal.history(name, now))).collect()
+    }
+
+    /// How often what led to what.
+    pub(super) fn counts(&self) -> HashMap<String, Vec<TransitionCount>> {
+        let counts = |of: &BTreeMap<(State, &'static str), u64>| {
+            let count = |(&(to, reason), &count): (&(State, &str), &u64)| TransitionCount {
+                to,
+                reason: reason.to_owned(),
+                count,
+            };
+            of.iter().map(count).collect()
+        };
+        self.book().counts.iter().map(|(name, of)| (name.to_string(), counts(of))).collect()
+    }
+
+    /// The last notices, the latest last.
+    pub(super) fn notices(&self, now: Instant, wall: SystemTime) -> Vec<vrrp::Noticed> {
+        let book = self.book();
+        let noticed = book.notices.iter().map(|(at, instance, text)| {
+            let ago = now.saturating_duration_since(*at);
+            vrrp::Noticed {
+                at: utc(wall.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH)),
+                ago_seconds: ago.as_secs_f64(),
+                instance: instance.as_ref().map(ToString::to_string),
+                text: text.clone(),
+            }
+        });
+        noticed.collect()
+    }
+
+    /// Takes an event of the driver.
+    pub(super) fn tell(&self, event: Event) {
+        match event {
+            Event::Transition { instance, transition } => self.transition(&instance, &transition),
+            Event::Notice { instance, notice } => {
+                let text = words(&notice);
+                warn!(instance = &*instance, "{text}");
+                self.note(Some(instance), text);
+            }
+            Event::Driver(notice) => {
+                let text = notice.to_string();
+                match severity(&notice) {
+                    Severity::Error => error!("{text}"),
+                    Severity::Warning => warn!("{text}"),
+                    Severity::Info => info!("{text}"),
+                }
+                self.note(None, text);
+            }
+        }
+    }
+
+    fn note(&self, instance: Option<Arc<str>>, text: String) {
+        let mut book = self.book();
+        if book.notices.len() == NOTICES_MAX {
+            book.notices.pop_front();
+        }
+        book.notices.push_back((Instant::now(), instance, text));
+    }
+
+    fn transition(&self, name: &Arc<str>, transition: &Transition) {
+        let (from, to) = (why::state(transition.from), why::state(transition.to));
+        let (reason, why) = (why::reason(&transition.cause), why::event(&transition.cause));
+        let priority = why::sum(&transition.standing);
+        let mut book = self.book();
+        let instance = book.settings.routers.instances.iter().find(|i| i.name == *name);
+        let (addresses, interface) = instance.map_or_else(
+            || (String::new(), "".into()),
+            |instance| (addresses(instance), instance.interface.clone()),
+        );
+        log(name, (from, to), &why, &priority, &addresses);
+        let ago = transition.at.elapsed();
+        let at = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
+        book.journal.push(Entry {
+            unix_ms: unix_ms(at),
+            instance: name.to_string(),
+            from,
+            to,
+            reason: reason.to_owned(),
+            why: why.clone(),
+            priority: priority.clone(),
+        });
+        let count = book.counts.entry(name.clone()).or_default().entry((to, reason)).or_default();
+        *count = count.saturating_add(1);
+        let change = Change {
+            instance: name.clone(),
+            from,
+            to,
+            reason,
+            why,
+            priority: transition.standing.effective.get(),
+            sum: priority,
+            addresses,
+            interface,
+        };
+        self.hooks.push(&book.settings.hooks, &change);
+        drop(book);
+        self.grown.notify_one();
+    }
+}
+
+fn addresses(instance: &Instance) -> String {
+    let all = instance.router.addresses().as_slice().iter().map(ToString::to_string);
+    all.collect::<Vec<_>>().join(" ")
+}
+
+/// One line for each transition.
+fn log(instance: &str, (from, to): (State, State), why: &str, priority: &str, addresses: &str) {
+    let (from, to) = (from.word(), to.word());
+    match (from, to) {
+        (_, "active") => {
+            info!(instance, from, to, priority, addresses, why, "virtual IP is here");
+        }
+        ("active", "fault") => {
+            error!(instance, from, to, priority, addresses, why, "virtual IP was given up");
+        }
+        ("active", _) => {
+            warn!(instance, from, to, priority, addresses, why, "virtual IP was given up");
+        }
+        (_, "fault") => warn!(instance, from, to, priority, why, "virtual router can't take part"),
+        _ => info!(instance, from, to, priority, why, "virtual router changed its state"),
+    }
+}
+
+/// A notice as people read it.
+fn words(notice: &Notice) -> String {
+    match notice {
+        Notice::Refused { source, refusal } => format!(
+            "adverts of {source} aren't taken: {refusal}; {}. Said once until something changes",
+            vrrp::remedy::of(*refusal)
+        ),
+        Notice::OtherAddresses { source } => format!(
+            "{source} advertises other addresses than this node; give both nodes the same \
+             'addresses'"
+        ),
+        Notice::Rival(heard) => {
+            format!("{heard} was active at the same time; it is answered, and has to yield")
+        }
+        Notice::Stalled { late } => format!(
+            "this process woke {} late; it listens once more before it decides",
+            exact(late.as_secs_f64())
+        ),
+        Notice::Repairing => {
+            "somebody else took an address off the interface; it is put back".to_owned()
+        }
+    }
+}
+
+enum Severity {
+    Error,
+    Warning,
+    Info,
+}
+
+fn severity(notice: &DriverNotice) -> Severity {
+    match notice {
+        DriverNotice::NoGuard { .. }
+        | DriverNotice::Revoked
+        | DriverNotice::ForeignClaim { .. }
+        | DriverNotice::Ended => Severity::Error,
+        DriverNotice::RealtimeRefused { .. }
+        | DriverNotice::Demoted { .. }
+        | DriverNotice::MemoryNotLocked { .. }
+        | DriverNotice::GuardReplaced
+        | DriverNotice::Failed { .. }
+        | DriverNotice::EventsDropped { .. } => Severity::Warning,
+        DriverNotice::NetlinkOverrun | DriverNotice::LeftoverRemoved { .. } => Severity::Info,
+    }
+}
+
+#[cfg(test)]
+mod tests;

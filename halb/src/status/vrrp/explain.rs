@@ -1,0 +1,282 @@
+//! `halb vip explain`: everything that decides who holds the addresses, for someone who was woken
+//! for it. The answer first, then why, then what each part of it rests on.
+
+use std::fmt::Write as _;
+
+use super::text::{peer_line, push_from, thread_lines, timers, word_line};
+use super::{Instance, JournalFile, Noticed, State, Term, Thread, Transition, Vrrp};
+use crate::status::notices::Severity;
+use crate::status::readiness::HEARTBEAT_LATE;
+use crate::status::text::{Colour, WIDTH};
+use crate::status::words::{exact, plain, span, wrap};
+
+/// Transitions that are shown; the tree holds more.
+const HISTORY_SHOWN: usize = 20;
+
+/// Notices that are shown.
+const NOTICES_SHOWN: usize = 10;
+
+/// Column in which explanations begin.
+const COLUMN: usize = 10;
+
+/// The text for one virtual router.
+#[must_use]
+pub fn render(instance: &Instance, vrrp: &Vrrp, colour: Colour) -> String {
+    let mut out = String::new();
+    headline(instance, colour, &mut out);
+    labelled(&mut out, "since", &since(instance));
+    labelled(&mut out, "why", &sentence(&instance.why));
+    if let Some(fault) = &instance.fault {
+        labelled(&mut out, "fault", &format!("{fault}. {}", way_out(instance)));
+    }
+    if instance.yielded {
+        let name = &instance.name;
+        let text = format!("given away by an operator; to take part again: halb vip resume {name}");
+        labelled(&mut out, "yielded", &text);
+    }
+    arithmetic(instance, colour, &mut out);
+    section(&mut out, colour, "Timers now");
+    let lines = timers(instance);
+    for line in &lines {
+        push_from(&mut out, 2, line);
+    }
+    if lines.is_empty() {
+        push_from(&mut out, 2, "none runs: it waits for its interface, its address or a tracker");
+    }
+    interface(instance, colour, &mut out);
+    peers(instance, colour, &mut out);
+    refused(instance, colour, &mut out);
+    section(&mut out, colour, "What if");
+    for case in &instance.outlook {
+        push_from(&mut out, 2, &format!("{}: {}", case.case, case.then));
+    }
+    history(instance, &vrrp.journal, colour, &mut out);
+    notices(instance, &vrrp.notices, colour, &mut out);
+    safety(&vrrp.thread, colour, &mut out);
+    out
+}
+
+fn headline(instance: &Instance, colour: Colour, out: &mut String) {
+    let (name, addresses) = (&instance.name, instance.address_list());
+    let text = match instance.state {
+        State::Active => format!("{name} is ACTIVE: this node holds {addresses}"),
+        State::Backup => match instance.peers.iter().find(|peer| peer.active) {
+            Some(peer) => format!("{name} is BACKUP: {} holds {addresses}", peer.address),
+            None => format!("{name} is BACKUP: nobody is known to hold {addresses}"),
+        },
+        State::Fault => format!("{name} is in FAULT: this node can't hold {addresses}"),
+        State::Initialize => format!("{name} is STARTING: it doesn't take part yet"),
+    };
+    for line in wrap(&plain(&text), WIDTH, 2).lines() {
+        let line = match instance.state {
+            State::Active | State::Backup => colour.bold(line),
+            State::Initialize => colour.paint(Severity::Warning, line),
+            State::Fault => colour.paint(Severity::Alert, line),
+        };
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+fn since(instance: &Instance) -> String {
+    format!("{} ({})", readable(&instance.since), span(instance.since_seconds))
+}
+
+/// `2026-11-22T03:04:05Z` with its parts apart.
+fn readable(utc: &str) -> String {
+    utc.replace('T', " ")
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_uppercase().collect::<String>());
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{}{}{end}", first.unwrap_or_default(), characters.as_str())
+}
+
+fn way_out(instance: &Instance) -> String {
+    let name = &instance.interface.name;
+    if instance.interface.index.is_none() {
+        return format!("There is no interface {name}; see: ip link");
+    }
+    if !instance.interface.up {
+        return format!("{name} is down or has no carrier; see: ip link show {name}");
+    }
+    if instance.interface.source.is_none() {
+        return format!(
+            "{name} has no address of its own to send from; see: ip address show {name}"
+        );
+    }
+    "It tries again by itself; the log says more".to_owned()
+}
+
+fn arithmetic(instance: &Instance, colour: Colour, out: &mut String) {
+    let priority = &instance.priority;
+    section(out, colour, &format!("Priority {}", priority.effective));
+    let _ = writeln!(out, "  {:>6}  configured", priority.configured);
+    for term in &priority.terms {
+        let amount = match (term.fails, term.adds) {
+            (true, _) => "fails".to_owned(),
+            (false, 0) => "0".to_owned(),
+            (false, adds) => format!("{adds:+}"),
+        };
+        let mut text = String::new();
+        push_from(&mut text, COLUMN, &term_text(term));
+        let _ = writeln!(out, "  {amount:>6}  {}", text.trim());
+    }
+    if priority.failed {
+        let text = "a failed node has priority 1: it serves only if nobody else does";
+        let _ = writeln!(out, "  {:>6}  {text}", "= 1");
+    } else if !priority.terms.is_empty() {
+        let _ = writeln!(out, "  {:>6}  in force", format!("= {}", priority.effective));
+    }
+}
+
+fn term_text(term: &Term) -> String {
+    let detail = term.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let weight = match term.weight {
+        0 => "its failure fails the node".to_owned(),
+        weight => format!("weight {weight}"),
+    };
+    format!("{} is {}{detail} ({weight})", term.subject, term.reading)
+}
+
+fn interface(instance: &Instance, colour: Colour, out: &mut String) {
+    let of = &instance.interface;
+    section(out, colour, "Interface and addresses");
+    let state = match (of.index, of.up) {
+        (None, _) => "isn't there",
+        (Some(_), false) => "is down",
+        (Some(_), true) => "is up",
+    };
+    let mac = of.mac.as_ref().map(|mac| format!(", {mac}")).unwrap_or_default();
+    let source = of.source.as_deref().unwrap_or("no address of its own");
+    push_from(
+        out,
+        2,
+        &format!(
+            "{} {state}{mac}; sends from {source} by {}, version {}, router id {}",
+            of.name, instance.delivery, instance.version, instance.router_id
+        ),
+    );
+    for address in &instance.addresses {
+        let state = match (address.present, instance.state) {
+            (true, State::Active) => "present, as it should be",
+            (false, State::Active) => "MISSING, though this node is active",
+            (true, State::Backup | State::Fault | State::Initialize) => {
+                "PRESENT, though this node isn't active"
+            }
+            (false, State::Backup | State::Fault | State::Initialize) => "absent, as it should be",
+        };
+        push_from(out, 2, &format!("{} on {}: {state}", address.address, address.interface));
+    }
+}
+
+fn peers(instance: &Instance, colour: Colour, out: &mut String) {
+    section(out, colour, "Other nodes");
+    for peer in &instance.peers {
+        push_from(out, 2, &peer_line(peer));
+    }
+    for word in &instance.words {
+        push_from(out, 2, &word_line(word));
+    }
+    if instance.hears_a_peer() {
+        return;
+    }
+    let text = match instance.state {
+        State::Active => {
+            "no advert of another node was heard since the start. That is usual: backups are \
+             silent while this node is active. If the other node says that it is active too, \
+             adverts don't get through: look for a firewall that drops IP protocol 112 (allow: \
+             nft add rule inet filter input ip protocol vrrp accept), for another segment, or for \
+             a switch that drops multicast"
+        }
+        State::Backup | State::Fault | State::Initialize => {
+            "no advert of another node was heard since the start. If there is one that is active, \
+             look for a firewall that drops IP protocol 112 (allow: nft add rule inet filter \
+             input ip protocol vrrp accept), for another segment, or for a switch that drops \
+             multicast"
+        }
+    };
+    push_from(out, 2, text);
+}
+
+fn refused(instance: &Instance, colour: Colour, out: &mut String) {
+    section(out, colour, "Adverts that weren't taken");
+    for refused in instance.refused.iter().rev() {
+        let times = if refused.count == 1 { "once" } else { "times" };
+        let count = if refused.count == 1 { String::new() } else { format!("{} ", refused.count) };
+        push_from(
+            out,
+            2,
+            &format!(
+                "from {}, {count}{times}, last {} ago: {}",
+                refused.address,
+                span(refused.ago_seconds),
+                refused.detail
+            ),
+        );
+        push_from(out, 4, &format!("-> {}", refused.remedy));
+    }
+    if instance.refused.is_empty() {
+        push_from(out, 2, "none");
+    }
+}
+
+fn history(instance: &Instance, journal: &JournalFile, colour: Colour, out: &mut String) {
+    section(out, colour, "Last changes");
+    let shown = instance.history.iter().rev().take(HISTORY_SHOWN);
+    for Transition { at, from, to, why, priority, earlier_process, .. } in shown {
+        let earlier = if *earlier_process { " [earlier process]" } else { "" };
+        let moved = format!("{} -> {}", from.word(), to.word());
+        push_from(
+            out,
+            2,
+            &format!("{} {moved}: {why} (priority {priority}){earlier}", readable(at)),
+        );
+    }
+    if instance.history.is_empty() {
+        push_from(out, 2, "none");
+    }
+    if let Some(error) = &journal.error {
+        push_from(out, 2, &format!("they are lost with this process: {error}"));
+    }
+}
+
+fn notices(instance: &Instance, all: &[Noticed], colour: Colour, out: &mut String) {
+    let concerns =
+        |notice: &&Noticed| notice.instance.as_ref().is_none_or(|name| *name == instance.name);
+    let mut own = all.iter().rev().filter(concerns).peekable();
+    if own.peek().is_none() {
+        return;
+    }
+    section(out, colour, "Last notices");
+    for notice in own.take(NOTICES_SHOWN) {
+        push_from(out, 2, &format!("{} {}", readable(&notice.at), notice.text));
+    }
+}
+
+fn safety(thread: &Thread, colour: Colour, out: &mut String) {
+    section(out, colour, "If halb itself fails");
+    for line in thread_lines(thread) {
+        push_from(out, 2, &line);
+    }
+    if thread.heartbeat_age_seconds > HEARTBEAT_LATE.as_secs_f64() {
+        let age = exact(thread.heartbeat_age_seconds);
+        push_from(out, 2, &format!("the thread of the virtual IPs has stood still for {age}"));
+    }
+}
+
+fn section(out: &mut String, colour: Colour, title: &str) {
+    let _ = writeln!(out, "\n{}", colour.bold(title));
+}
+
+fn labelled(out: &mut String, label: &str, text: &str) {
+    let mut lines = String::new();
+    for line in wrap(&plain(text), WIDTH - COLUMN, 0).lines() {
+        let _ = writeln!(lines, "{:COLUMN$}{line}", "");
+    }
+    let _ = writeln!(out, "  {label:<8}{}", lines.trim());
+}
+
+#[cfg(test)]
+mod tests;

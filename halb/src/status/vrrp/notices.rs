@@ -1,0 +1,103 @@
+//! What is unusual about the virtual IPs, in sentences.
+
+use super::{Instance, State, Vrrp};
+use crate::status::notices::Severity;
+use crate::status::readiness::HEARTBEAT_LATE;
+use crate::status::words::{span, things};
+
+/// Refused adverts, claims and failures are news for so long.
+const RECENT_SECONDS: f64 = 300.0;
+
+/// Adds all of it.
+pub fn add_all(vrrp: &Vrrp, add: &mut impl FnMut(Severity, String)) {
+    for instance in &vrrp.instances {
+        self::instance(instance, add);
+    }
+    let thread = &vrrp.thread;
+    if thread.heartbeat_age_seconds > HEARTBEAT_LATE.as_secs_f64() {
+        let age = span(thread.heartbeat_age_seconds);
+        add(Severity::Warning, format!("the thread of the virtual IPs has stood still for {age}"));
+    }
+    if thread.guard != "watching" {
+        let text = "no guard process watches: if halb dies, its virtual IPs stay on the interface";
+        add(Severity::Warning, text.to_owned());
+    }
+    if thread.scheduling == "refused" || thread.scheduling == "demoted" {
+        let text = format!("the virtual IPs' thread is scheduled {}", thread.scheduling_detail);
+        add(Severity::Note, text);
+    }
+    if let Some(failure) = &vrrp.hooks.last_failure {
+        let failed = things(vrrp.hooks.failed, "run of a hook", "runs of hooks");
+        add(Severity::Note, format!("{failed} failed, the last: {failure}"));
+    }
+    if let Some(error) = &vrrp.journal.error {
+        let text = format!("transitions of the virtual IPs are lost with this process: {error}");
+        add(Severity::Note, text);
+    }
+}
+
+fn instance(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
+    let (name, since) = (&instance.name, span(instance.since_seconds));
+    if let Some(fault) = &instance.fault {
+        add(Severity::Warning, format!("vip {name} is in FAULT for {since}: {fault}"));
+    } else if instance.state == State::Fault {
+        let why = "a tracker of weight 0 has failed";
+        add(Severity::Warning, format!("vip {name} is in FAULT for {since}: {why}"));
+    }
+    if instance.yielded {
+        let text = format!("vip {name} is given away as ordered; back: halb vip resume {name}");
+        add(Severity::Note, text);
+    } else if instance.priority.sick && instance.state != State::Fault {
+        let sum = &instance.priority.arithmetic;
+        add(Severity::Warning, format!("vip {name} has less than its priority: {sum}"));
+    }
+    for address in &instance.addresses {
+        let text = match (instance.state == State::Active, address.present) {
+            (true, false) => "is missing on this node, which is active",
+            (false, true) => "is on this node, which isn't active",
+            (true, true) | (false, false) => continue,
+        };
+        add(Severity::Warning, format!("vip {name}: {} {text}", address.address));
+    }
+    for refused in &instance.refused {
+        if refused.ago_seconds < RECENT_SECONDS && refused.reason != "foreign_vrid" {
+            let who = &refused.address;
+            let text = format!("vip {name}: adverts of {who} aren't taken: {}", refused.detail);
+            add(Severity::Warning, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::vrrp::samples;
+
+    fn texts(vrrp: &Vrrp) -> Vec<String> {
+        let mut texts = Vec::new();
+        add_all(vrrp, &mut |_, text| texts.push(text));
+        texts
+    }
+
+    #[test]
+    fn a_healthy_node_is_nothing_unusual_whichever_it_is() {
+        assert_eq!(texts(&samples::active().vrrp()), [] as [&str; 0]);
+        let mut node = samples::Node::new();
+        node.hear(samples::OTHER, 101, "mysecret");
+        assert_eq!(texts(&node.vrrp()), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_told() {
+        let told = texts(&samples::fault().vrrp());
+        assert!(told[0].contains("is in FAULT") && told[0].contains("the interface is down"));
+        assert!(told.iter().any(|text| text.contains("no guard process watches")), "{told:?}");
+        let told = texts(&samples::backup().vrrp());
+        assert!(told[0].contains("172.16.16.53 aren't taken: the password"), "{told:?}");
+        let told = texts(&samples::sick().vrrp());
+        assert!(told[0].contains("100 - 2 (frontend 'kubernetes') = 98"), "{told:?}");
+        let mut vrrp = samples::active().vrrp();
+        vrrp.instances[0].addresses[0].present = false;
+        assert!(texts(&vrrp)[0].contains("is missing on this node"));
+    }
+}
