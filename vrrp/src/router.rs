@@ -278,7 +278,7 @@ impl Router {
                 }
             }
             Phase::Holding(state) => match state.hear(heard, holding, now) {
-                Response::Confirm | Response::Ignore => {}
+                Response::Confirm | Response::Ignore | Response::Doubt => {}
                 Response::Insist => {
                     if !std::mem::replace(&mut self.told.rival, true) {
                         self.notice(Notice::Rival(heard));

@@ -114,7 +114,12 @@ impl Router {
             self.advertise(self.standing.effective);
         }
         self.add_all();
-        let holding = Holding::new(self.config.interval(), invited, now);
+        let interval = self.config.interval();
+        let mut holding = Holding::new(interval, invited, now);
+        if let Cause::Invited { by, .. } | Cause::Released { by: Heard { source: by, .. } } = cause
+        {
+            holding = holding.given_by(by, interval, now);
+        }
         self.enter(Phase::Holding(holding), cause, now);
     }
 

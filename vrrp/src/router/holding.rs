@@ -36,6 +36,7 @@ pub(super) struct Holding {
     /// Nothing was sent yet: it was invited, and another router holds the addresses until it
     /// hears this one, which first needs them itself.
     unsaid: bool,
+    giver: Option<Giver>,
     /// The addresses are offered to whoever is better: adverts have priority 0 until then.
     offer: Option<Offer>,
     /// When the last offer began.
@@ -48,6 +49,20 @@ pub(super) struct Holding {
     postponed: Option<Instant>,
 }
 
+/// Who gave the addresses to this router. An advert that it sent before, and that was overtaken on
+/// its way, would make this router yield to one that yields to it; so the first ones are doubted.
+#[derive(Debug, Clone, Copy)]
+struct Giver {
+    source: IpAddr,
+    until: Instant,
+    /// How many more are doubted.
+    doubts: u8,
+}
+
+/// Each doubt costs an advert in both directions if the giver is indeed active again. More than one,
+/// since a packet may come twice.
+const DOUBTS_MAX: u8 = 3;
+
 /// What an advert means to an active router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Response {
@@ -57,6 +72,8 @@ pub(super) enum Response {
     Confirm,
     /// It changes nothing.
     Ignore,
+    /// It may be old: ask its sender by saying who is active.
+    Doubt,
     /// This router yields.
     Yield(Cause),
 }
@@ -81,8 +98,8 @@ const OFFER_INTERVALS: u32 = 2;
 /// Quarters of an interval that a leaving router's offer stands, besides the skew of the least
 /// priority: even a sick backup acts within that skew and one interval of the last release, which
 /// comes [`LEAVE_AGAIN`] parts of an interval after the first; and its advert needs a moment.
-const LEAVE_QUARTERS: u32 = 5;
-const LEAVE_AGAIN: u32 = 10;
+const LEAVE_QUARTERS: u32 = 6;
+const LEAVE_AGAIN: u32 = 20;
 
 /// Adverts in a row that the kernel refuses before the router gives up: about when backups would
 /// take over for want of them.
@@ -101,6 +118,7 @@ impl Holding {
             advert_at: now + interval.duration(),
             sent_at: now,
             unsaid,
+            giver: None,
             offer: None,
             offered_at: None,
             again_at: None,
@@ -109,6 +127,18 @@ impl Holding {
             send_failures: 0,
             postponed: None,
         }
+    }
+
+    /// The addresses were given up or offered by this one.
+    pub(super) fn given_by(
+        mut self,
+        source: IpAddr,
+        interval: AdvertInterval,
+        now: Instant,
+    ) -> Self {
+        let until = now + interval.duration();
+        self.giver = Some(Giver { source, until, doubts: DOUBTS_MAX });
+        self
     }
 
     /// An advert was read. RFC 9568 §6.4.3; a losing advert is answered at once, which RFC 3768
@@ -125,9 +155,16 @@ impl Holding {
         }
         let outranked = heard.priority > rules.effective;
         let by_address = heard.priority == rules.effective && Some(heard.source) > rules.source;
-        match self.offer {
+        let offer = self.offer;
+        match offer {
             Some(Offer { reason, .. }) if leaves || outranked || by_address => {
                 return Response::Yield(Cause::HandedOver { to: heard, reason });
+            }
+            None if (outranked || by_address) && self.doubts(heard.source, now) => {
+                if !self.unsaid {
+                    self.hurry(now);
+                }
+                return Response::Doubt;
             }
             None if outranked || by_address => {
                 return Response::Yield(Cause::Outranked { by: heard, by_address });
@@ -146,17 +183,27 @@ impl Holding {
         Response::Insist
     }
 
-    /// The next advert is due now. It is sent after the inbox was read: one answer to a burst.
+    /// Whether an advert by which this router would yield may be old. Who gave the addresses away
+    /// and is active again repeats it when it hears this router.
+    fn doubts(&mut self, source: IpAddr, now: Instant) -> bool {
+        let doubted = |giver: &&mut Giver| giver.source == source && now < giver.until;
+        let Some(giver) = self.giver.as_mut().filter(doubted) else { return false };
+        let doubts = giver.doubts > 0;
+        giver.doubts = giver.doubts.saturating_sub(1);
+        doubts
+    }
+
+    /// The next advert is due now. It is sent after the inbox was read: one answer to a burst. A
+    /// router that leaves has said all that it has to say.
     pub(super) fn hurry(&mut self, now: Instant) {
-        self.advert_at = self.advert_at.min(now);
+        if !self.leaves() {
+            self.advert_at = self.advert_at.min(now);
+        }
     }
 
     /// Offers the addresses to whoever is better, and keeps them until somebody takes them. An
     /// offer that stands isn't prolonged.
     pub(super) fn offer(&mut self, reason: OfferReason, rules: Rules, now: Instant) {
-        if self.leaves() {
-            return;
-        }
         if self.offer.is_none() {
             let interval = rules.interval;
             let stands =
@@ -183,15 +230,13 @@ impl Holding {
         self.offer = Some(Offer { until: now + stands, reason: OfferReason::Leaving });
         self.offered_at = Some(now);
         self.again_at = Some(now + interval.duration() / LEAVE_AGAIN);
-        self.hurry(now);
+        self.advert_at = now;
     }
 
     /// Ends an offer, but for that of a router that leaves, and says what it is worth now.
     pub(super) fn withdraw_offer(&mut self, now: Instant) {
-        if !self.leaves() {
-            self.offer = None;
-            self.hurry(now);
-        }
+        self.offer.take_if(|offer| offer.reason != OfferReason::Leaving);
+        self.hurry(now);
     }
 
     fn leaves(&self) -> bool {

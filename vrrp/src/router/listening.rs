@@ -88,7 +88,10 @@ impl Listening {
         listening
     }
 
-    /// An advert was read. RFC 9568 §6.4.2 and RFC 3768 §6.4.2, with two differences.
+    /// An advert was read. RFC 9568 §6.4.2 and RFC 3768 §6.4.2, with two differences, and one
+    /// that seldom is: the skew after a release follows the interval that the release carries. A
+    /// router that was about to preempt hasn't learned that interval, and its own may be so much
+    /// longer that who offers the addresses has given up meanwhile.
     ///
     /// A sick node leaves a healthier one the time to answer a release: it waits one interval
     /// more. An active node that offers the addresses repeats that every interval, so that a
@@ -98,8 +101,8 @@ impl Listening {
     pub(super) fn hear(&mut self, heard: Heard, rules: Rules, now: Instant) {
         self.postponed = None;
         if heard.priority == Priority::RELEASE {
-            let patience = if rules.sick { self.interval.duration() } else { Duration::ZERO };
-            self.down_at = now + timers::skew(rules.effective, self.interval) + patience;
+            let patience = if rules.sick { heard.interval.duration() } else { Duration::ZERO };
+            self.down_at = now + timers::skew(rules.effective, heard.interval) + patience;
             self.release = Some(heard);
         } else if heard.priority < rules.effective && self.preempts(rules.preempt, now) {
             self.rival = Some(heard);

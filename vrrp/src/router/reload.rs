@@ -72,7 +72,7 @@ impl Router {
         }
         // Backups learn a new interval from the next advert, and wait for it as long as the old
         // one says; passwords and addresses are better known sooner, too.
-        if old != &self.config {
+        if old != &self.config && !self.leaving {
             state.restart(self.config.interval(), now);
             let priority = state.priority(self.standing.effective);
             self.advertise(priority);

@@ -8,7 +8,7 @@
 //! 2. On a sound segment with a host that can serve, nobody holds them for at most the longest
 //!    down interval and the time a packet takes; counted from the last disturbance.
 //! 3. Without a disturbance they don't move ([`Checks::expect_calm`]), and with planned changes
-//!    only (priorities, trackers, reloads) there is no gap at all ([`Checks::forbid_gaps`]),
+//!    only (priorities, trackers, reloads, orders, stops) there is no gap at all ([`Checks::forbid_gaps`]),
 //!    provided that no change comes while the adverts of the last move are still on their way:
 //!    a router that falls from best to worst within that time may yield to an old advert of the
 //!    one that yields to it, and then nobody holds the addresses for a skew.
@@ -42,6 +42,8 @@ pub(crate) struct Checks {
     calm: bool,
     /// Times that a router became active.
     pub(crate) moves: usize,
+    /// Times that it did so by invitation.
+    pub(crate) invited: usize,
     trail: VecDeque<String>,
 }
 
@@ -60,6 +62,7 @@ impl Checks {
             gaps_forbidden: false,
             calm: false,
             moves: 0,
+            invited: 0,
             trail: VecDeque::new(),
         }
     }
@@ -75,6 +78,11 @@ impl Checks {
     /// Time after which a sound segment has come to rest.
     pub(crate) fn rest(&self) -> Duration {
         (self.none_max + self.two_max) * 3
+    }
+
+    /// How late packets and hosts are together.
+    pub(crate) fn late(&self) -> Duration {
+        self.late
     }
 
     /// Time until the adverts of the last move have arrived.
@@ -135,6 +143,7 @@ impl Checks {
         self.moved_at = transition.at;
         self.hold(!self.calm, "a move without a cause");
         self.moves += usize::from(transition.to == State::Active);
+        self.invited += usize::from(matches!(transition.cause, Cause::Invited { .. }));
         let own = transition.standing.effective;
         let is_true = match transition.cause {
             Cause::Released { by } => by.priority == Priority::RELEASE,

@@ -9,5 +9,9 @@
 
 mod checks;
 mod dice;
+mod handovers;
+mod keepalived;
+mod mind;
 mod scenarios;
+mod stage;
 mod world;

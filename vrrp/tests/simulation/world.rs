@@ -5,13 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use halb_vrrp::config::{Behaviour, Delivery, Preempt, Protocol, RouterConfig};
+use halb_vrrp::link::Word;
 use halb_vrrp::packet::{Datagram, HOP_LIMIT, VirtualAddresses};
-use halb_vrrp::router::{Action, AddressReport, Inbox, Link, Outgoing, Router, State, Transition};
+use halb_vrrp::router::{Action, AddressReport, Link, Outgoing, Router, Transition};
 use halb_vrrp::track::Standing;
-use halb_vrrp::values::VrId;
+use halb_vrrp::values::{Priority, VrId};
 
 use crate::checks::Checks;
 use crate::dice::Dice;
+use crate::mind::{Kind, Mind};
 
 /// What a socket buffers for a host that doesn't read.
 const INBOX_MAX: usize = 100;
@@ -20,10 +22,9 @@ const INBOX_MAX: usize = 100;
 const GUARD_ACTS_IN: Duration = Duration::from_millis(20);
 
 #[derive(Clone)]
-pub(crate) struct Packet {
-    source: IpAddr,
-    destination: IpAddr,
-    message: Vec<u8>,
+pub(crate) enum Packet {
+    Advert { source: IpAddr, destination: IpAddr, message: Vec<u8> },
+    Word { from: IpAddr, message: Vec<u8> },
 }
 
 struct Flight {
@@ -48,9 +49,12 @@ struct Frozen {
     revoked: bool,
 }
 
-/// A host; without a router it is switched off.
+/// A host; without a mind it is switched off.
 pub(crate) struct Node {
-    pub(crate) router: Option<Router>,
+    kind: Kind,
+    mind: Option<Mind>,
+    /// It stops once it has handed over.
+    retiring: bool,
     pub(crate) config: RouterConfig,
     pub(crate) standing: Standing,
     pub(crate) link_up: bool,
@@ -61,7 +65,7 @@ pub(crate) struct Node {
     wake_at: Option<Instant>,
 }
 
-/// How the segment behaves.
+/// How the segment behaves, or the link that carries words.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Segment {
     pub(crate) loss_percent: u64,
@@ -78,15 +82,25 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) nodes: Vec<Node>,
     pub(crate) segment: Segment,
+    pub(crate) link: Segment,
     pub(crate) checks: Checks,
     flights: Vec<Flight>,
 }
 
+/// What stands on a host.
+#[derive(Clone)]
+pub(crate) struct Host {
+    pub(crate) kind: Kind,
+    pub(crate) config: RouterConfig,
+    pub(crate) standing: Standing,
+}
+
 /// One virtual router with one address for all.
-pub(crate) fn config(protocol: &Protocol, preempt: Preempt) -> RouterConfig {
+pub(crate) fn config(protocol: &Protocol, preempt: Preempt, kind: Kind) -> RouterConfig {
     let vip = Ipv4Addr::new(10, 0, 0, 100).into();
     let addresses = VirtualAddresses::new(vec![vip]).unwrap();
-    let behaviour = Behaviour { preempt, ..Behaviour::default() };
+    let peer_link = kind == Kind::LinkedHalb;
+    let behaviour = Behaviour { preempt, peer_link, ..Behaviour::default() };
     let vrid = VrId::new(1).unwrap();
     RouterConfig::new(vrid, protocol.clone(), addresses, Delivery::Multicast, behaviour).unwrap()
 }
@@ -101,9 +115,18 @@ impl Node {
         self.frozen.is_some()
     }
 
-    /// It runs, and its interface works.
+    pub(crate) fn is_off(&self) -> bool {
+        self.mind.is_none()
+    }
+
+    /// It runs, and its interface works; and keepalived serves only if it hasn't failed.
     pub(crate) fn is_able(&self) -> bool {
-        self.router.is_some() && self.link_up && !self.is_frozen()
+        let in_fault = self.kind == Kind::Keepalived && self.standing.is_failed();
+        self.mind.is_some() && self.link_up && !self.is_frozen() && !in_fault
+    }
+
+    pub(crate) fn worth(&self) -> Option<Priority> {
+        Some(self.mind.as_ref()?.worth(&self.standing))
     }
 
     fn link(&self) -> Link {
@@ -112,13 +135,15 @@ impl Node {
 }
 
 impl World {
-    pub(crate) fn new(dice: Dice, hosts: Vec<(RouterConfig, Standing)>, segment: Segment) -> Self {
+    pub(crate) fn new(dice: Dice, hosts: Vec<Host>, segment: Segment) -> Self {
         let now = Instant::now();
         let nodes: Vec<_> = hosts
             .into_iter()
             .zip(1..)
-            .map(|((config, standing), number)| Node {
-                router: None,
+            .map(|(Host { kind, config, standing }, number)| Node {
+                kind,
+                mind: None,
+                retiring: false,
                 config,
                 standing,
                 link_up: true,
@@ -131,7 +156,8 @@ impl World {
             .collect();
         let checks = Checks::new(now);
         let segment = Segment { sides: vec![0; nodes.len()], ..segment };
-        Self { now, dice, nodes, segment, checks, flights: Vec::new() }
+        let link = segment.clone();
+        Self { now, dice, nodes, segment, link, checks, flights: Vec::new() }
     }
 
     /// The segment delivers everything in time, and every host that runs is awake.
@@ -141,14 +167,13 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, node: usize) {
-        if self.nodes[node].router.is_some() {
+        if self.nodes[node].mind.is_some() {
             return;
         }
-        let Node { config, standing, .. } = &self.nodes[node];
-        let mut router = Router::new(config.clone(), standing.clone(), self.now);
-        router.handle_link(self.nodes[node].link(), self.now);
-        router.handle_start(self.now);
-        self.nodes[node].router = Some(router);
+        let Node { kind, config, standing, .. } = &self.nodes[node];
+        let mut mind = Mind::new(*kind, config.clone(), standing.clone(), self.now);
+        mind.start(self.nodes[node].link(), self.now);
+        (self.nodes[node].mind, self.nodes[node].retiring) = (Some(mind), false);
         self.checks.disturb(self.now);
         self.settle(node);
     }
@@ -158,9 +183,35 @@ impl World {
         if self.nodes[node].is_frozen() {
             return;
         }
-        self.tell(node, Router::handle_stop);
-        (self.nodes[node].router, self.nodes[node].wake_at) = (None, None);
+        self.tell(node, Mind::stop);
+        self.switch_off(node);
+    }
+
+    fn switch_off(&mut self, node: usize) {
+        (self.nodes[node].mind, self.nodes[node].wake_at) = (None, None);
         self.checks.disturb(self.now);
+    }
+
+    /// An order to a halb; keepalived takes none.
+    pub(crate) fn order(&mut self, node: usize, order: impl FnOnce(&mut Router, Instant)) {
+        if !self.nodes[node].is_frozen() {
+            self.tell(node, |mind, now| {
+                if let Some(router) = mind.halb() {
+                    order(router, now);
+                }
+            });
+        }
+    }
+
+    /// A stop that hands over first; keepalived just stops.
+    pub(crate) fn retire(&mut self, node: usize) {
+        if self.nodes[node].kind == Kind::Keepalived {
+            return self.stop(node);
+        }
+        if !self.nodes[node].is_frozen() {
+            self.nodes[node].retiring = true;
+            self.order(node, Router::retire);
+        }
     }
 
     /// The daemon dies, and its guard says so and removes the addresses; or the power fails.
@@ -169,7 +220,7 @@ impl World {
             self.release(node);
         }
         let node = &mut self.nodes[node];
-        (node.router, node.holds, node.frozen, node.wake_at) = (None, false, None, None);
+        (node.mind, node.holds, node.frozen, node.wake_at) = (None, false, None, None);
         node.inbox.clear();
         self.checks.disturb(self.now);
     }
@@ -179,17 +230,18 @@ impl World {
         let link = self.nodes[node].link();
         self.checks.disturb(self.now);
         if !self.nodes[node].is_frozen() {
-            self.tell(node, |router, now| router.handle_link(link, now));
+            self.tell(node, |mind, now| mind.handle_link(link, now));
         }
     }
 
     pub(crate) fn freeze(&mut self, node: usize, how: Freeze, time: Duration) {
-        if self.nodes[node].router.is_none() || self.nodes[node].is_frozen() {
+        if self.nodes[node].is_off() || self.nodes[node].is_frozen() {
             return;
         }
         let interval = self.nodes[node].config.interval().duration();
         let limit = (interval * 3).clamp(Duration::from_millis(30), Duration::from_secs(2));
-        let guard_at = self.now + limit + GUARD_ACTS_IN;
+        let guarded = self.nodes[node].kind != Kind::Keepalived;
+        let guard_at = self.now + if guarded { limit + GUARD_ACTS_IN } else { time };
         let frozen = Frozen { how, until: self.now + time, guard_at, revoked: false };
         self.nodes[node].frozen = Some(frozen);
         self.checks.disturb(self.now);
@@ -199,7 +251,7 @@ impl World {
     pub(crate) fn stand(&mut self, node: usize, standing: Standing) {
         self.nodes[node].standing = standing.clone();
         if !self.nodes[node].is_frozen() {
-            self.tell(node, |router, now| router.handle_standing(standing, now));
+            self.tell(node, |mind, now| mind.handle_standing(standing, now));
         }
     }
 
@@ -209,22 +261,22 @@ impl World {
         }
         self.nodes[node].config = config.clone();
         self.nodes[node].standing = standing.clone();
-        self.tell(node, |router, now| {
-            router.handle_config(config, standing, now).expect("the same virtual router");
-        });
+        self.tell(node, |mind, now| mind.handle_config(config, standing, now));
     }
 
-    fn tell(&mut self, node: usize, tell: impl FnOnce(&mut Router, Instant)) {
-        if let Some(router) = &mut self.nodes[node].router {
-            tell(router, self.now);
+    fn tell(&mut self, node: usize, tell: impl FnOnce(&mut Mind, Instant)) {
+        if let Some(mind) = &mut self.nodes[node].mind {
+            tell(mind, self.now);
             self.settle(node);
         }
     }
 
     /// All faults end; hosts that are off stay off.
     pub(crate) fn heal(&mut self) {
-        self.segment.loss_percent = 0;
-        self.segment.sides.fill(0);
+        for wire in [&mut self.segment, &mut self.link] {
+            wire.loss_percent = 0;
+            wire.sides.fill(0);
+        }
         for node in 0..self.nodes.len() {
             if let Some(frozen) = &mut self.nodes[node].frozen {
                 frozen.until = self.now;
@@ -276,7 +328,7 @@ impl World {
         for Flight { to, packet, .. } in landed {
             let node = &mut self.nodes[to];
             let asleep = node.frozen.as_ref().is_some_and(|frozen| frozen.how == Freeze::Machine);
-            if node.router.is_none() || !node.link_up || asleep || node.inbox.len() >= INBOX_MAX {
+            if node.is_off() || !node.link_up || asleep || node.inbox.len() >= INBOX_MAX {
                 continue;
             }
             node.inbox.push_back(packet);
@@ -315,28 +367,39 @@ impl World {
         let standing = self.nodes[node].standing.clone();
         // What waits in the sockets comes first; then the rest of what happened meanwhile.
         self.read_inbox(node);
-        let Some(router) = &mut self.nodes[node].router else { return };
-        if frozen.revoked {
+        let Some(mind) = &mut self.nodes[node].mind else { return };
+        if let Some(router) = mind.halb().filter(|_| frozen.revoked) {
             router.handle_revoked(self.now);
         }
-        router.handle_link(link, self.now);
-        router.handle_standing(standing, self.now);
+        mind.handle_link(link, self.now);
+        mind.handle_standing(standing, self.now);
         self.settle(node);
     }
 
+    /// Adverts come first.
     fn read_inbox(&mut self, node: usize) {
         let now = self.now;
         let node = &mut self.nodes[node];
-        let Some(router) = &mut node.router else { return };
+        let Some(mind) = &mut node.mind else { return };
+        let mut words = Vec::new();
         for packet in node.inbox.drain(..) {
-            let Packet { source, destination, message } = &packet;
-            let datagram = Datagram {
-                source: *source,
-                destination: *destination,
-                hop_limit: HOP_LIMIT,
-                message,
-            };
-            router.handle_datagram(&datagram, now);
+            match packet {
+                Packet::Advert { source, destination, message } => {
+                    let message = &message;
+                    let hop_limit = HOP_LIMIT;
+                    mind.handle_datagram(
+                        &Datagram { source, destination, hop_limit, message },
+                        now,
+                    );
+                }
+                Packet::Word { from, message } => words.push((from, message)),
+            }
+        }
+        for (from, message) in words {
+            let word = Word::decode(&message).unwrap();
+            if let Some(router) = mind.halb() {
+                assert!(router.handle_word(from, &word, now));
+            }
         }
     }
 
@@ -345,19 +408,24 @@ impl World {
         self.read_inbox(node);
         for _ in 0..20 {
             self.act(node);
-            let timeout = self.nodes[node].router.as_ref().and_then(Router::poll_timeout);
+            let timeout = self.nodes[node].mind.as_ref().and_then(Mind::poll_timeout);
             match timeout {
-                Some((due, _)) if due <= self.now => {
-                    let router = self.nodes[node].router.as_mut().expect("it has a deadline");
-                    router.handle_timeout(Inbox::Drained, self.now);
+                Some(due) if due <= self.now => {
+                    let mind = self.nodes[node].mind.as_mut().expect("it has a deadline");
+                    mind.handle_timeout(self.now);
                 }
-                Some((due, _)) => {
+                Some(due) => {
                     let lateness = self.dice.time(self.segment.lateness_max);
                     self.nodes[node].wake_at = Some(due + lateness);
                     return;
                 }
                 None => {
                     self.nodes[node].wake_at = None;
+                    let mind = self.nodes[node].mind.as_mut().and_then(Mind::halb);
+                    let retired = mind.is_some_and(|router| router.is_retired());
+                    if retired && self.nodes[node].retiring {
+                        self.switch_off(node);
+                    }
                     return;
                 }
             }
@@ -367,12 +435,12 @@ impl World {
 
     fn act(&mut self, node: usize) {
         let now = self.now;
-        while let Some(action) = self.nodes[node].router.as_mut().and_then(Router::poll_action) {
+        while let Some(action) = self.nodes[node].mind.as_mut().and_then(Mind::poll_action) {
             match action {
                 Action::Send(outgoing) => self.transmit(node, &outgoing),
                 Action::AddAddresses(_) => {
                     self.nodes[node].holds = true;
-                    if let Some(router) = &mut self.nodes[node].router {
+                    if let Some(router) = self.nodes[node].mind.as_mut().and_then(Mind::halb) {
                         router.handle_addresses(AddressReport::Installed, now);
                     }
                 }
@@ -381,7 +449,12 @@ impl World {
                     assert!(self.nodes[node].holds, "announced without the addresses");
                 }
                 Action::Transition(transition) => self.note(node, *transition),
-                Action::AnnounceSource(_) | Action::Notice(_) | Action::Tell(_) => {}
+                Action::Tell(word) => {
+                    let from = self.nodes[node].source;
+                    let message = word.encode();
+                    self.carry(node, &Packet::Word { from, message });
+                }
+                Action::AnnounceSource(_) | Action::Notice(_) => {}
             }
         }
     }
@@ -393,7 +466,7 @@ impl World {
 
     /// What a guard sends: the packet that was prepared for it.
     fn release(&mut self, node: usize) {
-        let farewell = self.nodes[node].router.as_ref().map(Router::farewell).unwrap_or_default();
+        let farewell = self.nodes[node].mind.as_ref().map(Mind::farewell).unwrap_or_default();
         for outgoing in farewell {
             self.transmit(node, &outgoing);
         }
@@ -401,23 +474,28 @@ impl World {
 
     fn transmit(&mut self, node: usize, outgoing: &Outgoing) {
         let Outgoing { source, destination, .. } = *outgoing;
-        self.send(node, &Packet { source, destination, message: outgoing.message() });
+        let message = outgoing.message();
+        self.carry(node, &Packet::Advert { source, destination, message });
     }
 
-    fn send(&mut self, from: usize, packet: &Packet) {
+    /// Adverts go over the segment to all, words over the link to those who have one.
+    fn carry(&mut self, from: usize, packet: &Packet) {
         if !self.nodes[from].link_up {
             return;
         }
+        let is_word = matches!(packet, Packet::Word { .. });
+        let wire = if is_word { self.link.clone() } else { self.segment.clone() };
         for to in 0..self.nodes.len() {
-            if to == from || self.segment.sides[to] != self.segment.sides[from] {
+            let deaf = is_word && self.nodes[to].kind != Kind::LinkedHalb;
+            if to == from || deaf || wire.sides[to] != wire.sides[from] {
                 continue;
             }
-            let copies = 1 + u32::from(self.dice.percent(self.segment.double_percent));
+            let copies = 1 + u32::from(self.dice.percent(wire.double_percent));
             for _ in 0..copies {
-                if self.dice.percent(self.segment.loss_percent) {
+                if self.dice.percent(wire.loss_percent) {
                     continue;
                 }
-                let at = self.now + self.dice.time(self.segment.delay_max);
+                let at = self.now + self.dice.time(wire.delay_max);
                 self.flights.push(Flight { at, to, packet: packet.clone() });
             }
         }
@@ -431,12 +509,17 @@ impl World {
         self.nodes.iter().filter(|node| node.is_able())
     }
 
+    /// Those that can serve, and aren't about to stop.
+    pub(crate) fn staying(&self) -> impl Iterator<Item = &Node> {
+        self.able().filter(|node| !node.retiring)
+    }
+
     /// The only holder, which its router knows of.
     pub(crate) fn holder(&self) -> usize {
         let holders = self.holders();
         assert_eq!(holders.len(), 1, "exactly one holder: {holders:?}");
-        let router = self.nodes[holders[0]].router.as_ref().expect("a holder runs");
-        assert_eq!(router.state(), State::Active);
+        let mind = self.nodes[holders[0]].mind.as_ref().expect("a holder runs");
+        assert!(mind.is_active());
         holders[0]
     }
 }

@@ -55,6 +55,21 @@ fn a_release_promotes_after_the_skew() {
 }
 
 #[test]
+fn the_skew_after_a_release_follows_the_interval_that_it_carries() {
+    let mut bench = backup(v3(1000), Preempt::Immediately);
+    let short = |priority| {
+        let interval = Centiseconds::new(10).unwrap();
+        let body = Body::V3 { interval, checksum: ChecksumForm::PseudoHeader };
+        backup(v3(1000), Preempt::Immediately).advert_of(GREATER, priority, body)
+    };
+    bench.deliver(GREATER, &short(50));
+    bench.settle();
+    bench.deliver(GREATER, &short(0));
+    let interval = AdvertInterval::V3(Centiseconds::new(10).unwrap());
+    assert_eq!(bench.due_in(), timers::skew(Priority::new(100), interval));
+}
+
+#[test]
 fn a_lower_advert_does_not_restart_the_timer_of_a_preempting_backup() {
     let mut bench = backup(v3(100), Preempt::Immediately);
     for _ in 0..3 {

@@ -196,6 +196,51 @@ fn an_invitation_to_a_router_that_takes_no_part_changes_nothing() {
 }
 
 #[test]
+fn an_advert_that_an_invitation_has_overtaken_is_answered_and_not_obeyed() {
+    let mut bench = backup(90);
+    bench.overhear(invitation(GREATER, 2));
+    bench.clear();
+    bench.hear(GREATER, 100);
+    assert_eq!(bench.log(), "!90", "it may be old: who offers will hear this and let go");
+    bench.hear(GREATER, 100);
+    bench.hear(GREATER, 100);
+    assert_eq!(bench.log(), "!90 !90");
+    bench.hear(GREATER, 100);
+    assert_eq!(bench.log(), "- A>B", "it insists");
+
+    let mut bench = backup(90);
+    bench.overhear(invitation(GREATER, 2));
+    bench.clear();
+    bench.hear(LESSER, 100);
+    assert_eq!(bench.log(), "- A>B", "another router's is no old one");
+
+    let mut bench = backup(90);
+    bench.overhear(invitation(GREATER, 2));
+    bench.pass(SECOND);
+    bench.clear();
+    bench.hear(GREATER, 100);
+    assert_eq!(bench.log(), "- A>B", "an interval later none is on its way any more");
+}
+
+#[test]
+fn an_advert_that_a_release_has_overtaken_is_answered_and_not_obeyed() {
+    let mut bench = Bench::backup(config(v3(100), Behaviour::default()), well(90));
+    bench.hear(GREATER, 0);
+    bench.pass_to_due();
+    bench.settle();
+    bench.clear();
+    bench.hear(GREATER, 100);
+    assert_eq!(bench.log(), "!90");
+
+    let mut bench = Bench::backup(config(v3(100), Behaviour::default()), well(90));
+    bench.pass_to_due();
+    bench.settle();
+    bench.clear();
+    bench.hear(GREATER, 100);
+    assert_eq!(bench.log(), "- A>B", "after a silence nothing is doubted");
+}
+
+#[test]
 fn nothing_is_offered_to_a_halb_that_says_it_is_no_better() {
     for (effective, health) in [(97, Health::Sick), (97, Health::Well), (1, Health::Failed)] {
         let mut bench = active();
