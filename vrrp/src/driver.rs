@@ -17,16 +17,16 @@
 //! - [`Options::events`] is called on another thread, `halb-vrrp-events`, because a waker of a
 //!   runtime is a descriptor, and the thread of the routers doesn't have it.
 
-#![expect(dead_code, reason = "the thread, which uses most of it, is being built")]
-
 mod announce;
 mod announcements;
 mod claims;
+mod engine;
 mod error;
 mod event;
 mod filter;
 pub mod guard;
 mod handle;
+mod ledger;
 mod mailbox;
 mod netlink;
 mod outbox;
@@ -49,8 +49,10 @@ use std::time::Duration;
 
 use crate::settings::Settings;
 
+pub use crate::histogram::{BUCKETS, Histogram};
 pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
+pub use guard::PlanTooLong;
 pub use handle::Handle;
 pub use mailbox::OwnedSighting;
 pub use netlink::{AddressError, NetlinkError};

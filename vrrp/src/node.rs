@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use crate::group::SyncGroup;
 use crate::histogram::Histogram;
+use crate::link::Word;
 use crate::packet::Datagram;
 use crate::router::{Action, AddressReport, Inbox, Link, Outgoing, Router};
 use crate::settings::Instance;
@@ -290,7 +291,72 @@ impl Node {
         }
     }
 
-    /// This node stops: active routers say so, and their addresses go.
+    /// Another halb said something; `from` is its address on the link. True if it concerns a
+    /// router of this node.
+    pub fn handle_word(&mut self, from: IpAddr, word: &Word, now: Instant) -> bool {
+        let mut concerned = false;
+        for at in 0..self.members.len() {
+            let told = |router: &mut Router| router.handle_word(from, word, now);
+            concerned |= self.tell(self.members[at].key, now, told) == Some(true);
+        }
+        concerned
+    }
+
+    /// An operator gives the addresses of one router away, or those of all; see
+    /// [`Router::give_away`]. Returns the names of those that it concerns: with a router go the
+    /// others of its group. None: there is no router of this name.
+    pub fn give_away(&mut self, instance: Option<&str>, now: Instant) -> Option<Vec<Arc<str>>> {
+        self.order(instance, |unit| match unit {
+            Unit::Alone(router) => router.give_away(now),
+            Unit::Group(group) => group.give_away(now),
+        })
+    }
+
+    /// Takes [`Node::give_away`] back.
+    pub fn resume(&mut self, instance: Option<&str>, now: Instant) -> Option<Vec<Arc<str>>> {
+        self.order(instance, |unit| match unit {
+            Unit::Alone(router) => router.resume(now),
+            Unit::Group(group) => group.resume(now),
+        })
+    }
+
+    fn order(
+        &mut self,
+        instance: Option<&str>,
+        order: impl FnMut(&mut Unit),
+    ) -> Option<Vec<Arc<str>>> {
+        let of = |name: &str| self.members.iter().find(|member| *member.settings.name == *name);
+        let units = match instance {
+            Some(name) => {
+                let unit = of(name)?.seat.unit;
+                unit..unit + 1
+            }
+            None => 0..self.units.len(),
+        };
+        let concerned = self.members.iter().filter(|member| units.contains(&member.seat.unit));
+        let names = concerned.map(|member| Arc::clone(&member.settings.name)).collect();
+        self.units.get_mut(units)?.iter_mut().for_each(order);
+        Some(names)
+    }
+
+    /// This node is to stop: each router stops as soon as that leaves no gap, see
+    /// [`Router::retire`].
+    pub fn retire(&mut self, now: Instant) {
+        for unit in &mut self.units {
+            match unit {
+                Unit::Alone(router) => router.retire(now),
+                Unit::Group(group) => group.retire(now),
+            }
+        }
+    }
+
+    /// Every router has stopped.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.members().all(|(_, router)| router.is_retired())
+    }
+
+    /// This node stops now: active routers say so, and their addresses go.
     pub fn handle_stop(&mut self, now: Instant) {
         for at in 0..self.members.len() {
             self.tell(self.members[at].key, now, |router| router.handle_stop(now));
@@ -377,4 +443,4 @@ impl Node {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,6 +2,10 @@
 
 use std::io;
 
+use super::engine::words;
+use super::guard::PlanTooLong;
+use super::ownership::OwnershipError;
+
 /// Why the driver can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -14,6 +18,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The guard couldn't give all of it up.
+    #[error(transparent)]
+    TooMuch(#[from] PlanTooLong),
     /// The thread ended, or didn't say within seconds that it is ready.
     #[error("the thread of the virtual routers did not come up")]
     NotReady,
@@ -33,7 +40,19 @@ pub enum OrderError {
     /// The thread has ended.
     #[error("the thread of the virtual routers has ended; restart halb")]
     Ended,
+    /// The guard couldn't give all of it up.
+    #[error(transparent)]
+    TooMuch(#[from] PlanTooLong),
+    /// On a kernel that doesn't tell which addresses are ours, they can't be listed.
+    #[error("{0}")]
+    Unlisted(String),
     /// There is no virtual router of this name.
     #[error("there is no virtual router '{0}'")]
     NoSuchInstance(String),
+}
+
+impl From<OwnershipError> for OrderError {
+    fn from(error: OwnershipError) -> Self {
+        Self::Unlisted(words(&error))
+    }
 }

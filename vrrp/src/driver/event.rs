@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::link::Word;
 use crate::packet::announce::Mac;
 use crate::router::{Notice, Transition};
 
@@ -24,6 +25,11 @@ pub enum Event {
         instance: Arc<str>,
         /// What.
         notice: Notice,
+    },
+    /// Something for the other halb, for whoever carries it there.
+    Word {
+        /// What.
+        word: Word,
     },
     /// The driver itself has something to tell.
     Driver(DriverNotice),
@@ -70,17 +76,17 @@ pub enum DriverNotice {
         /// Whose hardware address it is said to be at.
         mac: Mac,
     },
-    /// Addresses of an earlier life were found on an interface and taken away.
+    /// An address of an earlier life was found on an interface and taken away.
     LeftoverRemoved {
-        /// The virtual router.
-        instance: Arc<str>,
+        /// Name of the interface.
+        interface: Arc<str>,
         /// The address.
         address: IpAddr,
     },
     /// Sending, listening or a change of addresses fails; told once until it succeeds.
     Failed {
-        /// The virtual router.
-        instance: Arc<str>,
+        /// The virtual router, if it concerns one.
+        instance: Option<Arc<str>>,
         /// What fails and why.
         what: String,
     },
@@ -127,10 +133,11 @@ impl fmt::Display for DriverNotice {
                 "{instance}: {address} is claimed by another machine, \
                  {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}"
             ),
-            Self::LeftoverRemoved { instance, address } => {
-                write!(f, "{instance}: {address} was left on the interface and is removed")
+            Self::LeftoverRemoved { interface, address } => {
+                write!(f, "{address} was left on {interface} by an earlier daemon and is removed")
             }
-            Self::Failed { instance, what } => write!(f, "{instance}: {what}"),
+            Self::Failed { instance: Some(instance), what } => write!(f, "{instance}: {what}"),
+            Self::Failed { instance: None, what } => f.write_str(what),
             Self::EventsDropped { count } => write!(f, "{count} events were dropped"),
             Self::Ended => f.write_str(
                 "the thread of the virtual routers has ended; the guard takes the addresses away; \

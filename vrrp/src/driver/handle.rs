@@ -1,12 +1,15 @@
 //! How the rest of the process asks and orders.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::EventFd;
 
+use super::ledger::Ledger;
 use super::mailbox::{Answer, Mailbox, Order, answer};
 use super::{OrderError, OwnedSighting, Snapshot};
+use crate::link::Word;
 use crate::settings::Settings;
 
 /// The way in. Cheap to clone; every call returns at once unless it says otherwise.
@@ -16,6 +19,7 @@ pub struct Handle {
     /// Wakes the thread. Never goes to the thread itself, whose descriptors are others.
     pub(super) bell: Arc<EventFd>,
     pub(super) board: Arc<Board>,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 /// Where the thread hangs its latest snapshot.
@@ -34,12 +38,14 @@ impl Handle {
     }
 
     /// Takes changed settings, and says what changed in words. Only what they demand changes, and
-    /// no election is held for it. Waits up to five seconds.
+    /// no election is held for it. Waits up to five seconds, and for another change that is being
+    /// applied.
     ///
     /// # Errors
     /// [`OrderError`]; after [`OrderError::NoAnswer`] they may yet be applied.
     pub fn apply(&self, settings: Settings) -> Result<Vec<String>, OrderError> {
-        self.ask(|answer| Order::Apply(Box::new(settings), answer))
+        self.ledger
+            .apply(settings, |settings| self.ask(|answer| Order::Apply(Box::new(settings), answer)))
     }
 
     /// Gives the addresses of one virtual router, or of all, to whoever takes them, and doesn't
@@ -58,6 +64,13 @@ impl Handle {
     /// [`OrderError`].
     pub fn resume(&self, instance: Option<&str>) -> Result<Vec<Arc<str>>, OrderError> {
         self.ask(|answer| Order::Resume(instance.map(str::to_owned), answer))
+    }
+
+    /// Tells what another halb said; `from` is its address on the link, which has seen to it that
+    /// the word is genuine.
+    pub fn hear(&self, from: IpAddr, word: Word) {
+        self.mailbox.hear(from, word);
+        self.ring();
     }
 
     /// Ends the thread at once, whether or not a hand-over is under way. Returns at once.

@@ -2,11 +2,13 @@
 //! away only while nobody is just laying something down.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
 use super::OrderError;
+use crate::link::Word;
 use crate::settings::Settings;
 use crate::track::{Readiness, ScriptResult, Sighting};
 
@@ -63,6 +65,9 @@ const SIGHTINGS_MAX: usize = 1024;
 /// Orders that wait: people give them one by one.
 const ORDERS_MAX: usize = 16;
 
+/// Words that wait: a node says a few per virtual router and second, and says them again.
+const WORDS_MAX: usize = 256;
+
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     letters: Mutex<Letters>,
@@ -73,6 +78,8 @@ pub(super) struct Mailbox {
 pub(super) struct Letters {
     pub(super) sightings: VecDeque<OwnedSighting>,
     pub(super) orders: VecDeque<Order>,
+    /// What other nodes said, by their addresses on the link.
+    pub(super) words: VecDeque<(IpAddr, Word)>,
     /// The thread is to end: by then at the latest, and after a hand-over if there is time.
     pub(super) stop_by: Option<Instant>,
     /// Nobody will come for what is laid down.
@@ -94,6 +101,17 @@ impl Mailbox {
             letters.sightings.pop_front();
         }
         letters.sightings.push_back(sighting);
+    }
+
+    pub(super) fn hear(&self, from: IpAddr, word: Word) {
+        let mut letters = self.letters();
+        if letters.closed {
+            return;
+        }
+        if letters.words.len() == WORDS_MAX {
+            letters.words.pop_front();
+        }
+        letters.words.push_back((from, word));
     }
 
     pub(super) fn order(&self, order: Order) -> Result<(), OrderError> {

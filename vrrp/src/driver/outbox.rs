@@ -93,13 +93,17 @@ impl Outbox {
     }
 }
 
-/// What waits is handed over at the end, and there is time for it.
+/// What waits is handed over at the end, and there is time for it. If that comes by a fault of the
+/// thread's own, that is told too.
 impl Drop for Outbox {
     fn drop(&mut self) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let room = EVENTS_MAX.saturating_sub(shared.events.len());
         let fits = self.waiting.len().min(room);
         shared.events.extend(self.waiting.drain(..fits));
+        if thread::panicking() {
+            shared.events.push_back(Event::Driver(DriverNotice::Ended));
+        }
         shared.closed = true;
         drop(shared);
         self.reader.unpark();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::histogram::Histogram;
+use crate::node::Stray;
 use crate::packet::Reason;
 use crate::packet::announce::Mac;
 use crate::router::{Forecast, Link, Status, Transition};
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub at: Instant,
     /// Each virtual router, in the order of the configuration.
     pub instances: Vec<InstanceSnapshot>,
+    /// The latest senders of adverts that no virtual router of this node is for.
+    pub strays: Vec<Stray>,
     /// The thread itself.
     pub thread: ThreadSnapshot,
 }
@@ -72,6 +75,8 @@ pub struct ThreadSnapshot {
     pub events_dropped: u64,
     /// Adverts for virtual routers that aren't of this node.
     pub strays: u64,
+    /// Packets that can't hold an advert.
+    pub broken: u64,
 }
 
 /// How the kernel schedules the thread.

@@ -196,11 +196,6 @@ impl Listener {
     pub(super) fn index(&self) -> u32 {
         self.index
     }
-
-    /// The family that it hears.
-    pub(super) fn family(&self) -> Family {
-        self.family
-    }
 }
 
 impl AsFd for Listener {

@@ -60,8 +60,13 @@ impl Node {
                 Some((member, router)) => {
                     let what = "is another virtual router now and starts anew";
                     applied.changes.push(format!("{}: {what}", instance.name));
-                    self.retire(&member, router, now);
-                    self.create(instance, link(instance), now)
+                    let yielded = router.is_yielded();
+                    self.discharge(&member, router, now);
+                    let (member, mut router) = self.create(instance, link(instance), now);
+                    if yielded {
+                        router.give_away(now);
+                    }
+                    (member, router)
                 }
                 None => {
                     applied.changes.push(format!("{}: new", instance.name));
@@ -73,7 +78,7 @@ impl Node {
         }
         for (member, router) in old {
             applied.changes.push(format!("{}: removed", member.settings.name));
-            self.retire(&member, router, now);
+            self.discharge(&member, router, now);
         }
         self.seat(members, &settings.groups, now);
         applied
@@ -100,7 +105,7 @@ impl Node {
         (member, router)
     }
 
-    fn retire(&mut self, member: &Member, mut router: Router, now: Instant) {
+    fn discharge(&mut self, member: &Member, mut router: Router, now: Instant) {
         router.handle_stop(now);
         let settings = Arc::clone(&member.settings);
         self.retired.push(Retired { key: member.key, settings, router });

@@ -96,6 +96,15 @@ fn delivery(delivery: &Delivery) -> String {
 fn describe_behaviour(old: &Behaviour, new: &Behaviour, lines: &mut Lines) {
     lines.compare("preemption", &preempt(old.preempt), &preempt(new.preempt));
     lines.compare_times("start-up delay", &old.startup_delay, &new.startup_delay);
+    let missed = "adverts that are missed before a takeover";
+    lines.compare(missed, &old.down_timer_adverts.get(), &new.down_timer_adverts.get());
+    let yes = |yes| if yes { "yes" } else { "no" };
+    let at_once = |behaviour: &Behaviour| yes(!behaviour.answers.lower_prio_no_advert);
+    let lower = "an advert at once to a router of lower priority";
+    lines.compare(lower, &at_once(old), &at_once(new));
+    let last = |behaviour: &Behaviour| yes(behaviour.answers.higher_prio_send_advert);
+    lines.compare("a last advert to a router of higher priority", &last(old), &last(new));
+    lines.compare("words to another halb", &yes(old.peer_link), &yes(new.peer_link));
     let (old, new) = (old.announcements, new.announcements);
     lines.compare("announcements in one go", &old.repeats, &new.repeats);
     let time = |time: Option<Duration>| {

@@ -40,6 +40,12 @@ fn instance(name: &str, interface: &str, vrid: u8) -> Instance {
     }
 }
 
+/// Another address for a test elsewhere.
+pub(crate) fn with_address(name: &str, address: IpAddr) -> Instance {
+    let placements = vec![placement(address)];
+    Instance { router: router(1, vec![address]), placements, ..instance(name, "eth0", 1) }
+}
+
 fn router(vrid: u8, addresses: Vec<IpAddr>) -> RouterConfig {
     let interval = Centiseconds::new(10).unwrap();
     let checksum = crate::config::ChecksumChoice::Auto;
@@ -278,6 +284,64 @@ fn revocation_and_stop_reach_everyone() {
     let released = ["A", "B"].map(|name| (driven.key(name), Priority::RELEASE));
     assert_eq!(driven.sent, released);
     assert_eq!(driven.node.poll_timeout(), None);
+}
+
+#[test]
+fn an_operator_gives_one_router_away_or_all_and_with_one_its_group() {
+    let mut driven = Driven::new(&grouped(
+        vec![instance("A", "eth0", 1), instance("B", "eth1", 2), instance("C", "eth1", 3)],
+        &["A", "B"],
+    ));
+    let yielded = |driven: &Driven| {
+        let members = driven.node.members();
+        members.map(|(_, router)| router.is_yielded()).collect::<Vec<_>>()
+    };
+    let names = |names: &[&str]| Some(names.iter().map(|name| Arc::from(*name)).collect());
+    assert_eq!(driven.node.give_away(Some("X"), driven.now), None);
+    assert_eq!(driven.node.give_away(Some("B"), driven.now), names(&["A", "B"]));
+    assert_eq!(yielded(&driven), [true, true, false]);
+    assert_eq!(driven.node.give_away(None, driven.now), names(&["A", "B", "C"]));
+    assert_eq!(driven.node.resume(Some("C"), driven.now), names(&["C"]));
+    assert_eq!(yielded(&driven), [true, true, false]);
+    assert_eq!(driven.node.resume(None, driven.now), names(&["A", "B", "C"]));
+    assert_eq!(yielded(&driven), [false; 3]);
+}
+
+#[test]
+fn a_node_that_retires_hands_over_and_ends_without_anybody_after_the_offer() {
+    let mut driven = Driven::new(&two());
+    driven.activate();
+    driven.hear("eth0", 1, 50);
+    driven.node.retire(driven.now);
+    driven.act();
+    assert!(!driven.node.is_retired() && driven.held.len() == 2, "kept until somebody takes them");
+    driven.pass(Duration::from_millis(50));
+    driven.hear("eth0", 1, 50);
+    let held: Vec<_> = driven.held.iter().map(|(_, address)| *address).collect();
+    assert_eq!((driven.node.is_retired(), held), (false, vec![vip(2)]));
+    driven.pass(Duration::from_secs(2));
+    assert!(driven.node.is_retired() && driven.held.is_empty());
+}
+
+#[test]
+fn a_word_reaches_the_router_that_it_is_about() {
+    let mut driven = Driven::new(&two());
+    let word = Word {
+        vrid: VrId::new(2).unwrap(),
+        address: vip(2),
+        source: Some(OTHER),
+        state: State::Backup,
+        able: true,
+        base: BasePriority::new(90).unwrap(),
+        effective: Priority::new(90),
+        health: crate::track::Health::Well,
+        yielded: false,
+        invites: None,
+    };
+    assert!(driven.node.handle_word(OTHER, &word, driven.now));
+    let told = driven.node.members().map(|(_, router)| router.status().words.len());
+    assert_eq!(told.collect::<Vec<_>>(), [0, 1]);
+    assert!(!driven.node.handle_word(OTHER, &Word { address: vip(1), ..word }, driven.now));
 }
 
 #[test]

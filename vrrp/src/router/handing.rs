@@ -34,6 +34,12 @@ impl Router {
         self.finish(now);
     }
 
+    /// An operator has given the addresses away, and not taken that back.
+    #[must_use]
+    pub fn is_yielded(&self) -> bool {
+        self.yielded
+    }
+
     /// Stops it as soon as that leaves no gap: an active router offers its addresses, keeps them
     /// until another one is heard, and then stops without a word; if none is heard for as long as
     /// any backup takes to answer, it stops as [`Router::handle_stop`] does. Any other stops at

@@ -25,7 +25,10 @@ impl Router {
 
     /// It moves alone from now on. Nothing if it did so before.
     pub(crate) fn leave_group(&mut self, now: Instant) {
-        let Membership { fault, .. } = std::mem::take(&mut self.membership);
+        let Membership { fault, failed, .. } = std::mem::take(&mut self.membership);
+        if failed {
+            self.restand(self.standing.as_ref().clone(), false, now);
+        }
         if fault {
             self.begin(now);
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::cause::{FaultReason, Heard, Offer, State};
 use super::hearsay::Overheard;
 use super::peers::Peer;
-use super::{Journal, Phase, RefusedSender, Router};
+use super::{Journal, Link, Phase, RefusedSender, Router};
 use crate::config::RouterConfig;
 use crate::packet::Reason;
 use crate::track::Standing;
@@ -121,6 +121,18 @@ impl Router {
             refused: self.refusals.recent().copied().collect(),
             stats: self.stats,
         }
+    }
+
+    /// Since when it is in its state.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Its interface, as it was told.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.link
     }
 
     /// Its counters.

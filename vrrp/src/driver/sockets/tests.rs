@@ -1,7 +1,6 @@
 //! Adverts between hosts in namespaces.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::Duration;
 
@@ -327,7 +326,6 @@ fn a_flood_is_read_to_its_end_and_nothing_blocks() {
         count += 1;
     }
     assert!((10..=5_000).contains(&count), "{count}");
-    assert!(listener.as_fd().as_raw_fd() >= 0 && listener.family() == Family::V4);
 }
 
 #[test]

@@ -14,6 +14,8 @@ enum Op {
     Lost { index: usize },
     Refused { index: usize },
     Revoked,
+    GiveAway,
+    Resume,
     Settings(Vec<Choice>, bool),
 }
 
@@ -72,6 +74,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => index.clone().prop_map(|index| Op::Lost { index }),
         1 => index.prop_map(|index| Op::Refused { index }),
         1 => Just(Op::Revoked),
+        1 => Just(Op::GiveAway),
+        1 => Just(Op::Resume),
         2 => any_settings().prop_map(|(choices, group)| Op::Settings(choices, group)),
     ]
 }
@@ -108,6 +112,8 @@ fn carry_out(driven: &mut Driven, op: Op) {
             }
         }
         Op::Revoked => driven.node.handle_revoked(driven.now),
+        Op::GiveAway => drop(driven.node.give_away(None, driven.now)),
+        Op::Resume => drop(driven.node.resume(None, driven.now)),
         Op::Settings(choices, group) => {
             driven.apply(&choose(&choices, group));
         }

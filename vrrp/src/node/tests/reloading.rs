@@ -1,7 +1,8 @@
 //! What a change of settings does, and what it doesn't.
 
 use super::*;
-use crate::config::Preempt;
+use crate::config::{Answers, Preempt};
+use crate::values::DownTimerAdverts;
 
 /// What a change may cost.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,6 +72,21 @@ fn a_change_costs_what_it_demands_and_is_told_in_words() {
             Instance { router: router(3, vec![vip(1)]), ..base() },
             Cost::Anew,
             vec!["A: is another virtual router now and starts anew"],
+        ),
+        (
+            with_behaviour(Behaviour {
+                down_timer_adverts: DownTimerAdverts::new(5).unwrap(),
+                answers: Answers { lower_prio_no_advert: true, higher_prio_send_advert: true },
+                peer_link: true,
+                ..Behaviour::default()
+            }),
+            Cost::Nothing,
+            vec![
+                "A: adverts that are missed before a takeover 3 -> 5",
+                "A: an advert at once to a router of lower priority yes -> no",
+                "A: a last advert to a router of higher priority no -> yes",
+                "A: words to another halb no -> yes",
+            ],
         ),
     ];
     for (changed, cost, words) in table {
@@ -181,4 +197,12 @@ fn a_member_that_is_removed_leaves_the_rest_of_its_group_active() {
     driven.activate();
     driven.apply(&grouped(vec![instance("B", "eth1", 2)], &["B"]));
     assert_eq!(driven.states(), [State::Active]);
+}
+
+#[test]
+fn what_was_given_away_stays_so_when_the_router_starts_anew() {
+    let mut driven = Driven::new(&settings(vec![instance("A", "eth0", 1)]));
+    driven.node.give_away(Some("A"), driven.now).unwrap();
+    driven.apply(&settings(vec![instance("A", "eth1", 1)]));
+    assert!(driven.node.members().all(|(_, router)| router.is_yielded()));
 }

@@ -1,0 +1,276 @@
+//! What the thread does, turn by turn.
+//!
+//! ```text
+//!  sleep until something comes or is due
+//!    └▶ now ─▶ beat ─▶ read adverts ─▶ revoked? ─▶ read changes of interfaces, claims, mail
+//!         └▶ timers ─▶ actions, and what became of them ─▶ announcements ─▶ guard ─▶ snapshot
+//! ```
+//!
+//! `now` is taken before anything is read. Whatever was there at that time is read before a timer
+//! is judged by it, even if the thread is put to sleep in between.
+//!
+//! Each kind of reading has a bound per turn. Where an advert may be left behind it, the routers
+//! concerned are told so.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use super::announcements::Announcements;
+use super::guard::{Leash, Plan};
+use super::handle::Board;
+use super::mailbox::Mailbox;
+use super::outbox::Outbox;
+use super::realtime::{self, Reached};
+use super::{DriverNotice, Event, StartError};
+use crate::node::{Key, Node};
+use crate::settings::Settings;
+
+mod acting;
+mod claiming;
+mod guarding;
+mod hearing;
+mod holdings;
+mod looking;
+mod network;
+mod ordering;
+mod publishing;
+mod rivals;
+mod troubles;
+
+use hearing::Inboxes;
+use holdings::Holdings;
+use network::Network;
+use publishing::Published;
+use rivals::Rivals;
+use troubles::Troubles;
+
+/// The thread's whole state.
+#[derive(Debug)]
+pub(super) struct Engine {
+    settings: Settings,
+    node: Node,
+    network: Network,
+    holdings: Holdings,
+    announcements: Announcements,
+    /// Frames sent so far, by router.
+    announced: BTreeMap<Key, u64>,
+    rivals: Rivals,
+    leash: Leash,
+    /// What the guard was told last.
+    plan: Plan,
+    /// It was told that the guard has taken the addresses away.
+    revocation_told: bool,
+    troubles: Troubles,
+    outbox: Outbox,
+    mailbox: Arc<Mailbox>,
+    bell: OwnedFd,
+    reached: Reached,
+    published: Published,
+    overruns: u64,
+    /// Packets that can't hold an advert.
+    broken: u64,
+    /// Changes of interfaces wait that weren't read yet.
+    unread: bool,
+    /// A guard is wanted.
+    guarded: bool,
+    /// When addresses that the kernel didn't let go of are tried again.
+    linger_at: Option<Instant>,
+    stopping: Stopping,
+    /// Something is to be tried again soon that didn't work just now.
+    retry_at: Option<Instant>,
+}
+
+/// How far the end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    /// Nobody asked for it.
+    No,
+    /// The addresses are being handed over; by then it ends at the latest.
+    By(Instant),
+    /// All has been given up.
+    Done,
+}
+
+/// What the thread is given at its start.
+pub(super) struct Start {
+    pub(super) settings: Settings,
+    pub(super) leash: Leash,
+    /// A guard is wanted.
+    pub(super) guarded: bool,
+    pub(super) outbox: Outbox,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) bell: OwnedFd,
+}
+
+/// Deadlines that are judged in one turn: a takeover is one, its announcement the next. More wait
+/// for the next turn, which reads first.
+const ROUNDS_PER_TURN: usize = 8;
+
+/// Time until something is tried again that a lock or the kernel refused for a moment.
+const RETRY: Duration = Duration::from_millis(5);
+
+impl Engine {
+    /// Opens what the thread needs, looks at the interfaces and starts the routers.
+    pub(super) fn open(start: Start) -> Result<Self, StartError> {
+        let Start { settings, leash, guarded, outbox, mailbox, bell } = start;
+        let network = Network::open()?;
+        let reached = realtime::prepare(settings.realtime);
+        let now = Instant::now();
+        let mut engine = Self {
+            settings: Settings { instances: Vec::new(), groups: Vec::new(), ..settings.clone() },
+            node: Node::default(),
+            network,
+            holdings: Holdings::default(),
+            announcements: Announcements::default(),
+            announced: BTreeMap::new(),
+            rivals: Rivals::default(),
+            leash,
+            plan: Plan::default(),
+            revocation_told: false,
+            troubles: Troubles::default(),
+            outbox,
+            mailbox,
+            bell,
+            reached,
+            published: Published::new(now),
+            overruns: 0,
+            broken: 0,
+            unread: false,
+            guarded,
+            linger_at: None,
+            stopping: Stopping::No,
+            retry_at: None,
+        };
+        for notice in realtime::notices(&engine.reached).collect::<Vec<_>>() {
+            engine.notice(notice);
+        }
+        engine.take_settings(settings, now);
+        Ok(engine)
+    }
+
+    /// A board with the first snapshot.
+    pub(super) fn board(&mut self) -> Arc<Board> {
+        self.make_board(Instant::now())
+    }
+
+    /// Runs until it was told to stop and everything is given up.
+    pub(super) fn run(mut self) {
+        loop {
+            self.turn();
+            if self.stopping == Stopping::Done {
+                break;
+            }
+            self.sleep();
+        }
+        // Otherwise dropping the leash leaves to the guard what couldn't be given up here.
+        if self.plan.is_empty() {
+            self.leash.close();
+        }
+    }
+
+    fn turn(&mut self) {
+        let now = Instant::now();
+        self.leash.beat();
+        self.retry_at = None;
+        let inboxes = self.hear_adverts(now);
+        self.face_revocation(now);
+        self.look_at_interfaces(now);
+        self.hear_claims(now);
+        self.read_mail(now);
+        self.judge(&inboxes, now);
+        self.announce(now);
+        self.ask_again(now);
+        self.take_away_lingering(now);
+        self.tend(now);
+        self.end_if_time(now);
+        self.publish(now);
+    }
+
+    /// Lets routers whose time has come act. Without leave to hold anything none may take over.
+    fn judge(&mut self, inboxes: &Inboxes, now: Instant) {
+        for _ in 0..ROUNDS_PER_TURN {
+            self.act(now);
+            let due = self.node.poll_timeout().is_some_and(|(due, _)| due <= now);
+            if !due || self.leash.is_revoked() {
+                return;
+            }
+            self.node.handle_timeout(|interface| inboxes.of(interface), now);
+        }
+        self.act(now);
+    }
+
+    fn end_if_time(&mut self, now: Instant) {
+        let Stopping::By(by) = self.stopping else { return };
+        if !self.node.is_retired() {
+            if now < by {
+                return;
+            }
+            self.node.handle_stop(now);
+            self.act(now);
+        }
+        self.stopping = Stopping::Done;
+    }
+
+    fn sleep(&mut self) {
+        let wake = self.next_wake(Instant::now());
+        let left = wake.saturating_duration_since(Instant::now());
+        let mut fds = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        let others = self.network.fds().chain(self.leash.fd());
+        fds.extend(others.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        // A signal ends it early, and nothing else can go wrong.
+        let _ = ppoll(&mut fds, Some(TimeSpec::from(left)), None);
+    }
+
+    fn next_wake(&self, now: Instant) -> Instant {
+        let stop = match self.stopping {
+            Stopping::No => None,
+            Stopping::By(by) => Some(by),
+            Stopping::Done => Some(now),
+        };
+        // A revoked node judges no deadline, and asks for its leave again.
+        let revoked = self.leash.is_revoked();
+        let deadline = self.node.poll_timeout().map(|(due, _)| due);
+        let deadline = if revoked { Some(now + RETRY) } else { deadline };
+        let beat = now + self.leash.pace();
+        [
+            deadline,
+            self.announcements.due(),
+            self.rivals.due(),
+            self.leash.deadline(now),
+            self.network.retry_at(),
+            self.published.due(),
+            self.retry_at,
+            self.linger_at,
+            stop,
+        ]
+        .into_iter()
+        .flatten()
+        .fold(beat, Instant::min)
+    }
+
+    fn notice(&mut self, notice: DriverNotice) {
+        self.outbox.tell(Event::Driver(notice));
+    }
+
+    fn retry_soon(&mut self, now: Instant) {
+        let at = now + RETRY;
+        self.retry_at = Some(self.retry_at.map_or(at, |earlier| earlier.min(at)));
+    }
+}
+
+/// An error with its causes.
+pub(super) fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,128 @@
+//! What lies in the mailbox.
+
+use std::time::Instant;
+
+use super::super::mailbox::{Letters, Order};
+use super::super::{OrderError, guard, realtime};
+use super::looking::lent;
+use super::{Engine, Stopping};
+use crate::settings::Settings;
+
+impl Engine {
+    /// Takes what lies in the mailbox, or comes again soon.
+    pub(super) fn read_mail(&mut self, now: Instant) {
+        let mut count = [0; 8];
+        // The bell only wakes; what is wanted lies in the mailbox.
+        let _ = nix::unistd::read(&self.bell, &mut count);
+        let Some(Letters { sightings, orders, words, stop_by, .. }) = self.mailbox.take() else {
+            self.retry_soon(now);
+            return;
+        };
+        for sighting in sightings {
+            self.node.handle_sighting(sighting.borrow(), now);
+            self.published.touch();
+        }
+        for (from, word) in words {
+            self.node.handle_word(from, &word, now);
+            self.published.touch();
+        }
+        for order in orders {
+            self.carry_out_order(order, now);
+            self.act(now);
+            self.publish_at_once(now);
+        }
+        if let Some(by) = stop_by {
+            self.begin_to_stop(by, now);
+        }
+    }
+
+    fn carry_out_order(&mut self, order: Order, now: Instant) {
+        let stopping = self.stopping != Stopping::No;
+        match order {
+            Order::Apply(_, answer) if stopping => answer.give(Err(OrderError::Ended)),
+            Order::Apply(settings, answer) => {
+                let outcome = self.apply(*settings, now);
+                self.publish_at_once(now);
+                answer.give(outcome);
+            }
+            Order::GiveAway(instance, answer) => {
+                let given = self.node.give_away(instance.as_deref(), now);
+                answer.give(given.ok_or_else(|| unknown(instance)));
+            }
+            Order::Resume(instance, answer) => {
+                let resumed = self.node.resume(instance.as_deref(), now);
+                answer.give(resumed.ok_or_else(|| unknown(instance)));
+            }
+        }
+    }
+
+    fn begin_to_stop(&mut self, by: Instant, now: Instant) {
+        match self.stopping {
+            Stopping::No => {
+                self.node.retire(now);
+                self.act(now);
+                self.stopping = Stopping::By(by);
+            }
+            Stopping::By(earlier) => self.stopping = Stopping::By(by.min(earlier)),
+            Stopping::Done => {}
+        }
+    }
+
+    fn apply(&mut self, settings: Settings, now: Instant) -> Result<Vec<String>, OrderError> {
+        guard::check(&settings)?;
+        let mut changes = global_changes(&self.settings, &settings);
+        if self.settings.realtime != settings.realtime {
+            self.reached.scheduling = realtime::schedule(settings.realtime);
+            for notice in realtime::notices(&self.reached).collect::<Vec<_>>() {
+                self.notice(notice);
+            }
+        }
+        changes.extend(self.take_settings(settings, now));
+        Ok(changes)
+    }
+
+    /// Takes settings, the first ones or others.
+    pub(super) fn take_settings(&mut self, settings: Settings, now: Instant) -> Vec<String> {
+        self.leash.set_limit(settings.freeze_limit());
+        // Routers that go have a last word to say, by the sockets that they had.
+        self.network.fit(&[&self.settings, &settings], now);
+        let (lent, network) = (lent(&settings), &self.network);
+        let link = |instance: &_| network.link(instance, |address| lent.contains(&address));
+        let applied = self.node.apply(&settings, link, now);
+        self.act(now);
+        for moved in applied.moved {
+            self.move_addresses(moved.key, &moved.from, &moved.to, now);
+        }
+        self.settings = settings;
+        self.refit(now);
+        self.sight_interfaces(now);
+        self.act(now);
+        self.publish_plan();
+        let node = &self.node;
+        let is_left = |key| node.member(key).is_some();
+        self.troubles.keep(is_left);
+        self.rivals.keep(is_left);
+        self.announced.retain(|key, _| is_left(*key));
+        applied.changes
+    }
+}
+
+fn unknown(instance: Option<String>) -> OrderError {
+    OrderError::NoSuchInstance(instance.unwrap_or_default())
+}
+
+fn global_changes(old: &Settings, new: &Settings) -> Vec<String> {
+    let mut changes = Vec::new();
+    if old.realtime != new.realtime {
+        let word = |priority: Option<std::num::NonZeroU8>| {
+            priority.map_or_else(|| "none".to_owned(), |priority| priority.to_string())
+        };
+        changes.push(format!("realtime priority {} -> {}", word(old.realtime), word(new.realtime)));
+    }
+    // One that follows from the intervals changes with them, and isn't worth a word.
+    if old.freeze_limit != new.freeze_limit {
+        let (before, after) = (old.freeze_limit(), new.freeze_limit());
+        changes.push(format!("freeze limit {before:?} -> {after:?}"));
+    }
+    changes
+}

@@ -1,0 +1,126 @@
+//! Who has the address, and how it moves.
+
+use std::time::{Duration, Instant};
+
+use halb_lab::{Capture, eventually};
+use halb_vrrp::driver::{DriverNotice, Event, Stopped};
+use halb_vrrp::router::{Cause, State};
+
+use crate::world::{Node, PATIENCE, VIP, instance, ip, pair, settings, settle_on};
+
+#[test]
+#[ignore = "needs root"]
+fn of_two_nodes_the_better_one_has_the_address_in_whatever_order_they_start() {
+    let lab = halb_lab::Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let mut two = Node::new(&lab, "two", "172.16.16.52/24");
+    two.start(settings(instance(100)));
+    settle_on(&two, &[&one]);
+    one.start(settings(instance(200)));
+    settle_on(&one, &[&two]);
+    let causes: Vec<_> = two.transitions().into_iter().map(|transition| transition.cause).collect();
+    assert!(matches!(causes.last(), Some(Cause::Outranked { .. })), "{causes:?}");
+    eventually("the snapshot says what the kernel does", PATIENCE, || {
+        one.view().present == [ip(VIP)] && two.view().present.is_empty()
+    });
+    eventually("the backup hears adverts at their pace", PATIENCE, || {
+        two.view().arrivals.count() >= 5
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_cable_that_is_pulled_moves_the_address_and_back_when_it_is_put_in() {
+    let (_lab, one, two) = pair();
+    one.host.link_down().unwrap();
+    settle_on(&two, &[&one]);
+    assert_eq!(one.state(), State::Fault);
+    one.host.link_up().unwrap();
+    settle_on(&one, &[&two]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_changed_priority_moves_the_address() {
+    let (_lab, one, two) = pair();
+    assert_eq!(one.apply(settings(instance(50))), ["VI_1: priority 200 -> 50"]);
+    settle_on(&two, &[&one]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_stop_hands_over_before_it_gives_up() {
+    let (_lab, mut one, two) = pair();
+    let (gone, came) = (one.host.watch_addresses().unwrap(), two.host.watch_addresses().unwrap());
+    let begin = Instant::now();
+    assert_eq!(one.stop(), Stopped::Done);
+    settle_on(&two, &[&one]);
+    let (came, gone) = eventually("the kernel told of both changes", PATIENCE, || {
+        Some((came.last(ip(VIP), true, begin)?, gone.last(ip(VIP), false, begin)?))
+    });
+    // Each watch has a thread of its own that may be late.
+    assert!(came < gone + Duration::from_millis(20), "on nobody for {:?}", came - gone);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_thread_that_is_dropped_leaves_no_address_behind() {
+    let (_lab, mut one, two) = pair();
+    drop(one.vrrp.take());
+    assert!(!one.holds(VIP));
+    settle_on(&two, &[&one]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_operator_gives_the_address_away_and_takes_it_back() {
+    let (_lab, one, two) = pair();
+    let handle = one.vrrp().handle();
+    let names =
+        |names: Vec<std::sync::Arc<str>>| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(handle.give_away(None).unwrap()), ["VI_1"]);
+    settle_on(&two, &[&one]);
+    assert!(one.view().yielded);
+    assert_eq!(names(handle.resume(Some("VI_1")).unwrap()), ["VI_1"]);
+    settle_on(&one, &[&two]);
+    assert!(handle.give_away(Some("VI_9")).is_err());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_new_holder_tells_the_segment_where_the_address_is_once_the_kernel_has_it() {
+    let lab = halb_lab::Lab::new().unwrap();
+    let bystander = lab.host("bystander", "172.16.16.90/24").unwrap();
+    let capture = Capture::start(&bystander).unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    one.start(settings(instance(200)));
+    settle_on(&one, &[]);
+    let mac = one.view().mac.unwrap();
+    eventually("five goes in both forms", PATIENCE, || {
+        let claims = capture.claims_since(0);
+        let own = claims
+            .iter()
+            .filter(|claim| claim.gratuitous && claim.hardware == mac && claim.address == ip(VIP));
+        let count = own.count();
+        if count >= 10 { Ok(()) } else { Err(count) }
+    });
+    eventually("they are counted", PATIENCE, || one.view().announcements >= 5);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_machine_that_has_the_address_without_speaking_vrrp_is_named() {
+    let lab = halb_lab::Lab::new().unwrap();
+    let squatter = lab.host("squatter", "172.16.16.90/24").unwrap();
+    squatter.add_address(&format!("{VIP}/32")).unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    one.start(settings(instance(200)));
+    let (address, mac) = one.event(|event| match event {
+        Event::Driver(DriverNotice::ForeignClaim { address, mac, .. }) => Some((address, mac)),
+        Event::Driver(_) | Event::Transition { .. } | Event::Notice { .. } | Event::Word { .. } => {
+            None
+        }
+    });
+    assert_eq!(address, ip(VIP));
+    assert_ne!(Some(mac), one.view().mac);
+}

@@ -1,0 +1,116 @@
+//! What others do to interfaces and addresses.
+
+use std::time::{Duration, Instant};
+
+use halb_lab::eventually;
+use halb_vrrp::driver::{DriverNotice, Event};
+use halb_vrrp::router::State;
+use halb_vrrp::settings::Instance;
+
+use crate::world::{Node, PATIENCE, VIP, instance, ip, pair, settings, settle_on};
+
+/// An address that somebody takes away is to be back within this time.
+const REPAIRED_WITHIN: Duration = Duration::from_millis(100);
+
+#[test]
+#[ignore = "needs root"]
+fn an_address_that_somebody_takes_away_is_put_back_at_once_without_a_move() {
+    let (_lab, one, two) = pair();
+    one.transitions();
+    let watch = one.host.watch_addresses().unwrap();
+    for _ in 0..3 {
+        let begin = Instant::now();
+        one.host.remove_address(&format!("{VIP}/32")).unwrap();
+        let back = eventually("the address is back", PATIENCE, || watch.last(ip(VIP), true, begin));
+        assert!(back - begin < REPAIRED_WITHIN, "{:?}", back - begin);
+    }
+    settle_on(&one, &[&two]);
+    assert!(one.transitions().is_empty());
+    eventually("it is counted", PATIENCE, || one.view().status.stats.repairs == 3);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_address_that_an_earlier_life_left_is_removed_at_the_start_and_never_sent_from() {
+    let (lab, one, mut two) = pair();
+    drop(two.vrrp.take());
+    // As the only address, too, so that it would be chosen if anything were.
+    let mut three = Node::new(&lab, "three", "172.16.16.53/24");
+    three.host.add_address(&format!("{VIP}/32")).unwrap();
+    three.host.remove_address("172.16.16.53/24").unwrap();
+    three.start(settings(instance(100)));
+    let left = three.event(|event| match event {
+        Event::Driver(DriverNotice::LeftoverRemoved { address, .. }) => Some(address),
+        Event::Driver(_) | Event::Transition { .. } | Event::Notice { .. } | Event::Word { .. } => {
+            None
+        }
+    });
+    assert_eq!((left, three.holds(VIP)), (ip(VIP), false));
+    assert_eq!((three.state(), three.view().link.source), (State::Fault, None));
+    three.host.add_address("172.16.16.53/24").unwrap();
+    eventually("it takes part", PATIENCE, || three.state() == State::Backup);
+    settle_on(&one, &[&three]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_interface_that_is_deleted_and_made_again_is_spoken_and_heard_on_again() {
+    let (_lab, one, mut two) = pair();
+    drop(two.vrrp.take());
+    two.ip("link add link eth1 name mv0 type macvlan mode bridge");
+    two.ip("link set mv0 up");
+    two.ip("address add 172.16.16.62/24 dev mv0");
+    two.start(settings(Instance { interface: "mv0".into(), ..instance(250) }));
+    settle_on(&two, &[&one]);
+    let before = two.view().index.unwrap();
+    two.ip("link delete mv0");
+    eventually("its router can't take part", PATIENCE, || two.state() == State::Fault);
+    settle_on(&one, &[&two]);
+    two.ip("link add link eth1 name mv0 type macvlan mode bridge");
+    two.ip("link set mv0 up");
+    two.ip("address add 172.16.16.62/24 dev mv0");
+    settle_on(&two, &[&one]);
+    assert_ne!(two.view().index, Some(before));
+    let heard = two.view().status.stats.advert_rcvd;
+    assert!(heard > 0, "it heard the other one before it took over");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_address_of_the_node_that_goes_is_a_fault_and_its_return_ends_it() {
+    let (_lab, one, two) = pair();
+    one.host.remove_address("172.16.16.51/24").unwrap();
+    settle_on(&two, &[&one]);
+    assert_eq!(one.state(), State::Fault);
+    one.host.add_address("172.16.16.51/24").unwrap();
+    settle_on(&one, &[&two]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn changes_by_the_thousand_are_survived_and_nothing_moves() {
+    let (_lab, one, two) = pair();
+    one.transitions();
+    let batch: String = (0..4000)
+        .map(|n| {
+            format!(
+                "address {} 10.{}.{}.1/32 dev lo\n",
+                if n % 2 == 0 { "add" } else { "del" },
+                n / 2 / 250,
+                n / 2 % 250
+            )
+        })
+        .collect();
+    let file = tempfile(&batch);
+    one.ip(&format!("-batch {}", file.path().display()));
+    one.host.remove_address(&format!("{VIP}/32")).unwrap();
+    eventually("the address is back", PATIENCE, || one.holds(VIP));
+    settle_on(&one, &[&two]);
+    assert!(one.transitions().is_empty());
+}
+
+fn tempfile(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}

@@ -1,0 +1,108 @@
+//! The thread within its process.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use halb_lab::{Lab, eventually};
+use halb_vrrp::driver::{DriverNotice, Event, GuardSnapshot, Scheduling};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::world::{Node, PATIENCE, instance, pair, settings, settle_on};
+
+/// Descriptors that the process has open when it starts the thread.
+const DESCRIPTORS: usize = 10_000;
+
+/// What the thread opens itself: a few sockets per interface.
+const OWN_MAX: usize = 40;
+
+fn threads() -> Vec<PathBuf> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    tasks
+        .filter(|task| {
+            fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "halb-vrrp\n")
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_thread_holds_none_of_the_descriptors_of_the_process() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    let open: Vec<_> = (0..DESCRIPTORS).map(|_| File::open("/dev/null").unwrap()).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap();
+    let lab = Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    one.start(settings(instance(200)));
+    settle_on(&one, &[]);
+    let threads = threads();
+    assert!(!threads.is_empty());
+    for thread in threads {
+        let count = fs::read_dir(thread.join("fd")).unwrap().count();
+        assert!(count < OWN_MAX, "{count}");
+    }
+    drop(listener);
+    TcpListener::bind(port).expect("the thread doesn't keep the port");
+    drop(open);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_guard_that_dies_is_replaced_and_the_address_stays() {
+    let (_lab, one, two) = pair();
+    one.transitions();
+    let guard = || match one.vrrp().handle().snapshot().thread.guard {
+        GuardSnapshot::Alive { pid, replaced } => Some((pid, replaced)),
+        GuardSnapshot::None | GuardSnapshot::Dead { .. } => None,
+    };
+    let (pid, _) = eventually("there is a guard", PATIENCE, guard);
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap());
+    kill(pid, Signal::SIGKILL).unwrap();
+    eventually("there is another one", PATIENCE, || {
+        guard().filter(|(other, replaced)| *other != pid.as_raw().unsigned_abs() && *replaced == 1)
+    });
+    one.event(|event| match event {
+        Event::Driver(DriverNotice::GuardReplaced) => Some(()),
+        Event::Driver(_) | Event::Transition { .. } | Event::Notice { .. } | Event::Word { .. } => {
+            None
+        }
+    });
+    settle_on(&one, &[&two]);
+    assert!(one.transitions().is_empty());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn real_time_scheduling_is_had_where_it_is_asked_for() {
+    let lab = Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let mut wanted = settings(instance(200));
+    wanted.realtime = std::num::NonZeroU8::new(20);
+    one.start(wanted);
+    settle_on(&one, &[]);
+    let scheduling = one.vrrp().handle().snapshot().thread.scheduling.clone();
+    match scheduling {
+        Scheduling::Fifo(20) => {}
+        // In a cgroup without a budget it can't be had, and then that is said.
+        Scheduling::Refused(why) => {
+            let told = one.event(|event| match event {
+                Event::Driver(DriverNotice::RealtimeRefused { why, .. }) => Some(why),
+                Event::Driver(_)
+                | Event::Transition { .. }
+                | Event::Notice { .. }
+                | Event::Word { .. } => None,
+            });
+            assert_eq!(told, why);
+        }
+        Scheduling::Normal | Scheduling::Fifo(_) | Scheduling::Demoted => {
+            panic!("{scheduling:?}")
+        }
+    }
+    let changes = one.apply(settings(instance(200)));
+    assert_eq!(changes, ["realtime priority 20 -> none"]);
+    assert_eq!(one.vrrp().handle().snapshot().thread.scheduling, Scheduling::Normal);
+}

@@ -1,0 +1,162 @@
+//! Hosts and what runs on them.
+
+use std::net::IpAddr;
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use halb_lab::{Host, Lab, eventually};
+use halb_vrrp::config::{Behaviour, ChecksumChoice, Delivery, Protocol, RouterConfig};
+use halb_vrrp::driver::{Event, GuardCommand, InstanceSnapshot, Options, Stopped, Vrrp};
+use halb_vrrp::packet::VirtualAddresses;
+use halb_vrrp::router::{State, Transition};
+use halb_vrrp::settings::{Instance, Placement, Settings};
+use halb_vrrp::values::{BasePriority, Centiseconds, VrId};
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const VIP: &str = "172.16.16.100";
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// A host with its virtual routers.
+pub(crate) struct Node {
+    pub(crate) host: Host,
+    pub(crate) vrrp: Option<Vrrp>,
+    events: Mutex<Receiver<Event>>,
+    sender: mpsc::Sender<Event>,
+}
+
+impl Node {
+    pub(crate) fn new(lab: &Lab, name: &str, address: &str) -> Self {
+        let (sender, events) = mpsc::channel();
+        let host = lab.host(name, address).unwrap();
+        Self { host, vrrp: None, events: Mutex::new(events), sender }
+    }
+
+    pub(crate) fn start(&mut self, settings: Settings) {
+        let sender = self.sender.clone();
+        let program = env!("CARGO_BIN_EXE_halb-vrrp-part").into();
+        let guard = GuardCommand { program, arguments: vec!["guard".into()] };
+        let options = Options {
+            guard: Some(guard),
+            events: Arc::new(move |event| drop(sender.send(event))),
+            run_dir: "/nonexistent".into(),
+        };
+        self.vrrp = Some(self.host.run(|| Vrrp::start(settings, options)).unwrap());
+    }
+
+    pub(crate) fn vrrp(&self) -> &Vrrp {
+        self.vrrp.as_ref().unwrap()
+    }
+
+    pub(crate) fn stop(&mut self) -> Stopped {
+        self.vrrp.take().unwrap().stop(PATIENCE)
+    }
+
+    pub(crate) fn apply(&self, settings: Settings) -> Vec<String> {
+        self.vrrp().handle().apply(settings).unwrap()
+    }
+
+    pub(crate) fn view(&self) -> InstanceSnapshot {
+        self.vrrp().handle().snapshot().instances[0].clone()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.view().status.state
+    }
+
+    pub(crate) fn holds(&self, address: &str) -> bool {
+        self.host.holds(ip(address)).unwrap()
+    }
+
+    /// The next event for which `pick` has something.
+    pub(crate) fn event<T>(&self, pick: impl Fn(Event) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let events = self.events.lock().unwrap();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = events.recv_timeout(left).expect("an event that must come");
+            if let Some(picked) = pick(event) {
+                return picked;
+            }
+        }
+    }
+
+    /// Every transition so far that wasn't asked for before.
+    pub(crate) fn transitions(&self) -> Vec<Transition> {
+        let events = self.events.lock().unwrap();
+        let transition = |event| match event {
+            Event::Transition { transition, .. } => Some(transition),
+            Event::Notice { .. } | Event::Word { .. } | Event::Driver(_) => None,
+        };
+        events.try_iter().filter_map(transition).collect()
+    }
+
+    /// Runs `ip` on the host.
+    pub(crate) fn ip(&self, arguments: &str) {
+        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        let output = self.host.run(|| Command::new("ip").args(&arguments).output()).unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ip {arguments:?}: {errors}");
+    }
+}
+
+/// Waits until the first is active and has the address, and no other is or has.
+pub(crate) fn settle_on(first: &Node, others: &[&Node]) {
+    eventually("one node has the address, and the others don't", PATIENCE, || {
+        let holds = |node: &Node| node.vrrp.is_some() && node.state() == State::Active;
+        let seen: Vec<_> = std::iter::once(&first)
+            .chain(others)
+            .map(|node| (holds(node), node.holds(VIP)))
+            .collect();
+        let right = seen[0] == (true, true) && seen[1..].iter().all(|seen| *seen == (false, false));
+        if right { Ok(()) } else { Err(seen) }
+    });
+}
+
+/// Version 3 at 100 ms on eth1, one address.
+pub(crate) fn instance(priority: u8) -> Instance {
+    with_addresses(priority, &[VIP])
+}
+
+pub(crate) fn with_addresses(priority: u8, addresses: &[&str]) -> Instance {
+    let addresses: Vec<_> = addresses.iter().map(|address| ip(address)).collect();
+    let checksum = ChecksumChoice::Auto;
+    let router = RouterConfig::new(
+        VrId::new(51).unwrap(),
+        Protocol::V3 { interval: Centiseconds::new(10).unwrap(), checksum },
+        VirtualAddresses::new(addresses.clone()).unwrap(),
+        Delivery::Multicast,
+        Behaviour::default(),
+    );
+    let placement = |address| Placement { address, prefix_len: 32, interface: None, label: None };
+    Instance {
+        name: "VI_1".into(),
+        interface: "eth1".into(),
+        router: router.unwrap(),
+        priority: BasePriority::new(priority).unwrap(),
+        source: None,
+        placements: addresses.into_iter().map(placement).collect(),
+        trackers: Vec::new(),
+    }
+}
+
+pub(crate) fn settings(instance: Instance) -> Settings {
+    Settings { instances: vec![instance], groups: Vec::new(), realtime: None, freeze_limit: None }
+}
+
+/// Two nodes of which the first is active.
+pub(crate) fn pair() -> (Lab, Node, Node) {
+    let lab = Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let mut two = Node::new(&lab, "two", "172.16.16.52/24");
+    one.start(settings(instance(200)));
+    two.start(settings(instance(100)));
+    settle_on(&one, &[&two]);
+    (lab, one, two)
+}
