@@ -106,6 +106,8 @@ impl Told {
                 warn!(instance = &*instance, "{text}");
                 self.note(Some(instance), text);
             }
+            // Nobody to carry it to: the link between nodes isn't open.
+            Event::Word { .. } => {}
             Event::Driver(notice) => {
                 let text = notice.to_string();
                 match severity(&notice) {

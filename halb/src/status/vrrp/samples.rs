@@ -181,8 +181,9 @@ impl Node {
             netlink_overruns: 0,
             events_dropped: 0,
             strays: 0,
+            broken: 0,
         };
-        Snapshot { at: self.now, instances: vec![instance], thread }
+        Snapshot { at: self.now, instances: vec![instance], strays: Vec::new(), thread }
     }
 
     /// The section, looked at 200 ms later on the 22nd of November 2026 at 3:04:05.
