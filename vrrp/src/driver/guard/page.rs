@@ -206,7 +206,9 @@ impl Page {
     /// The plan in force. None: the daemon published too fast to be read, or what is there is no
     /// plan.
     pub(super) fn plan(&self) -> Option<Plan> {
-        (0..READS_MAX).find_map(|_| self.read()).and_then(|bytes| Plan::decode(&bytes))
+        (0..READS_MAX)
+            .find_map(|_| self.read(self.generation()))
+            .and_then(|bytes| Plan::decode(&bytes))
     }
 
     /// Which plan is in force; each has its own number.
@@ -220,8 +222,8 @@ impl Page {
         self.load(slot(self.generation()) + 1) != 0
     }
 
-    fn read(&self) -> Option<Vec<u8>> {
-        let generation = self.generation();
+    /// The bytes of the plan with this number. None: it is being replaced, or was.
+    fn read(&self, generation: u64) -> Option<Vec<u8>> {
         let slot = slot(generation);
         let is_whole = || self.load(slot) == generation;
         if !is_whole() {

@@ -100,8 +100,8 @@ fn who_lost_its_leave_does_not_act_until_it_has_acknowledged() {
     assert_eq!(leash.act(|| ()), Ok(()));
 }
 
-#[test]
-fn a_guard_that_does_not_end_its_sweep_is_killed() {
+/// With a process that is no guard, but runs.
+fn with_sleeper() -> Leash {
     let mut leash = leash("/bin/sleep", &["100"]);
     let end = Instant::now() + LONG;
     while leash.fd().is_none() {
@@ -109,6 +109,28 @@ fn a_guard_that_does_not_end_its_sweep_is_killed() {
         leash.tend(Instant::now());
         thread::yield_now();
     }
+    leash
+}
+
+#[test]
+fn each_sweep_has_its_own_time() {
+    let mut leash = with_sleeper();
+    let mut asked = Instant::now();
+    for _ in 0..3 {
+        assert!(leash.page.revoke(leash.page.lease()));
+        assert!(!leash.acknowledge(asked));
+        leash.page.mark_swept();
+        assert!(leash.acknowledge(asked));
+        asked += SWEEP_PATIENCE;
+    }
+    let mut guard = [PollFd::new(leash.fd().unwrap(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut guard, PollTimeout::from(100_u8)), Ok(0), "it was killed");
+    leash.close();
+}
+
+#[test]
+fn a_guard_that_does_not_end_its_sweep_is_killed() {
+    let mut leash = with_sleeper();
     assert!(leash.page.revoke(leash.page.lease()));
     let asked = Instant::now();
     assert!(!leash.acknowledge(asked));

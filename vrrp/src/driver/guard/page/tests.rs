@@ -140,6 +140,21 @@ fn a_daemon_that_dies_at_any_store_of_a_publication_leaves_a_whole_plan() {
 }
 
 #[test]
+fn a_reader_that_comes_after_the_next_but_one_has_begun_reads_nothing() {
+    let page = page();
+    page.publish(&plan(1)).unwrap();
+    let seen = page.generation();
+    page.publish(&plan(2)).unwrap();
+    assert_eq!(page.read(seen), Some(plan(1).encode().unwrap()), "not yet replaced");
+    let bytes = plan(3).encode().unwrap();
+    let stores: Vec<_> = page.publication(&bytes).collect();
+    for (index, value) in stores {
+        page.store(index, value);
+        assert_eq!(page.read(seen), None);
+    }
+}
+
+#[test]
 fn a_plan_that_is_read_while_others_are_published_is_one_of_them() {
     const PLANS: u32 = 4_000;
     let page = page();

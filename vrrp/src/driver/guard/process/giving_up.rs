@@ -67,7 +67,7 @@ impl Hands {
         let (index, family) = way(farewell);
         let Some(sender) = self.open(index, family) else {
             // The interface is gone, and whoever might listen with it.
-            return if_indextoname(index).is_err();
+            return name(index).is_none();
         };
         let Farewell { source, destination, message, .. } = farewell;
         sender.send(*source, *destination, message).is_ok()
@@ -88,10 +88,9 @@ impl Hands {
     fn open(&mut self, index: u32, family: Family) -> Option<&Sender> {
         let is_it = |entry: &&(u32, Family, Sender)| (entry.0, entry.1) == (index, family);
         if !self.senders.iter().any(|entry| is_it(&entry)) {
-            let name = if_indextoname(index).ok()?.into_string().ok()?;
             let interface = Interface {
                 index,
-                name: Arc::from(name),
+                name: name(index)?,
                 is_up: true,
                 mac: None,
                 forwards_ipv6: false,
@@ -100,6 +99,13 @@ impl Hands {
         }
         self.senders.iter().find(is_it).map(|(_, _, sender)| sender)
     }
+}
+
+/// The name of an interface, unless it is gone.
+fn name(index: u32) -> Option<Arc<str>> {
+    let name = if_indextoname(index).ok()?.into_string().ok()?;
+    // What nix 0.31 returns where there is none.
+    (!name.is_empty()).then(|| Arc::from(name))
 }
 
 /// Interface and family, for which there is one socket.

@@ -101,8 +101,13 @@ fn what_can_not_be_sent_keeps_no_address() {
         let v4 = ip("10.9.0.100");
         let plan = Plan {
             farewells: vec![
-                // Nowhere, and by no interface.
-                farewell(index, 1, ip("10.9.0.1"), ip("192.0.2.1"), v4),
+                // From one family to the other, and by no interface.
+                Farewell {
+                    interface: index,
+                    source: v4,
+                    destination: ip("fd00::2"),
+                    message: Vec::new(),
+                },
                 farewell(index + 1000, 1, ip("10.9.0.1"), GROUP_V4.into(), v4),
             ],
             addresses: vec![
