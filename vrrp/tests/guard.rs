@@ -60,6 +60,7 @@ impl Daemon {
         let process = node.spawn(command).unwrap();
         process.wait_for_line("holding ", PATIENCE).unwrap();
         let guard = guard_of(&process);
+        assert_eq!(realtime_priority(guard), self.realtime);
         (process, guard)
     }
 }
@@ -155,6 +156,13 @@ fn guard_of(daemon: &Process) -> Pid {
 fn is_running(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// 0 for a process that is scheduled as usual; proc(5), the 40th field.
+fn realtime_priority(pid: Pid) -> usize {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    rest.split(' ').nth(37).unwrap().parse().unwrap()
 }
 
 #[test]
@@ -328,17 +336,27 @@ fn a_guard_started_by_hand_says_that_it_is_of_no_use() {
 /// Trials of each measurement.
 const TRIALS: usize = 20;
 
-/// Prints a row of the soak report, and returns the worst.
-fn tell(what: &str, mut times: Vec<Duration>) -> Duration {
+/// Prints a row of the soak report, and returns it if the worst is beyond the bound.
+fn tell(what: &str, mut times: Vec<Duration>, bound: Duration) -> Option<String> {
     times.sort();
     let [median, worst] = [times[times.len() / 2], times[times.len() - 1]];
-    println!("| {what} | {median:.1?} | {worst:.1?} |");
-    worst
+    let row = format!("| {what} | {median:.1?} | {worst:.1?} |");
+    println!("{row}");
+    (worst > bound).then_some(row)
 }
 
 #[test]
 #[ignore = "needs root"]
-fn measure_how_soon_after_a_kill_the_address_is_gone() {
+fn measure_the_guard() {
+    println!("| what | median | worst |\n|---|---|---|");
+    let late = [after_a_kill(), after_a_freeze(), what_it_costs()].concat();
+    assert!(late.is_empty(), "beyond their bounds: {late:#?}");
+}
+
+/// What took longer than 50 ms.
+fn after_a_kill() -> Vec<String> {
+    let bound = Duration::from_millis(50);
+    let mut late = Vec::new();
     for realtime in [0, 50] {
         let daemon = Daemon { realtime, sockets: SOCKETS, ..Daemon::default() };
         let mut stage = Stage::begin_as(&daemon);
@@ -352,15 +370,15 @@ fn measure_how_soon_after_a_kill_the_address_is_gone() {
         };
         let (farewells, removals) = (0..TRIALS).map(trial).unzip();
         let what = format!("kill -9 with {SOCKETS} sockets, {}", scheduling(realtime));
-        let farewell = tell(&format!("{what}: priority 0 at the peer"), farewells);
-        let removal = tell(&format!("{what}: address gone"), removals);
-        assert!(farewell.max(removal) <= Duration::from_millis(50));
+        late.extend(tell(&format!("{what}: priority 0 at the peer"), farewells, bound));
+        late.extend(tell(&format!("{what}: address gone"), removals, bound));
     }
+    late
 }
 
-#[test]
-#[ignore = "needs root"]
-fn measure_how_soon_after_a_freeze_the_address_is_gone() {
+/// What took longer than the limit and 20 ms.
+fn after_a_freeze() -> Vec<String> {
+    let mut late = Vec::new();
     for (limit_millis, realtime) in [(30, 0), (30, 50), (300, 0), (300, 50)] {
         let limit = Duration::from_millis(limit_millis);
         let daemon = Daemon { limit, realtime, ..Daemon::default() };
@@ -379,26 +397,27 @@ fn measure_how_soon_after_a_freeze_the_address_is_gone() {
         };
         let (farewells, removals) = (0..TRIALS).map(trial).unzip();
         let what = format!("SIGSTOP, limit {limit:?}, {}", scheduling(realtime));
-        let farewell = tell(&format!("{what}: priority 0 at the peer"), farewells);
-        let removal = tell(&format!("{what}: address gone"), removals);
-        assert!(farewell.max(removal) <= limit + Duration::from_millis(20));
+        let bound = limit + Duration::from_millis(20);
+        late.extend(tell(&format!("{what}: priority 0 at the peer"), farewells, bound));
+        late.extend(tell(&format!("{what}: address gone"), removals, bound));
     }
+    late
 }
 
 fn scheduling(realtime: usize) -> &'static str {
     if realtime == 0 { "guard scheduled as usual" } else { "guard in real time" }
 }
 
-#[test]
-#[ignore = "needs root"]
-fn measure_what_a_guard_costs() {
+/// What took more than 2 MiB, or kept the thread for a millisecond.
+fn what_it_costs() -> Vec<String> {
     let mut stage = Stage::begin_as(&Daemon { ballast_mib: 500, ..Daemon::default() });
     let memory = fs::read_to_string(format!("/proc/{}/smaps_rollup", stage.guard)).unwrap();
     let kib = |name: &str| -> u32 {
         let line = memory.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
-    println!("| memory of a guard: its share | {} KiB | |", kib("Pss:"));
+    let share = kib("Pss:");
+    println!("| memory of a guard: its share | {share} KiB | |");
     println!("| memory of a guard: its own | {} KiB | |", kib("Private_Dirty:"));
     let mut replaced = Vec::new();
     for _ in 0..5 {
@@ -409,10 +428,14 @@ fn measure_what_a_guard_costs() {
         replaced.push(killed.elapsed());
     }
     // Each after a longer pause than the one before.
-    println!("| a guard killed for the first time: another is ready | {:.1?} | |", replaced[0]);
+    println!("| a killed guard: another is ready and known to be | {:.1?} | |", replaced[0]);
     stage.daemon.stop(PATIENCE).unwrap();
     let line = stage.daemon.wait_for_line("longest tend: ", PATIENCE).unwrap();
     let micros: u64 = line.split_whitespace().nth(2).unwrap().parse().unwrap();
-    println!("| the thread is kept by that, with 500 MiB of locked memory | | {micros} us |");
-    assert!(kib("Pss:") < 2048 && micros < 1000);
+    println!("| the thread is kept by that, with 500 MiB locked | | {micros}µs |");
+    let (memory, time) = (format!("{share} KiB"), format!("{micros} us"));
+    [(share >= 2048).then_some(memory), (micros >= 1000).then_some(time)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

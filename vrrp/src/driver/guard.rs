@@ -13,6 +13,10 @@
 //!   limit. It takes the daemon's leave away first, in the same word that the daemon writes its
 //!   beat and its acts to, so that either knows what the other did before.
 //! - Its own death changes nothing: another one is started.
+//!
+//! What it can't do: outlive a container or control group that is killed as a whole, the daemon's
+//! pid namespace if the daemon is its first process, or the host. Then a peer's timer decides, and
+//! [`release`](super::release) cleans up.
 
 mod judge;
 mod leash;

@@ -72,6 +72,7 @@ impl Engine {
         guard::check(&settings)?;
         let mut changes = global_changes(&self.settings, &settings);
         if self.settings.realtime != settings.realtime {
+            self.leash.set_realtime(settings.realtime);
             self.reached.scheduling = realtime::schedule(settings.realtime);
             for notice in realtime::notices(&self.reached).collect::<Vec<_>>() {
                 self.notice(notice);

@@ -140,6 +140,11 @@ impl Leash {
         self.page.set_limit(limit);
     }
 
+    /// Changes the priority that the guard asks for under `SCHED_FIFO`; none: scheduled as usual.
+    pub fn set_realtime(&self, priority: Option<NonZeroU8>) {
+        self.page.set_realtime(priority);
+    }
+
     /// Tells the guard what to give up from now on. To be called before anything is taken and
     /// after it was given up; a death in between leaves the plan before.
     ///
@@ -157,18 +162,18 @@ impl Leash {
     }
 
     /// Acts on behalf of an active router: an advert, an address put on an interface, an
-    /// announcement. If the guard takes the leave away meanwhile, which it does only if the act
+    /// announcement. Beginning and end are beats. If the guard takes the leave away meanwhile, which it does only if the act
     /// takes longer than the limit, it stays at it until the act is over, and
     /// [`Leash::is_revoked`] says so afterwards.
     ///
     /// # Errors
     /// [`Revoked`], without having acted.
     pub fn act<R>(&self, act: impl FnOnce() -> R) -> Result<R, Revoked> {
-        if !self.page.begin_act() {
+        if !self.page.begin_act(Stamp::now()) {
             return Err(Revoked);
         }
         let outcome = act();
-        self.page.end_act();
+        self.page.end_act(Stamp::now());
         Ok(outcome)
     }
 

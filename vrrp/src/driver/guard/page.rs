@@ -81,7 +81,7 @@ impl Page {
         fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
         let page = Self { memory: Memory::map(file.as_fd(), WORDS)? };
         page.set_limit(limit);
-        page.store(at::REALTIME, realtime.map_or(0, |priority| priority.get().into()));
+        page.set_realtime(realtime);
         page.beat(Stamp::now());
         page.store(at::LAYOUT, LAYOUT);
         Ok((page, file))
@@ -121,15 +121,19 @@ impl Page {
             self.word(at::LEASE).fetch_update(AcqRel, Acquire, |word| Some(word & FLAGS | beat));
     }
 
-    /// Daemon: it begins an act. False: it lost its leave, and must not.
-    pub(super) fn begin_act(&self) -> bool {
-        let may = |word| (word & REVOKED == 0).then_some(word | ACTING);
+    /// Daemon: it runs, and begins an act. False: it lost its leave, and must not.
+    pub(super) fn begin_act(&self, now: Stamp) -> bool {
+        let beat = now.nanos() & !FLAGS;
+        let may = |word: u64| (word & REVOKED == 0).then_some(beat | ACTING);
         self.word(at::LEASE).fetch_update(AcqRel, Acquire, may).is_ok()
     }
 
-    /// Daemon: the act is over.
-    pub(super) fn end_act(&self) {
-        self.word(at::LEASE).fetch_and(!ACTING, AcqRel);
+    /// Daemon: it runs, and the act is over.
+    pub(super) fn end_act(&self, now: Stamp) {
+        let beat = now.nanos() & !FLAGS;
+        let ended = |word| Some(word & FLAGS & !ACTING | beat);
+        // Never fails: there is always a next value.
+        let _ = self.word(at::LEASE).fetch_update(AcqRel, Acquire, ended);
     }
 
     /// Guard: takes the leave away, unless the lease is no longer what was seen: the daemon runs
@@ -167,6 +171,10 @@ impl Page {
     /// The priority that the guard is to ask for under `SCHED_FIFO`.
     pub(super) fn realtime(&self) -> Option<NonZeroU8> {
         u8::try_from(self.load(at::REALTIME)).ok().and_then(NonZeroU8::new)
+    }
+
+    pub(super) fn set_realtime(&self, priority: Option<NonZeroU8>) {
+        self.store(at::REALTIME, priority.map_or(0, |priority| priority.get().into()));
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -255,19 +263,15 @@ impl Page {
         }
     }
 
-    /// Guard: it is ready to act, with or without what it asked for.
-    pub(super) fn tell_ready(
-        &self,
-        pid: u32,
-        realtime: Result<(), Errno>,
-        lock: Result<(), Errno>,
-    ) {
-        let code = |outcome: Result<(), Errno>| {
-            outcome.map_or_else(|errno| u64::from((errno as i32).unsigned_abs()), |()| 0)
-        };
-        self.store(at::REALTIME_REFUSED, code(realtime));
+    /// Guard: it is ready to act, with its memory locked or not.
+    pub(super) fn tell_ready(&self, pid: u32, lock: Result<(), Errno>) {
         self.store(at::LOCK_REFUSED, code(lock));
         self.store(at::READY, pid.into());
+    }
+
+    /// Guard: it is scheduled as it was asked to be, or not.
+    pub(super) fn tell_scheduling(&self, outcome: Result<(), Errno>) {
+        self.store(at::REALTIME_REFUSED, code(outcome));
     }
 
     /// Daemon: no guard is alive.
@@ -304,6 +308,11 @@ fn decode(word: u64) -> Lease {
         is_revoked: word & REVOKED != 0,
         is_swept: word & SWEPT != 0,
     }
+}
+
+/// An outcome as a word: 0, or the error's number.
+fn code(outcome: Result<(), Errno>) -> u64 {
+    outcome.map_or_else(|errno| u64::from((errno as i32).unsigned_abs()), |()| 0)
 }
 
 /// Where the plan of this generation lies.

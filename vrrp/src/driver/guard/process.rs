@@ -3,6 +3,7 @@
 mod giving_up;
 
 use std::io;
+use std::num::NonZeroU8;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use nix::unistd::{chdir, setsid};
 use self::giving_up::Hands;
 use super::judge::{Judge, Look, Verdict};
 use super::page::{OpenError, Page};
+use super::plan::Plan;
 use super::stamp::Stamp;
 use crate::driver::punctual;
 
@@ -52,8 +54,13 @@ struct Guard {
     pipe: OwnedFd,
     hands: Hands,
     judge: Judge,
+    /// The priority that it has asked for last.
+    realtime: Option<NonZeroU8>,
     /// The plan that the hands are ready for.
     prepared: Option<u64>,
+    /// What the daemon held when it lost its leave. When it runs again it publishes something else,
+    /// maybe before this is done.
+    to_sweep: Option<Plan>,
     /// The adverts of priority 0 went out, and the daemon hasn't taken up anything since. Sent
     /// over and over they would keep a backup waiting.
     has_taken_leave: bool,
@@ -82,34 +89,56 @@ impl Guard {
 
         let _ = prctl::set_timerslack(1);
         let lock = punctual::lock_memory();
-        let realtime = page.realtime().map_or(Ok(()), punctual::schedule);
-        page.tell_ready(std::process::id(), realtime, lock);
         let judge = Judge::new(Stamp::now(), page.lease());
-        Ok(Self { page, pipe, hands, judge, prepared: None, has_taken_leave: false })
+        let mut guard = Self {
+            page,
+            pipe,
+            hands,
+            judge,
+            realtime: None,
+            prepared: None,
+            to_sweep: None,
+            has_taken_leave: false,
+        };
+        guard.follow_schedule();
+        guard.page.tell_ready(std::process::id(), lock);
+        Ok(guard)
     }
 
     fn watch(mut self) {
         loop {
             let look = self.look();
-            self.has_taken_leave &= look.lease.is_revoked;
+            if !look.lease.is_revoked {
+                self.to_sweep = None;
+                self.has_taken_leave = false;
+            }
             match self.judge.judge(&look) {
                 Verdict::Wait { until } => {
                     self.prepare();
+                    self.follow_schedule();
                     self.is_alive(until.since(Stamp::now()));
                 }
                 Verdict::Revoke => {
+                    // A daemon that published another plan in between has beaten, too.
+                    let plan = self.page.plan();
                     if self.page.revoke(look.lease) {
                         self.page.tell_revocation();
+                        self.to_sweep = plan;
                     }
                 }
                 Verdict::Sweep => {
-                    let is_done = self.give_up(SWEEP_ROUNDS);
+                    let plan = self.to_sweep.clone().or_else(|| self.page.plan());
+                    let is_done = plan.is_some_and(|plan| self.give_up(plan, SWEEP_ROUNDS));
                     if is_done && !look.lease.is_acting {
                         self.page.mark_swept();
                     }
                 }
                 Verdict::Release => {
-                    self.give_up(RELEASE_ROUNDS);
+                    // A dead daemon publishes nothing that could keep its plan from being read.
+                    let plans = self.to_sweep.take().into_iter().chain(self.page.plan());
+                    for plan in plans.collect::<Vec<_>>() {
+                        self.give_up(plan, RELEASE_ROUNDS);
+                    }
                     return;
                 }
                 Verdict::Leave => return,
@@ -149,11 +178,26 @@ impl Guard {
         }
     }
 
-    /// Gives everything up that the plan in force names. False: an address remained.
-    fn give_up(&mut self, rounds: u32) -> bool {
+    /// Asks for the scheduling that the daemon orders.
+    fn follow_schedule(&mut self) {
+        let wanted = self.page.realtime();
+        if self.realtime == wanted {
+            return;
+        }
+        self.realtime = wanted;
+        let outcome = wanted.map_or_else(
+            || {
+                punctual::schedule_as_usual();
+                Ok(())
+            },
+            punctual::schedule,
+        );
+        self.page.tell_scheduling(outcome);
+    }
+
+    /// Gives everything up that a plan names. False: an address remained.
+    fn give_up(&mut self, mut plan: Plan, rounds: u32) -> bool {
         let begun = Stamp::now();
-        // Not to be read is a plan only while a daemon that runs publishes others.
-        let Some(mut plan) = self.page.plan() else { return false };
         if std::mem::replace(&mut self.has_taken_leave, true) {
             plan.farewells.clear();
         }

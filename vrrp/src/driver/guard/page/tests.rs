@@ -41,10 +41,12 @@ fn a_page_is_seen_alike_from_both_sides() {
     daemon.publish(&Plan::default()).unwrap();
     assert!(!guard.is_holding());
     daemon.set_limit(limit * 2);
-    assert_eq!(guard.limit(), limit * 2);
+    daemon.set_realtime(None);
+    assert_eq!((guard.limit(), guard.realtime()), (limit * 2, None));
 
     assert_eq!(daemon.report().ready, None);
-    guard.tell_ready(7, Err(Errno::EPERM), Ok(()));
+    guard.tell_scheduling(Err(Errno::EPERM));
+    guard.tell_ready(7, Ok(()));
     guard.tell_revocation();
     guard.tell_sweep(Duration::from_millis(2), 1);
     guard.tell_sweep(Duration::from_millis(3), 1);
@@ -82,7 +84,7 @@ fn a_lease_is_revoked_only_as_it_was_seen() {
     page.beat(seen.beat.plus(Duration::from_millis(1)));
     assert!(!page.revoke(seen), "it has run in between");
     let seen = page.lease();
-    assert!(page.begin_act());
+    assert!(page.begin_act(Stamp::now()));
     assert!(!page.revoke(seen), "it acts: it runs");
     assert!(page.revoke(page.lease()), "it has been silent within its act");
     assert!(!page.revoke(seen));
@@ -91,13 +93,23 @@ fn a_lease_is_revoked_only_as_it_was_seen() {
 }
 
 #[test]
+fn who_begins_or_ends_an_act_runs() {
+    let page = page();
+    let (begun, ended) = (Stamp::from_nanos(80_000), Stamp::from_nanos(160_000));
+    assert!(page.begin_act(begun));
+    assert_eq!((page.lease().beat, page.lease().is_acting), (begun, true));
+    page.end_act(ended);
+    assert_eq!((page.lease().beat, page.lease().is_acting), (ended, false));
+}
+
+#[test]
 fn who_lost_its_leave_gets_it_back_by_acknowledging_and_not_before_all_is_swept() {
     let page = page();
-    assert!(page.begin_act() && page.revoke(page.lease()));
-    assert!(!page.begin_act(), "no act without leave");
-    page.end_act();
+    assert!(page.begin_act(Stamp::now()) && page.revoke(page.lease()));
+    assert!(!page.begin_act(Stamp::now()), "no act without leave");
+    page.end_act(Stamp::now());
     page.beat(Stamp::now());
-    assert!(page.lease().is_revoked && !page.begin_act(), "a beat brings it not back");
+    assert!(page.lease().is_revoked && !page.begin_act(Stamp::now()), "a beat brings it not back");
     assert!(!page.acknowledge(Stamp::now(), false), "the guard is at it");
     page.mark_swept();
     let now = Stamp::from_nanos(80_000);
@@ -106,9 +118,9 @@ fn who_lost_its_leave_gets_it_back_by_acknowledging_and_not_before_all_is_swept(
         page.lease(),
         Lease { beat: now, is_acting: false, is_revoked: false, is_swept: false }
     );
-    assert!(page.begin_act());
+    assert!(page.begin_act(Stamp::now()));
 
-    page.end_act();
+    page.end_act(Stamp::now());
     assert!(page.revoke(page.lease()));
     assert!(page.acknowledge(now, true), "no guard is alive that could be at it");
 }
