@@ -1,5 +1,6 @@
-//! `docs/traps-haproxy.md` lists what makes a home-made balancer a toy. Each row names the tests
-//! that cover it or says why it doesn't apply; here the table is held against the tests.
+//! `docs/traps-haproxy.md` lists what makes a home-made balancer a toy, and `docs/traps-vrrp.md`
+//! how virtual IPs are lost. Each row names the tests that cover it or says why it doesn't apply;
+//! here the tables are held against the tests.
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +9,16 @@ use std::{env, fs};
 
 use roxmltree::Document;
 
-/// Traps in the list; a row that goes missing would otherwise go unnoticed.
-const TRAPS: usize = 38;
+/// The tables, and how many rows each has; one that goes missing would otherwise go unnoticed.
+const TABLES: [(&str, usize); 2] = [("traps-haproxy.md", 38), ("traps-vrrp.md", 54)];
+
+/// What a row ends with that isn't done before it has a test with sockets, the kernel or other
+/// processes in it.
+const TO_COME: &str = "driver";
+
+/// Rows of `traps-vrrp.md` that may still end so. It gets shorter only.
+const STILL_TO_COME: &[usize] =
+    &[17, 18, 19, 21, 22, 23, 24, 25, 26, 28, 35, 36, 37, 39, 41, 42, 44, 45, 50, 51];
 
 /// What a row without a test begins with.
 const NO_TEST: &str = "No test: ";
@@ -17,8 +26,9 @@ const NO_TEST: &str = "No test: ";
 /// Fewer characters than this give no reason.
 const REASON_LEN_MIN: usize = 40;
 
-/// A row of the table: its number and the cell that says what covers it.
+/// A row of a table: its number and the cell that says what covers it.
 struct Row {
+    table: &'static str,
     number: usize,
     covered_by: String,
 }
@@ -28,35 +38,51 @@ impl Row {
     fn tests(&self) -> Vec<&str> {
         self.covered_by.split('`').skip(1).step_by(2).collect()
     }
+
+    fn is_to_come(&self) -> bool {
+        self.covered_by.ends_with(TO_COME)
+    }
 }
 
-fn table() -> Vec<Row> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/traps-haproxy.md");
+fn table(table: &'static str) -> Vec<Row> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(table);
     let text = fs::read_to_string(path).unwrap();
     text.lines()
         .filter_map(|line| {
             let cells: Vec<_> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
             let number = cells[0].parse().ok()?;
-            assert_eq!(cells.len(), 4, "row {number} has {} cells", cells.len());
-            Some(Row { number, covered_by: cells[3].to_owned() })
+            assert_eq!(cells.len(), 4, "row {number} of {table} has {} cells", cells.len());
+            Some(Row { table, number, covered_by: cells[3].to_owned() })
         })
         .collect()
 }
 
 #[test]
 fn every_trap_names_a_test_or_a_reason() {
-    let rows = table();
-    let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
-    assert_eq!(numbers, (1..=TRAPS).collect::<Vec<_>>());
-    for row in rows {
-        let reason = row.covered_by.strip_prefix(NO_TEST).unwrap_or_default();
-        let has_reason = reason.len() >= REASON_LEN_MIN;
-        assert!(
-            has_reason || !row.tests().is_empty(),
-            "trap {} names no test and no reason: {}",
-            row.number,
-            row.covered_by
-        );
+    for (name, traps) in TABLES {
+        let rows = table(name);
+        let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+        assert_eq!(numbers, (1..=traps).collect::<Vec<_>>(), "{name}");
+        for row in rows {
+            let reason = row.covered_by.strip_prefix(NO_TEST).unwrap_or_default();
+            let has_reason = reason.len() >= REASON_LEN_MIN;
+            assert!(
+                has_reason || !row.tests().is_empty() || row.is_to_come(),
+                "trap {} of {name} names no test and no reason: {}",
+                row.number,
+                row.covered_by
+            );
+        }
+    }
+}
+
+#[test]
+fn no_row_waits_for_tests_but_those_that_are_known_to() {
+    for (name, _) in TABLES {
+        let waiting = table(name).into_iter().filter(Row::is_to_come).map(|row| row.number);
+        let known = if name == "traps-vrrp.md" { STILL_TO_COME } else { &[] };
+        let more: Vec<_> = waiting.filter(|number| !known.contains(number)).collect();
+        assert!(more.is_empty(), "rows {more:?} of {name} wait for tests");
     }
 }
 
@@ -79,10 +105,10 @@ fn report(text: &str) -> BTreeMap<String, bool> {
 /// Named tests that aren't in the report, and those that are but failed.
 fn shortcomings(rows: &[Row], report: &BTreeMap<String, bool>) -> BTreeSet<String> {
     rows.iter()
-        .flat_map(|row| row.tests().into_iter().map(move |test| (row.number, test)))
-        .filter_map(|(number, test)| match report.get(test) {
-            None => Some(format!("trap {number}: {test} didn't run")),
-            Some(false) => Some(format!("trap {number}: {test} failed")),
+        .flat_map(|row| row.tests().into_iter().map(move |test| (row, test)))
+        .filter_map(|(Row { table, number, .. }, test)| match report.get(test) {
+            None => Some(format!("{table}, trap {number}: {test} didn't run")),
+            Some(false) => Some(format!("{table}, trap {number}: {test} failed")),
             Some(true) => None,
         })
         .collect()
@@ -95,9 +121,10 @@ fn a_test_that_failed_or_never_ran_is_found() {
         <testcase name="tests::bad" classname="halb-lb::pool"><failure/></testcase>
         </testsuite></testsuites>"#;
     let covered_by = "`halb-lb::pool::tests::good`, `halb-lb::pool::tests::bad`, `halb::gone`";
-    let rows = [Row { number: 1, covered_by: covered_by.to_owned() }];
+    let rows = [Row { table: "a", number: 1, covered_by: covered_by.to_owned() }];
     let found = shortcomings(&rows, &report(text));
-    let expected = ["trap 1: halb-lb::pool::tests::bad failed", "trap 1: halb::gone didn't run"];
+    let expected =
+        ["a, trap 1: halb-lb::pool::tests::bad failed", "a, trap 1: halb::gone didn't run"];
     assert_eq!(found, expected.map(str::to_owned).into());
 }
 
@@ -106,6 +133,7 @@ fn a_test_that_failed_or_never_ran_is_found() {
 fn named_tests_ran_and_passed() {
     let path = env::var_os("HALB_JUNIT").expect("HALB_JUNIT names the report of a full run");
     let report = report(&fs::read_to_string(path).unwrap());
-    let shortcomings = shortcomings(&table(), &report);
+    let rows: Vec<_> = TABLES.into_iter().flat_map(|(name, _)| table(name)).collect();
+    let shortcomings = shortcomings(&rows, &report);
     assert!(shortcomings.is_empty(), "of {} tests in the report:\n{shortcomings:#?}", report.len());
 }

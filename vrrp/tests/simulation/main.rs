@@ -10,6 +10,7 @@
 mod checks;
 mod dice;
 mod handovers;
+mod host;
 mod keepalived;
 mod mind;
 mod scenarios;

@@ -9,8 +9,9 @@ use halb_vrrp::track::{Sighting, Standing, Subject, Tracker, Trackers, Weight};
 use halb_vrrp::values::{AdvertInterval, BasePriority, Centiseconds, Seconds};
 
 use crate::dice::Dice;
+use crate::host::{Freeze, Host, Node, config};
 use crate::mind::Kind;
-use crate::world::{Freeze, Host, Node, Segment, World, config};
+use crate::world::{Segment, World};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,18 +1,18 @@
-//! The segment, the hosts on it, and the time.
+//! The segment, the link, and the time.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use halb_vrrp::config::{Behaviour, Delivery, Preempt, Protocol, RouterConfig};
+use halb_vrrp::config::RouterConfig;
 use halb_vrrp::link::Word;
-use halb_vrrp::packet::{Datagram, HOP_LIMIT, VirtualAddresses};
-use halb_vrrp::router::{Action, AddressReport, Link, Outgoing, Router, Transition};
+use halb_vrrp::packet::{Datagram, HOP_LIMIT};
+use halb_vrrp::router::{Action, AddressReport, Outgoing, Router, Transition};
 use halb_vrrp::track::Standing;
-use halb_vrrp::values::{Priority, VrId};
 
 use crate::checks::Checks;
 use crate::dice::Dice;
+use crate::host::{Freeze, Frozen, Host, Node, Packet};
 use crate::mind::{Kind, Mind};
 
 /// What a socket buffers for a host that doesn't read.
@@ -21,48 +21,10 @@ const INBOX_MAX: usize = 100;
 /// Time that the guard needs from its decision to the removal.
 const GUARD_ACTS_IN: Duration = Duration::from_millis(20);
 
-#[derive(Clone)]
-pub(crate) enum Packet {
-    Advert { source: IpAddr, destination: IpAddr, message: Vec<u8> },
-    Word { from: IpAddr, message: Vec<u8> },
-}
-
 struct Flight {
     at: Instant,
     to: usize,
     packet: Packet,
-}
-
-/// How a host stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Freeze {
-    /// The daemon: its sockets fill, its addresses answer, its guard watches.
-    Daemon,
-    /// The whole machine: nothing arrives, nothing answers.
-    Machine,
-}
-
-struct Frozen {
-    how: Freeze,
-    until: Instant,
-    guard_at: Instant,
-    revoked: bool,
-}
-
-/// A host; without a mind it is switched off.
-pub(crate) struct Node {
-    kind: Kind,
-    mind: Option<Mind>,
-    /// It stops once it has handed over.
-    retiring: bool,
-    pub(crate) config: RouterConfig,
-    pub(crate) standing: Standing,
-    pub(crate) link_up: bool,
-    source: IpAddr,
-    holds: bool,
-    inbox: VecDeque<Packet>,
-    frozen: Option<Frozen>,
-    wake_at: Option<Instant>,
 }
 
 /// How the segment behaves, or the link that carries words.
@@ -85,53 +47,6 @@ pub(crate) struct World {
     pub(crate) link: Segment,
     pub(crate) checks: Checks,
     flights: Vec<Flight>,
-}
-
-/// What stands on a host.
-#[derive(Clone)]
-pub(crate) struct Host {
-    pub(crate) kind: Kind,
-    pub(crate) config: RouterConfig,
-    pub(crate) standing: Standing,
-}
-
-/// One virtual router with one address for all.
-pub(crate) fn config(protocol: &Protocol, preempt: Preempt, kind: Kind) -> RouterConfig {
-    let vip = Ipv4Addr::new(10, 0, 0, 100).into();
-    let addresses = VirtualAddresses::new(vec![vip]).unwrap();
-    let peer_link = kind == Kind::LinkedHalb;
-    let behaviour = Behaviour { preempt, peer_link, ..Behaviour::default() };
-    let vrid = VrId::new(1).unwrap();
-    RouterConfig::new(vrid, protocol.clone(), addresses, Delivery::Multicast, behaviour).unwrap()
-}
-
-impl Node {
-    pub(crate) fn holds(&self) -> bool {
-        let answers = |frozen: &Frozen| frozen.how == Freeze::Daemon;
-        self.holds && self.frozen.as_ref().is_none_or(answers)
-    }
-
-    pub(crate) fn is_frozen(&self) -> bool {
-        self.frozen.is_some()
-    }
-
-    pub(crate) fn is_off(&self) -> bool {
-        self.mind.is_none()
-    }
-
-    /// It runs, and its interface works; and keepalived serves only if it hasn't failed.
-    pub(crate) fn is_able(&self) -> bool {
-        let in_fault = self.kind == Kind::Keepalived && self.standing.is_failed();
-        self.mind.is_some() && self.link_up && !self.is_frozen() && !in_fault
-    }
-
-    pub(crate) fn worth(&self) -> Option<Priority> {
-        Some(self.mind.as_ref()?.worth(&self.standing))
-    }
-
-    fn link(&self) -> Link {
-        Link { is_up: self.link_up, source: Some(self.source) }
-    }
 }
 
 impl World {
