@@ -221,3 +221,70 @@ fn addresses(settings: &Instance) -> String {
     let all = settings.router.addresses().as_slice().iter().map(ToString::to_string);
     all.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::vrrp::samples::{self, Node, OTHER};
+
+    fn refusal(node: &Node) -> Option<String> {
+        let snapshot = node.snapshot();
+        has_successor(&snapshot.instances[0]).err().map(|Refusal(why)| why)
+    }
+
+    #[test]
+    fn an_active_node_is_given_away_only_if_another_one_is_known() {
+        assert_eq!(refusal(&samples::active()), None, "one was heard once");
+        let mut alone = Node::new();
+        assert_eq!(refusal(&alone), None, "a backup has nothing to lose");
+        alone.pass(Duration::from_secs(10));
+        let why = refusal(&alone).unwrap();
+        assert!(why.contains("no other node was heard") && why.contains("--force"), "{why}");
+    }
+
+    #[test]
+    fn a_node_that_says_it_can_not_take_them_is_no_successor() {
+        let mut node = samples::active();
+        node.say(|word| word.able = false);
+        let why = refusal(&node).unwrap();
+        assert!(why.contains("10.0.0.2 says that it can't take 172.16.16.100"), "{why}");
+        node.say(|word| word.able = true);
+        assert_eq!(refusal(&node), None);
+    }
+
+    #[test]
+    fn what_came_of_it_is_told() {
+        let begun = Instant::now();
+        let mut moved = samples::active();
+        moved.hear(OTHER, 200, "mysecret");
+        let told = given_away(&moved.snapshot().instances[0], true, begun);
+        assert!(
+            told.done && told.message.contains("172.16.16.52 (priority 200) has 172.16.16.100")
+        );
+        let kept = given_away(&samples::active().snapshot().instances[0], true, begun);
+        assert!(!kept.done && kept.message.contains("nobody took 172.16.16.100"), "{kept:?}");
+        let mut backup = Node::new();
+        backup.hear(OTHER, 101, "mysecret");
+        let told = given_away(&backup.snapshot().instances[0], false, begun);
+        assert!(told.done && told.message.contains("did not hold"), "{told:?}");
+        let told = resumed(&backup.snapshot().instances[0]);
+        assert!(told.message.contains("172.16.16.52 (priority 101) holds 172.16.16.100"));
+    }
+
+    #[test]
+    fn an_order_concerns_the_whole_group() {
+        let mut snapshot = samples::active().snapshot();
+        let mut other = snapshot.instances[0].clone();
+        let rename = |one: &InstanceSnapshot, name: &str| Instance {
+            name: name.into(),
+            ..one.settings.as_ref().clone()
+        };
+        other.settings = Arc::new(rename(&other, "VI_2"));
+        let mut alone = other.clone();
+        (alone.settings, alone.group) = (Arc::new(rename(&other, "VI_3")), None);
+        snapshot.instances.extend([other, alone]);
+        let count = |name| concerned(&snapshot, name).count();
+        assert_eq!((count(None), count(Some("VI_1")), count(Some("VI_3"))), (3, 2, 1));
+        assert_eq!(count(Some("VI_4")), 0);
+    }
+}

@@ -127,6 +127,25 @@ impl Node {
         self.settle();
     }
 
+    /// The other halb says that it is well and active, or what `otherwise` makes of it.
+    pub(crate) fn say(&mut self, otherwise: impl FnOnce(&mut Word)) {
+        let mut word = Word {
+            vrid: VrId::new(1).unwrap(),
+            address: ip(VIP),
+            source: Some(ip(OTHER)),
+            state: halb_vrrp::router::State::Active,
+            able: true,
+            base: BasePriority::new(101).unwrap(),
+            effective: Priority::new(101),
+            health: Health::Well,
+            yielded: false,
+            invites: None,
+        };
+        otherwise(&mut word);
+        self.router.handle_word(ip("10.0.0.2"), &word, self.now);
+        self.settle();
+    }
+
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some((due, _)) = self.router.poll_timeout().filter(|(due, _)| *due <= end) {
@@ -155,7 +174,7 @@ impl Node {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let refused = Reason::ALL.map(|reason| (reason, self.router.refused(reason)));
         let instance = InstanceSnapshot {
             settings: Arc::new(self.settings.clone()),
@@ -267,19 +286,7 @@ pub(crate) fn fault() -> Node {
 /// A section in which no list is empty.
 pub(crate) fn full() -> Vrrp {
     let mut node = backup();
-    let word = Word {
-        vrid: VrId::new(1).unwrap(),
-        address: ip(VIP),
-        source: Some(ip(OTHER)),
-        state: halb_vrrp::router::State::Active,
-        able: true,
-        base: BasePriority::new(101).unwrap(),
-        effective: Priority::new(101),
-        health: Health::Well,
-        yielded: false,
-        invites: None,
-    };
-    node.router.handle_word(ip("10.0.0.2"), &word, node.now);
+    node.say(|_| {});
     let mut vrrp = node.vrrp();
     let text = "the guard process died and was replaced".to_owned();
     let at = vrrp.instances[0].since.clone();
