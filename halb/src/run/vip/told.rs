@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use halb_vrrp::driver::{DriverNotice, Event};
-use halb_vrrp::router::{Notice, Transition};
+use halb_vrrp::router::{Cause, Notice, OfferReason, Transition};
 use halb_vrrp::settings::Instance;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
@@ -138,7 +138,7 @@ impl Told {
             || (String::new(), "".into()),
             |instance| (addresses(instance), instance.interface.clone()),
         );
-        log(name, (from, to), &why, &priority, &addresses);
+        log(name, (from, to), is_ordered(&transition.cause), &why, &priority, &addresses);
         let ago = transition.at.elapsed();
         let at = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
         book.journal.push(Entry {
@@ -174,21 +174,60 @@ fn addresses(instance: &Instance) -> String {
     all.collect::<Vec<_>>().join(" ")
 }
 
+/// Somebody asked for it.
+fn is_ordered(cause: &Cause) -> bool {
+    match cause {
+        Cause::Stopped
+        | Cause::HandedOver { reason: OfferReason::Yielded | OfferReason::Leaving, .. } => true,
+        Cause::Started
+        | Cause::Owner
+        | Cause::Silence { .. }
+        | Cause::Released { .. }
+        | Cause::Preempted { .. }
+        | Cause::Outranked { .. }
+        | Cause::OwnStall { .. }
+        | Cause::Fault(_)
+        | Cause::TrackerFailed
+        | Cause::Recovered
+        | Cause::Revoked
+        | Cause::Group
+        | Cause::Invited { .. }
+        | Cause::HandedOver { reason: OfferReason::Sick, .. } => false,
+    }
+}
+
 /// One line for each transition.
-fn log(instance: &str, (from, to): (State, State), why: &str, priority: &str, addresses: &str) {
-    let (from, to) = (from.word(), to.word());
-    match (from, to) {
-        (_, "active") => {
+fn log(
+    instance: &str,
+    moved: (State, State),
+    ordered: bool,
+    why: &str,
+    priority: &str,
+    addresses: &str,
+) {
+    let (from, to) = (moved.0.word(), moved.1.word());
+    match moved {
+        (_, State::Active) => {
             info!(instance, from, to, priority, addresses, why, "virtual IP is here");
         }
-        ("active", "fault") => {
+        (State::Active, State::Fault) => {
             error!(instance, from, to, priority, addresses, why, "virtual IP was given up");
         }
-        ("active", _) => {
+        (State::Active, State::Backup | State::Initialize) if ordered => {
+            info!(
+                instance,
+                from, to, priority, addresses, why, "virtual IP was given up as ordered"
+            );
+        }
+        (State::Active, State::Backup | State::Initialize) => {
             warn!(instance, from, to, priority, addresses, why, "virtual IP was given up");
         }
-        (_, "fault") => warn!(instance, from, to, priority, why, "virtual router can't take part"),
-        _ => info!(instance, from, to, priority, why, "virtual router changed its state"),
+        (State::Initialize | State::Backup | State::Fault, State::Fault) => {
+            warn!(instance, from, to, priority, why, "virtual router can't take part");
+        }
+        (State::Initialize | State::Backup | State::Fault, State::Backup | State::Initialize) => {
+            info!(instance, from, to, priority, why, "virtual router changed its state");
+        }
     }
 }
 
@@ -196,7 +235,8 @@ fn log(instance: &str, (from, to): (State, State), why: &str, priority: &str, ad
 fn words(notice: &Notice) -> String {
     match notice {
         Notice::Refused { source, refusal } => format!(
-            "adverts of {source} aren't taken: {refusal}; {}. Said once until something changes",
+            "adverts of {source} aren't taken: {}. What to do: {}. Said once until something changes",
+            vrrp::remedy::fault(*refusal),
             vrrp::remedy::of(*refusal)
         ),
         Notice::OtherAddresses { source } => format!(

@@ -236,7 +236,7 @@ fn refused(sender: &RefusedSender, facts: &Facts) -> Refused {
     Refused {
         address: sender.source.to_string(),
         reason: sender.refusal.reason().name().to_owned(),
-        detail: sender.refusal.to_string(),
+        detail: remedy::fault(sender.refusal),
         remedy: remedy::of(sender.refusal),
         count: sender.count,
         ago_seconds: facts.ago(sender.at),

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::notices::SETTLED_SECONDS;
 use super::text::{peer_line, push_from, thread_lines, timers, word_line};
 use super::{Instance, JournalFile, Noticed, State, Term, Thread, Transition, Vrrp};
 use crate::status::notices::Severity;
@@ -159,12 +160,15 @@ fn interface(instance: &Instance, colour: Colour, out: &mut String) {
         ),
     );
     for address in &instance.addresses {
+        let settled = instance.since_seconds > SETTLED_SECONDS;
         let state = match (address.present, instance.state) {
             (true, State::Active) => "present, as it should be",
-            (false, State::Active) => "MISSING, though this node is active",
-            (true, State::Backup | State::Fault | State::Initialize) => {
+            (false, State::Active) if settled => "MISSING, though this node is active",
+            (false, State::Active) => "about to be added",
+            (true, State::Backup | State::Fault | State::Initialize) if settled => {
                 "PRESENT, though this node isn't active"
             }
+            (true, State::Backup | State::Fault | State::Initialize) => "about to be removed",
             (false, State::Backup | State::Fault | State::Initialize) => "absent, as it should be",
         };
         push_from(out, 2, &format!("{} on {}: {state}", address.address, address.interface));

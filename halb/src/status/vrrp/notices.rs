@@ -8,6 +8,9 @@ use crate::status::words::{span, things};
 /// Refused adverts, claims and failures are news for so long.
 const RECENT_SECONDS: f64 = 300.0;
 
+/// So long after a change of state, addresses have followed it.
+pub(super) const SETTLED_SECONDS: f64 = 1.0;
+
 /// Adds all of it.
 pub fn add_all(vrrp: &Vrrp, add: &mut impl FnMut(Severity, String)) {
     for instance in &vrrp.instances {
@@ -51,7 +54,9 @@ fn instance(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
         let sum = &instance.priority.arithmetic;
         add(Severity::Warning, format!("vip {name} has less than its priority: {sum}"));
     }
-    for address in &instance.addresses {
+    // Around a change of state the kernel is looked at a moment later.
+    let settled = instance.since_seconds > SETTLED_SECONDS;
+    for address in instance.addresses.iter().filter(|_| settled) {
         let text = match (instance.state == State::Active, address.present) {
             (true, false) => "is missing on this node, which is active",
             (false, true) => "is on this node, which isn't active",

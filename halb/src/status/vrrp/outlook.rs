@@ -134,6 +134,9 @@ impl Scene<'_> {
             IfServiceDies::NotTracked => {
                 "nothing moves: no frontend is tracked (track = [{ frontend = ... }])".to_owned()
             }
+            IfServiceDies::Unchanged if self.instance.status.standing.is_sick() => {
+                format!("it has, and the priority is {before} already")
+            }
             IfServiceDies::Unchanged => {
                 format!("nothing moves: the priority stays {before}")
             }

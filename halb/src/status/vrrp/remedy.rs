@@ -2,6 +2,13 @@
 
 use halb_vrrp::packet::Refusal;
 
+/// What is wrong, without what to do.
+#[must_use]
+pub fn fault(refusal: Refusal) -> String {
+    let text = refusal.to_string();
+    text.split("; ").next().unwrap_or_default().to_owned()
+}
+
 /// One sentence for whoever has to mend it.
 #[must_use]
 pub fn of(refusal: Refusal) -> String {
