@@ -56,6 +56,7 @@ fn thread(sheet: &Sheet, thread: &Thread) {
     sheet.counter(&names::NETLINK_OVERRUNS, &[], thread.netlink_overruns);
     sheet.counter(&names::EVENTS_DROPPED, &[], thread.events_dropped);
     sheet.counter(&names::STRAYS, &[], thread.strays);
+    sheet.counter(&names::BROKEN, &[], thread.broken);
 }
 
 /// The histograms. They come counted, and the recorder takes single samples only, so that their

@@ -30,6 +30,23 @@ pub struct Vrrp {
     pub journal: JournalFile,
     /// The last things worth a look, the latest last.
     pub notices: Vec<Noticed>,
+    /// Adverts for virtual routers that this node doesn't have, by sender; the latest last.
+    pub strays: Vec<Stray>,
+}
+
+/// Somebody's adverts for a virtual router that this node doesn't have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stray {
+    /// Where they came.
+    pub interface: String,
+    /// The sender.
+    pub address: String,
+    /// The virtual router id in them; none: they are too short to have one.
+    pub router_id: Option<u8>,
+    /// How many.
+    pub count: u64,
+    /// Time since the latest.
+    pub ago_seconds: f64,
 }
 
 /// Something worth a look.
@@ -386,6 +403,8 @@ pub struct Thread {
     pub events_dropped: u64,
     /// Adverts for virtual routers that this node doesn't have.
     pub strays: u64,
+    /// Packets that can't hold an advert.
+    pub broken: u64,
 }
 
 /// Commands that are run after a change of state.

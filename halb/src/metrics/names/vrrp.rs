@@ -186,6 +186,10 @@ metrics! {
         "halb_vrrp_stray_adverts_total", "", THREAD,
         "Adverts for virtual routers that this node doesn't have"
     );
+    BROKEN = counter(
+        "halb_vrrp_broken_packets_total", "", THREAD,
+        "Packets of protocol 112 that can't hold an advert"
+    );
     HOOK_RUNS = counter(
         "halb_vrrp_hook_runs_total", "", THREAD,
         "Runs of hooks that ended well"

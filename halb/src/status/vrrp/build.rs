@@ -5,14 +5,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use halb_vrrp::config::Delivery;
 use halb_vrrp::driver::{GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot};
+use halb_vrrp::node;
 use halb_vrrp::router::{self, RefusedSender};
 use halb_vrrp::timers::{down_interval, skew};
 use halb_vrrp::track::{Effect, Health, Reading, Standing};
 
 use super::{
     Address, Bucket, Histogram, Hooks, Instance, Interface, JournalFile, LinkWord, Noticed, Peer,
-    Priority, Refused, Term, Thread, Timers, Transition, TransitionCount, Vrrp, outlook, remedy,
-    why,
+    Priority, Refused, Stray, Term, Thread, Timers, Transition, TransitionCount, Vrrp, outlook,
+    remedy, why,
 };
 use crate::status::words::utc;
 
@@ -63,6 +64,7 @@ pub fn vrrp(snapshot: &Snapshot, facts: &Facts) -> Vrrp {
         hooks: facts.hooks.clone(),
         journal: facts.journal.clone(),
         notices: facts.notices.clone(),
+        strays: snapshot.strays.iter().map(|one| stray(one, facts)).collect(),
     }
 }
 
@@ -102,6 +104,16 @@ fn instance(of: &InstanceSnapshot, snapshot: &Snapshot, facts: &Facts) -> Instan
         lateness: histogram(&of.lateness),
         outlook: outlook::of(of, guarded(snapshot.thread.guard)),
         name,
+    }
+}
+
+fn stray(of: &node::Stray, facts: &Facts) -> Stray {
+    Stray {
+        interface: of.interface.to_string(),
+        address: of.source.to_string(),
+        router_id: of.vrid,
+        count: of.count,
+        ago_seconds: facts.ago(of.at),
     }
 }
 
@@ -308,6 +320,7 @@ fn thread(snapshot: &Snapshot, facts: &Facts) -> Thread {
         netlink_overruns: of.netlink_overruns,
         events_dropped: of.events_dropped,
         strays: of.strays,
+        broken: of.broken,
     }
 }
 

@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 
 use super::notices::SETTLED_SECONDS;
 use super::text::{peer_line, push_from, thread_lines, timers, word_line};
-use super::{Instance, JournalFile, Noticed, State, Term, Thread, Transition, Vrrp};
+use super::{Instance, JournalFile, Noticed, State, Stray, Term, Thread, Transition, Vrrp};
 use crate::status::notices::Severity;
 use crate::status::readiness::HEARTBEAT_LATE;
 use crate::status::text::{Colour, WIDTH};
-use crate::status::words::{exact, plain, span, wrap};
+use crate::status::words::{exact, plain, span, things, wrap};
 
 /// Transitions that are shown; the tree holds more.
 const HISTORY_SHOWN: usize = 20;
+
+/// Senders of adverts for other virtual routers that are shown.
+const STRAYS_SHOWN: usize = 5;
 
 /// Notices that are shown.
 const NOTICES_SHOWN: usize = 10;
@@ -46,7 +49,7 @@ pub fn render(instance: &Instance, vrrp: &Vrrp, colour: Colour) -> String {
     }
     interface(instance, colour, &mut out);
     peers(instance, colour, &mut out);
-    refused(instance, colour, &mut out);
+    refused(instance, &vrrp.strays, colour, &mut out);
     section(&mut out, colour, "What if");
     for case in &instance.outlook {
         push_from(&mut out, 2, &format!("{}: {}", case.case, case.then));
@@ -204,7 +207,7 @@ fn peers(instance: &Instance, colour: Colour, out: &mut String) {
     push_from(out, 2, text);
 }
 
-fn refused(instance: &Instance, colour: Colour, out: &mut String) {
+fn refused(instance: &Instance, strays: &[Stray], colour: Colour, out: &mut String) {
     section(out, colour, "Adverts that weren't taken");
     for refused in instance.refused.iter().rev() {
         let times = if refused.count == 1 { "once" } else { "times" };
@@ -221,8 +224,23 @@ fn refused(instance: &Instance, colour: Colour, out: &mut String) {
         );
         push_from(out, 4, &format!("-> {}", refused.remedy));
     }
-    if instance.refused.is_empty() {
+    let own = instance.interface.name.as_str();
+    let mut here = strays.iter().rev().filter(|stray| stray.interface == own).peekable();
+    if instance.refused.is_empty() && here.peek().is_none() {
         push_from(out, 2, "none");
+    }
+    for stray in here.take(STRAYS_SHOWN) {
+        let id = stray.router_id.map_or_else(|| "no id".to_owned(), |id| format!("router id {id}"));
+        let text = format!(
+            "from {}, {} for {id}, which this node doesn't have, last {} ago",
+            stray.address,
+            things(stray.count, "advert", "adverts"),
+            span(stray.ago_seconds)
+        );
+        push_from(out, 2, &text);
+        let remedy =
+            "-> nothing, if it is another team's; else give both nodes the same 'router_id'";
+        push_from(out, 4, remedy);
     }
 }
 

@@ -20,7 +20,7 @@ use halb_vrrp::track::{Health, Readiness, Sighting, Subject, Tracker, Trackers, 
 use halb_vrrp::values::{BasePriority, Family, Priority, Seconds, VrId};
 
 use super::build::{self, Facts};
-use super::{Hooks, JournalFile, Noticed, State, Transition, TransitionCount, Vrrp, why};
+use super::{Hooks, JournalFile, Noticed, State, Stray, Transition, TransitionCount, Vrrp, why};
 
 pub(crate) const OWN: &str = "172.16.16.51";
 pub(crate) const OTHER: &str = "172.16.16.52";
@@ -290,6 +290,13 @@ pub(crate) fn full() -> Vrrp {
     let mut vrrp = node.vrrp();
     let text = "the guard process died and was replaced".to_owned();
     let at = vrrp.instances[0].since.clone();
+    vrrp.strays.push(Stray {
+        interface: "eth1".to_owned(),
+        address: "172.16.16.9".to_owned(),
+        router_id: Some(51),
+        count: 4711,
+        ago_seconds: 0.4,
+    });
     vrrp.notices.push(Noticed { at, ago_seconds: 12.0, instance: Some("VI_1".to_owned()), text });
     vrrp
 }
