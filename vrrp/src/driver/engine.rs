@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -76,6 +77,10 @@ pub(super) struct Engine {
     broken: u64,
     /// Changes of interfaces wait that weren't read yet.
     unread: bool,
+    /// A bound of a reading was reached in this turn.
+    busy: bool,
+    /// Claims of others aren't looked at before.
+    claims_at: Option<Instant>,
     /// A guard is wanted.
     guarded: bool,
     /// When addresses that the kernel didn't let go of are tried again.
@@ -111,6 +116,10 @@ pub(super) struct Start {
 /// for the next turn, which reads first.
 const ROUNDS_PER_TURN: usize = 8;
 
+/// Pause after a turn that had to leave something unread. A flood must not keep a real-time thread
+/// running without end: the kernel would take it for one that is out of control.
+const BREATH: Duration = Duration::from_micros(100);
+
 /// Time until something is tried again that a lock or the kernel refused for a moment.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -141,6 +150,8 @@ impl Engine {
             overruns: 0,
             broken: 0,
             unread: false,
+            busy: false,
+            claims_at: None,
             guarded,
             linger_at: None,
             stopping: Stopping::No,
@@ -176,7 +187,7 @@ impl Engine {
     fn turn(&mut self) {
         let now = Instant::now();
         self.leash.beat();
-        self.retry_at = None;
+        (self.retry_at, self.busy) = (None, false);
         let inboxes = self.hear_adverts(now);
         self.face_revocation(now);
         self.look_at_interfaces(now);
@@ -217,10 +228,14 @@ impl Engine {
     }
 
     fn sleep(&mut self) {
+        if self.busy {
+            thread::sleep(BREATH);
+        }
         let wake = self.next_wake(Instant::now());
         let left = wake.saturating_duration_since(Instant::now());
         let mut fds = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
-        let others = self.network.fds().chain(self.leash.fd());
+        let claims = self.network.claims.iter().filter(|_| self.claims_at.is_none());
+        let others = self.network.fds().chain(claims.map(AsFd::as_fd)).chain(self.leash.fd());
         fds.extend(others.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         // A signal ends it early, and nothing else can go wrong.
         let _ = ppoll(&mut fds, Some(TimeSpec::from(left)), None);
@@ -246,6 +261,7 @@ impl Engine {
             self.published.due(),
             self.retry_at,
             self.linger_at,
+            self.claims_at,
             stop,
         ]
         .into_iter()

@@ -1,12 +1,16 @@
 //! Who has the address, and how it moves.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use halb_lab::{Capture, eventually};
-use halb_vrrp::driver::{DriverNotice, Event, Stopped};
+use halb_vrrp::driver::{DriverNotice, Event, Scheduling, Stopped};
+use halb_vrrp::packet::GROUP_V4;
 use halb_vrrp::router::{Cause, State};
+use halb_vrrp::settings::Settings;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::world::{Node, PATIENCE, VIP, instance, ip, pair, settings, settle_on};
+use crate::world::{Node, PATIENCE, VIP, instance, ip, pair, settings, settle_on, speaking_pair};
 
 #[test]
 #[ignore = "needs root"]
@@ -60,6 +64,57 @@ fn a_stop_hands_over_before_it_gives_up() {
     });
     // Each watch has a thread of its own that may be late.
     assert!(came < gone + Duration::from_millis(20), "on nobody for {:?}", came - gone);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn two_halbs_that_speak_hand_over_at_once_and_without_a_gap() {
+    let (_lab, mut one, two) = speaking_pair();
+    two.transitions();
+    let (gone, came) = (one.host.watch_addresses().unwrap(), two.host.watch_addresses().unwrap());
+    let begin = Instant::now();
+    assert_eq!(one.stop(), Stopped::Done);
+    settle_on(&two, &[&one]);
+    let (came, gone) = eventually("the kernel told of both changes", PATIENCE, || {
+        Some((came.last(ip(VIP), true, begin)?, gone.last(ip(VIP), false, begin)?))
+    });
+    assert!(came < gone + Duration::from_millis(20), "on nobody for {:?}", came - gone);
+    let causes: Vec<_> = two.transitions().into_iter().map(|transition| transition.cause).collect();
+    assert!(matches!(causes.as_slice(), [Cause::Invited { .. }]), "{causes:?}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_flood_of_adverts_moves_nothing_and_demotes_nobody() {
+    let lab = halb_lab::Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let flooder = lab.host("flooder", "172.16.16.90/24").unwrap();
+    let realtime = std::num::NonZeroU8::new(20);
+    one.start(Settings { realtime, ..settings(instance(200)) });
+    settle_on(&one, &[]);
+    one.transitions();
+    let until = Instant::now() + Duration::from_secs(2);
+    let sent = flooder.run(|| flood(until));
+    assert!(sent > 10_000, "{sent}");
+    let snapshot = one.vrrp().handle().snapshot();
+    assert!(snapshot.thread.strays > 1_000, "{}", snapshot.thread.strays);
+    assert_ne!(snapshot.thread.scheduling, Scheduling::Demoted);
+    settle_on(&one, &[]);
+    assert!(one.transitions().is_empty());
+}
+
+/// Adverts of another router and without any sense, as fast as they leave. How many left.
+fn flood(until: Instant) -> u64 {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
+    socket.set_multicast_if_v4(&Ipv4Addr::new(172, 16, 16, 90)).unwrap();
+    let group = SockAddr::from(SocketAddrV4::new(GROUP_V4, 0));
+    let mut sent = 0;
+    while Instant::now() < until {
+        for message in [&[0x31, 7, 255, 1, 0, 10, 0, 0][..], &[0x31, 51, 255, 1], &[0]] {
+            sent += u64::from(socket.send_to(message, &group).is_ok());
+        }
+    }
+    sent
 }
 
 #[test]

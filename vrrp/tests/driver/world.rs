@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use halb_lab::{Host, Lab, eventually};
 use halb_vrrp::config::{Behaviour, ChecksumChoice, Delivery, Protocol, RouterConfig};
-use halb_vrrp::driver::{Event, GuardCommand, InstanceSnapshot, Options, Stopped, Vrrp};
+use halb_vrrp::driver::{Event, GuardCommand, Handle, InstanceSnapshot, Options, Stopped, Vrrp};
 use halb_vrrp::packet::VirtualAddresses;
 use halb_vrrp::router::{State, Transition};
 use halb_vrrp::settings::{Instance, Placement, Settings};
@@ -29,22 +29,31 @@ pub(crate) struct Node {
     pub(crate) vrrp: Option<Vrrp>,
     events: Mutex<Receiver<Event>>,
     sender: mpsc::Sender<Event>,
+    /// Who gets its words.
+    pub(crate) listener: Arc<Mutex<Option<Handle>>>,
 }
 
 impl Node {
     pub(crate) fn new(lab: &Lab, name: &str, address: &str) -> Self {
         let (sender, events) = mpsc::channel();
         let host = lab.host(name, address).unwrap();
-        Self { host, vrrp: None, events: Mutex::new(events), sender }
+        Self { host, vrrp: None, events: Mutex::new(events), sender, listener: Arc::default() }
     }
 
     pub(crate) fn start(&mut self, settings: Settings) {
-        let sender = self.sender.clone();
+        let (sender, listener) = (self.sender.clone(), Arc::clone(&self.listener));
+        let own = self.host.ip();
         let program = env!("CARGO_BIN_EXE_halb-vrrp-part").into();
         let guard = GuardCommand { program, arguments: vec!["guard".into()] };
         let options = Options {
             guard: Some(guard),
-            events: Arc::new(move |event| drop(sender.send(event))),
+            events: Arc::new(move |event| {
+                if let (Event::Word { word }, Some(listener)) = (&event, &*listener.lock().unwrap())
+                {
+                    listener.hear(own, *word);
+                }
+                let _ = sender.send(event);
+            }),
             run_dir: "/nonexistent".into(),
         };
         self.vrrp = Some(self.host.run(|| Vrrp::start(settings, options)).unwrap());
@@ -148,6 +157,25 @@ pub(crate) fn with_addresses(priority: u8, addresses: &[&str]) -> Instance {
 
 pub(crate) fn settings(instance: Instance) -> Settings {
     Settings { instances: vec![instance], groups: Vec::new(), realtime: None, freeze_limit: None }
+}
+
+/// Speaks to another halb.
+pub(crate) fn speaking(mut instance: Instance) -> Instance {
+    instance.router.behaviour.peer_link = true;
+    instance
+}
+
+/// Two nodes that hear each other's words, of which the first is active.
+pub(crate) fn speaking_pair() -> (Lab, Node, Node) {
+    let (lab, one, two) = pair();
+    one.apply(settings(speaking(instance(200))));
+    two.apply(settings(speaking(instance(100))));
+    *one.listener.lock().unwrap() = Some(two.vrrp().handle());
+    *two.listener.lock().unwrap() = Some(one.vrrp().handle());
+    eventually("each has heard the other", PATIENCE, || {
+        [&one, &two].iter().all(|node| !node.view().status.words.is_empty())
+    });
+    (lab, one, two)
 }
 
 /// Two nodes of which the first is active.

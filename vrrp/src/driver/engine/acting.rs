@@ -101,13 +101,13 @@ impl Engine {
 
     /// Puts addresses on their interfaces and reports it. The guard knows of them before.
     fn add(&mut self, key: Key, instance: &Instance, addresses: &[IpAddr], now: Instant) {
-        self.probe(instance);
         let wanted = instance.placements.iter().filter(|of| addresses.contains(&of.address));
         let outcome = self.place(key, instance, wanted);
         let Ok(outcome) = outcome else { return };
         let installed = self.note_outcome(key, instance, Need::Add, outcome);
         let report = if installed { AddressReport::Installed } else { AddressReport::Refused };
         self.node.handle_addresses(key, report, now);
+        self.probe(instance);
     }
 
     /// Puts addresses where they belong. An owner's that is there already is its own, and stays

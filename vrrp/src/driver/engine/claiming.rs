@@ -1,7 +1,7 @@
 //! Who else says that it has an address of this node.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::DriverNotice;
 use super::Engine;
@@ -13,9 +13,16 @@ use crate::settings::Instance;
 /// Claims that are read per interface and turn: anybody on the segment can send any number.
 const CLAIMS_PER_TURN: usize = 16;
 
+/// Least time between two readings that find some.
+const CLAIMS_PACE: Duration = Duration::from_millis(100);
+
 impl Engine {
-    /// Reads claims of others.
+    /// Reads claims of others, a few at a time: they are told to people, and a flood of them is
+    /// to cost next to nothing.
     pub(super) fn hear_claims(&mut self, now: Instant) {
+        if self.claims_at.is_some_and(|at| now < at) {
+            return;
+        }
         let mut claims = Vec::new();
         for watch in &self.network.claims {
             for _ in 0..CLAIMS_PER_TURN {
@@ -26,6 +33,7 @@ impl Engine {
                 }
             }
         }
+        self.claims_at = (!claims.is_empty()).then_some(now + CLAIMS_PACE);
         for (index, claim) in claims {
             self.note_claim(index, claim, now);
         }

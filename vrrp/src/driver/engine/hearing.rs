@@ -49,6 +49,7 @@ impl Engine {
                 }
             }
             if full {
+                self.busy = true;
                 inboxes.full.push(Arc::clone(&port.interface));
             }
         }

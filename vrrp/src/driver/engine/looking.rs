@@ -27,8 +27,7 @@ impl Engine {
             Heard::All => self.unread = false,
             // Half of the changes may show what never was.
             Heard::Some => {
-                self.unread = true;
-                self.retry_at = Some(now);
+                (self.unread, self.busy, self.retry_at) = (true, true, Some(now));
                 return;
             }
             Heard::Overrun => {

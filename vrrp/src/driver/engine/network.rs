@@ -164,12 +164,11 @@ impl Network {
         sent.map_err(|error| words(&error))
     }
 
-    /// What is to be waited for.
+    /// What is to be waited for, beside claims.
     pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let sockets = self.ports.iter().filter_map(|port| port.sockets.as_ref());
         let listeners = sockets.map(|sockets| sockets.listener.as_fd());
-        let claims = self.claims.iter().map(|watch| watch.as_fd());
-        std::iter::once(self.watch.as_fd()).chain(listeners).chain(claims)
+        std::iter::once(self.watch.as_fd()).chain(listeners)
     }
 }
 
