@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use halb_lab::eventually;
-use halb_vrrp::driver::{DriverNotice, Event};
+use halb_lab::net::Loss;
+use halb_lab::{Lab, eventually};
+use halb_vrrp::config::Delivery;
+use halb_vrrp::driver::{DriverNotice, Event, Stopped};
 use halb_vrrp::router::State;
 use halb_vrrp::settings::Instance;
 
-use crate::world::{Node, PATIENCE, VIP, instance, ip, pair, settings, settle_on};
+use crate::world::{
+    Node, PATIENCE, VIP, delivered, instance, ip, pair, settings, settle_on, settle_with,
+};
 
 /// An address that somebody takes away is to be back within this time.
 const REPAIRED_WITHIN: Duration = Duration::from_millis(100);
@@ -57,18 +61,18 @@ fn an_address_that_an_earlier_life_left_is_removed_at_the_start_and_never_sent_f
 fn an_interface_that_is_deleted_and_made_again_is_spoken_and_heard_on_again() {
     let (_lab, one, mut two) = pair();
     drop(two.vrrp.take());
-    two.ip("link add link eth1 name mv0 type macvlan mode bridge");
-    two.ip("link set mv0 up");
-    two.ip("address add 172.16.16.62/24 dev mv0");
+    two.shell("ip link add link eth1 name mv0 type macvlan mode bridge");
+    two.shell("ip link set mv0 up");
+    two.shell("ip address add 172.16.16.62/24 dev mv0");
     two.start(settings(Instance { interface: "mv0".into(), ..instance(250) }));
     settle_on(&two, &[&one]);
     let before = two.view().index.unwrap();
-    two.ip("link delete mv0");
+    two.shell("ip link delete mv0");
     eventually("its router can't take part", PATIENCE, || two.state() == State::Fault);
     settle_on(&one, &[&two]);
-    two.ip("link add link eth1 name mv0 type macvlan mode bridge");
-    two.ip("link set mv0 up");
-    two.ip("address add 172.16.16.62/24 dev mv0");
+    two.shell("ip link add link eth1 name mv0 type macvlan mode bridge");
+    two.shell("ip link set mv0 up");
+    two.shell("ip address add 172.16.16.62/24 dev mv0");
     settle_on(&two, &[&one]);
     assert_ne!(two.view().index, Some(before));
     let heard = two.view().status.stats.advert_rcvd;
@@ -102,11 +106,74 @@ fn changes_by_the_thousand_are_survived_and_nothing_moves() {
         })
         .collect();
     let file = tempfile(&batch);
-    one.ip(&format!("-batch {}", file.path().display()));
+    one.shell(&format!("ip -batch {}", file.path().display()));
     one.host.remove_address(&format!("{VIP}/32")).unwrap();
     eventually("the address is back", PATIENCE, || one.holds(VIP));
     settle_on(&one, &[&two]);
     assert!(one.transitions().is_empty());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_firewall_that_keeps_adverts_in_moves_the_address_and_is_named_once() {
+    let (_lab, one, two) = pair();
+    one.shell("nft add table ip wall");
+    one.shell("nft add chain ip wall out { type filter hook output priority 0 ; }");
+    one.shell("nft add rule ip wall out ip protocol 112 drop");
+    settle_on(&two, &[&one]);
+    let what = one.event(|event| match event {
+        Event::Driver(DriverNotice::Failed { what, .. }) => Some(what),
+        Event::Driver(_) | Event::Transition { .. } | Event::Notice { .. } | Event::Word { .. } => {
+            None
+        }
+    });
+    assert!(what.contains("eth1") && what.contains("not permitted"), "{what}");
+    one.shell("nft delete table ip wall");
+    settle_on(&one, &[&two]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_segment_that_fell_apart_and_heals_has_one_holder_again() {
+    let (_lab, one, two) = pair();
+    one.host.lose(Loss::Everything).unwrap();
+    eventually("each takes the other for dead", PATIENCE, || two.holds(VIP) && one.holds(VIP));
+    one.host.lose(Loss::Nothing).unwrap();
+    settle_on(&one, &[&two]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn nodes_that_only_speak_to_each_other_elect_one_as_well() {
+    let lab = Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let mut two = Node::new(&lab, "two", "172.16.16.52/24");
+    let with = |peer| Delivery::Unicast { peers: vec![ip(peer)], hop_limit_min: 255 };
+    one.start(settings(delivered(200, VIP, with("172.16.16.52"))));
+    two.start(settings(delivered(100, VIP, with("172.16.16.51"))));
+    settle_on(&one, &[&two]);
+    one.host.link_down().unwrap();
+    settle_on(&two, &[&one]);
+    one.host.link_up().unwrap();
+    settle_on(&one, &[&two]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_ipv6_address_has_one_holder_and_moves() {
+    const VIP6: &str = "fd00:16::100";
+    let lab = Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "fd00:16::51/64");
+    let mut two = Node::new(&lab, "two", "fd00:16::52/64");
+    one.start(settings(delivered(200, VIP6, Delivery::Multicast)));
+    two.start(settings(delivered(100, VIP6, Delivery::Multicast)));
+    settle_with(VIP6, &one, &[&two]);
+    one.host.link_down().unwrap();
+    settle_with(VIP6, &two, &[&one]);
+    one.host.link_up().unwrap();
+    settle_with(VIP6, &one, &[&two]);
+    assert!(two.stop() == Stopped::Done && one.stop() == Stopped::Done);
+    assert!(!one.holds(VIP6) && !two.holds(VIP6));
 }
 
 fn tempfile(text: &str) -> tempfile::NamedTempFile {

@@ -2,10 +2,16 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::num::NonZeroU8;
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use halb_lab::{Lab, eventually};
+use halb_vrrp::config::{Behaviour, ChecksumChoice, Delivery, Protocol, RouterConfig};
 use halb_vrrp::driver::{DriverNotice, Event, GuardSnapshot, Scheduling};
+use halb_vrrp::settings::Settings;
+use halb_vrrp::values::Centiseconds;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -75,13 +81,57 @@ fn a_guard_that_dies_is_replaced_and_the_address_stays() {
     assert!(one.transitions().is_empty());
 }
 
+/// Settings with adverts every ten milliseconds and real-time scheduling.
+fn fast(priority: u8) -> Settings {
+    let mut instance = instance(priority);
+    let addresses = instance.router.addresses().clone();
+    let interval = Centiseconds::new(1).unwrap();
+    let protocol = Protocol::V3 { interval, checksum: ChecksumChoice::Auto };
+    let (vrid, behaviour) = (instance.router.vrid(), Behaviour::default());
+    let router = RouterConfig::new(vrid, protocol, addresses, Delivery::Multicast, behaviour);
+    instance.router = router.unwrap();
+    Settings { realtime: NonZeroU8::new(50), ..settings(instance) }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn adverts_every_ten_milliseconds_hold_while_all_cores_are_busy() {
+    let lab = Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let mut two = Node::new(&lab, "two", "172.16.16.52/24");
+    one.start(fast(200));
+    two.start(fast(100));
+    settle_on(&one, &[&two]);
+    one.transitions();
+    two.transitions();
+    let until = Instant::now() + Duration::from_secs(6);
+    let cores = thread::available_parallelism().unwrap().get();
+    thread::scope(|scope| {
+        for _ in 0..2 * cores {
+            scope.spawn(|| while Instant::now() < until {});
+        }
+    });
+    let (one_moved, two_moved) = (one.transitions(), two.transitions());
+    assert!(one_moved.is_empty() && two_moved.is_empty(), "{one_moved:?} {two_moved:?}");
+    let heard = two.view().arrivals;
+    assert!(heard.count() > 500, "{heard:?}");
+    let lateness = one.view().lateness;
+    eprintln!("{heard:?}, {lateness:?}");
+    let in_time: u64 =
+        lateness.buckets().filter(|(bound, _)| bound.as_millis() <= 1).map(|of| of.1).sum();
+    assert!(
+        in_time * 10 >= lateness.count() * 9,
+        "nine of ten timers are a millisecond late at most"
+    );
+}
+
 #[test]
 #[ignore = "needs root"]
 fn real_time_scheduling_is_had_where_it_is_asked_for() {
     let lab = Lab::new().unwrap();
     let mut one = Node::new(&lab, "one", "172.16.16.51/24");
     let mut wanted = settings(instance(200));
-    wanted.realtime = std::num::NonZeroU8::new(20);
+    wanted.realtime = NonZeroU8::new(20);
     one.start(wanted);
     settle_on(&one, &[]);
     let scheduling = one.vrrp().handle().snapshot().thread.scheduling.clone();

@@ -106,22 +106,29 @@ impl Node {
         events.try_iter().filter_map(transition).collect()
     }
 
-    /// Runs `ip` on the host.
-    pub(crate) fn ip(&self, arguments: &str) {
-        let arguments: Vec<_> = arguments.split_whitespace().collect();
-        let output = self.host.run(|| Command::new("ip").args(&arguments).output()).unwrap();
+    /// Runs a command on the host.
+    pub(crate) fn shell(&self, command: &str) {
+        let mut words = command.split_whitespace();
+        let mut prepared = Command::new(words.next().unwrap());
+        prepared.args(words);
+        let output = self.host.run(|| prepared.output()).unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "ip {arguments:?}: {errors}");
+        assert!(output.status.success(), "{command}: {errors}");
     }
 }
 
 /// Waits until the first is active and has the address, and no other is or has.
 pub(crate) fn settle_on(first: &Node, others: &[&Node]) {
+    settle_with(VIP, first, others);
+}
+
+/// The same with another address.
+pub(crate) fn settle_with(address: &str, first: &Node, others: &[&Node]) {
     eventually("one node has the address, and the others don't", PATIENCE, || {
         let holds = |node: &Node| node.vrrp.is_some() && node.state() == State::Active;
         let seen: Vec<_> = std::iter::once(&first)
             .chain(others)
-            .map(|node| (holds(node), node.holds(VIP)))
+            .map(|node| (holds(node), node.holds(address)))
             .collect();
         let right = seen[0] == (true, true) && seen[1..].iter().all(|seen| *seen == (false, false));
         if right { Ok(()) } else { Err(seen) }
@@ -153,6 +160,18 @@ pub(crate) fn with_addresses(priority: u8, addresses: &[&str]) -> Instance {
         placements: addresses.into_iter().map(placement).collect(),
         trackers: Vec::new(),
     }
+}
+
+/// The same with another delivery, or of the family of another address.
+pub(crate) fn delivered(priority: u8, address: &str, delivery: Delivery) -> Instance {
+    let mut instance = with_addresses(priority, &[address]);
+    let (vrid, protocol) = (instance.router.vrid(), instance.router.protocol().clone());
+    let addresses = instance.router.addresses().clone();
+    let router = RouterConfig::new(vrid, protocol, addresses, delivery, Behaviour::default());
+    instance.router = router.unwrap();
+    let prefix_len = if ip(address).is_ipv6() { 128 } else { 32 };
+    instance.placements[0].prefix_len = prefix_len;
+    instance
 }
 
 pub(crate) fn settings(instance: Instance) -> Settings {
