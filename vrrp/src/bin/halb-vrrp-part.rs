@@ -1,23 +1,27 @@
-//! One part of a test in a process of its own: the guard, or a daemon that is killed, stopped and
-//! let go on, as far as its guard can tell the difference.
+//! One part of a test in a process of its own: the guard, a daemon (`holder`) as far as its guard
+//! can tell the difference, or a daemon with nothing but virtual routers.
 //!
-//! The daemon says in lines what happens. It is told by signals: `SIGTERM` to stop in good order,
+//! Each says in lines what happens. The holder is told by signals: `SIGTERM` to stop in good order,
 //! `SIGUSR1` to stay in its next act for [`LONG_ACT`], `SIGUSR2` to take the address up again.
 
 use std::env;
 use std::error::Error;
-use std::mem;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroU8;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use halb_vrrp::driver::GuardCommand;
+use halb_vrrp::config::{
+    Behaviour, ChecksumChoice, Delivery, Preempt, Protocol as Version, RouterConfig,
+};
 use halb_vrrp::driver::guard::{self, Farewell, Held, Leash, Plan};
+use halb_vrrp::driver::{Event, GuardCommand, Options, Stopped, Vrrp};
 use halb_vrrp::packet::{Advert, Body, ChecksumForm, GROUP_V4, PROTOCOL, VirtualAddresses};
-use halb_vrrp::values::{Centiseconds, Priority, VrId};
+use halb_vrrp::settings::{Instance, Placement, Settings};
+use halb_vrrp::values::{BasePriority, Centiseconds, Priority, VrId};
 use nix::net::if_::if_nametoindex;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
@@ -27,7 +31,8 @@ use nix::sys::signal::{SigSet, Signal};
 use socket2::{Domain, Protocol, Socket, Type};
 
 const USAGE: &str = "usage: halb-vrrp-part guard \
-                     | holder INTERFACE SOURCE ADDRESS LIMIT_MS REALTIME SOCKETS BALLAST_MIB";
+                     | holder INTERFACE SOURCE ADDRESS LIMIT_MS REALTIME SOCKETS BALLAST_MIB \
+                     | router INTERFACE PRIORITY ADDRESS CENTISECONDS";
 
 /// Longer than any freeze limit of a test.
 const LONG_ACT: Duration = Duration::from_millis(1500);
@@ -50,8 +55,64 @@ fn main() -> Outcome<()> {
             };
             hold(holder, sockets.parse()?, ballast_mib.parse()?)
         }
+        ["router", interface, priority, address, centiseconds] => {
+            let interval = Centiseconds::new(centiseconds.parse()?)?;
+            let settings = settings(interface, priority.parse()?, address.parse()?, interval)?;
+            route(settings)
+        }
         _ => Err(USAGE.into()),
     }
+}
+
+fn command() -> GuardCommand {
+    GuardCommand { program: "/proc/self/exe".into(), arguments: vec!["guard".into()] }
+}
+
+/// Runs the whole driver until `SIGTERM`, and says what state its router is in.
+fn route(settings: Settings) -> Outcome<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.thread_block()?;
+    let events = |event| match event {
+        Event::Transition { transition, .. } => println!("{:?}", transition.to),
+        Event::Driver(notice) => println!("{notice}"),
+        Event::Notice { .. } | Event::Word { .. } => {}
+    };
+    let options =
+        Options { guard: Some(command()), events: Arc::new(events), run_dir: env::temp_dir() };
+    let vrrp = Vrrp::start(settings, options)?;
+    signals.wait()?;
+    match vrrp.stop(LONG_ACT) {
+        Stopped::Done => Ok(()),
+        Stopped::Stuck => Err("the thread is stuck".into()),
+    }
+}
+
+/// One router that doesn't take the address from a worse one.
+fn settings(
+    interface: &str,
+    priority: u8,
+    address: IpAddr,
+    interval: Centiseconds,
+) -> Outcome<Settings> {
+    let router = RouterConfig::new(
+        VrId::new(51)?,
+        Version::V3 { interval, checksum: ChecksumChoice::Auto },
+        VirtualAddresses::new(vec![address])?,
+        Delivery::Multicast,
+        Behaviour { preempt: Preempt::Never, ..Behaviour::default() },
+    )?;
+    let instance = Instance {
+        name: Arc::from("VI_1"),
+        interface: Arc::from(interface),
+        router,
+        priority: BasePriority::new(priority)?,
+        source: None,
+        placements: vec![Placement { address, prefix_len: 32, interface: None, label: None }],
+        trackers: Vec::new(),
+    };
+    let (groups, instances) = (Vec::new(), vec![instance]);
+    Ok(Settings { instances, groups, realtime: None, freeze_limit: None })
 }
 
 /// What the daemon's one virtual router is.
@@ -123,9 +184,7 @@ fn run(holder: &Holder, orders: &Receiver<Order>, ready: &Sender<()>) -> Outcome
     let lock = nix::libc::MCL_CURRENT | nix::libc::MCL_FUTURE | nix::libc::MCL_ONFAULT;
     mlockall(MlockAllFlags::from_bits_retain(lock))?;
     let socket = socket(holder)?;
-    let command =
-        GuardCommand { program: "/proc/self/exe".into(), arguments: vec!["guard".into()] };
-    let mut leash = Leash::new(Some(command), holder.limit, holder.realtime)?;
+    let mut leash = Leash::new(Some(command()), holder.limit, holder.realtime)?;
     leash.publish(&holder.plan()?)?;
     ready.send(())?;
     let mut tending = Tending::default();

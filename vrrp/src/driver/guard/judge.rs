@@ -137,7 +137,7 @@ impl Judge {
             // Nothing depends on it; what is held next begins with a beat.
             return;
         }
-        if late <= LATE {
+        if late <= usual_lateness(look.limit) {
             return;
         }
         if self.has_granted {
@@ -175,9 +175,15 @@ const LOOKS: u32 = 4;
 /// Looks more often than that would only cost, whatever the page says.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
-/// A look that comes later than this shows that the guard was kept from running. What is less is a
-/// host's usual lateness, and must not put off a revocation: half of what it may come late.
-pub(super) const LATE: Duration = Duration::from_millis(10);
+/// A look that comes later than this shows that the guard was kept from running. Were less than an
+/// eighth of the limit missed at each of the looks, the daemon still had half of the limit to beat
+/// in; and a revocation that comes so much late comes sooner than one after a fresh period.
+pub(super) fn usual_lateness(limit: Duration) -> Duration {
+    (limit / (2 * LOOKS)).max(LATE_MIN)
+}
+
+/// Lateness of any host that is busy, and half of what a revocation may come late.
+const LATE_MIN: Duration = Duration::from_millis(10);
 
 /// Time between sweeps while an act of the frozen daemon may still come through, or while
 /// something can't be given up.

@@ -6,15 +6,16 @@
 
 mod patience;
 
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader};
 use std::mem;
 use std::num::NonZeroU8;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::process::{Child, Command, ExitStatus};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use self::patience::Patience;
@@ -34,7 +35,7 @@ pub struct Leash {
     /// What the guard gets as its end.
     reader: PipeReader,
     /// Nothing is written; that it is open says that the daemon lives.
-    writer: PipeWriter,
+    writer: OwnedFd,
     guard: Guard,
     patience: Patience,
     replaced: u64,
@@ -106,6 +107,7 @@ impl Leash {
     ) -> io::Result<Self> {
         let (page, file) = Page::create(limit, realtime)?;
         let (reader, writer) = io::pipe()?;
+        let writer = closed_first(writer.into());
         let until = command.as_ref().map(|_| Instant::now());
         let mut leash = Self {
             page,
@@ -347,6 +349,14 @@ impl Running {
     }
 }
 
+/// The same with a number above those of other descriptors. When a thread dies, the kernel closes
+/// what it has in the order of numbers, the highest first; and a packet socket takes it tens of
+/// milliseconds, as it waits until no processor looks at it any more (`synchronize_net`).
+fn closed_first(fd: OwnedFd) -> OwnedFd {
+    // Beyond the limit of descriptors it keeps its number, and a death is told a little later.
+    fcntl_dupfd_cloexec(&fd, HIGH).unwrap_or(fd)
+}
+
 /// A command with page and pipe where the guard expects them. They are inherited by no other
 /// process: every other descriptor, and the pipe's other end above all, closes at an exec.
 fn prepare(command: &GuardCommand, file: &OwnedFd, reader: &PipeReader) -> io::Result<Command> {
@@ -370,6 +380,9 @@ fn spawn(mut command: Command) -> io::Result<Running> {
 fn join(starting: JoinHandle<io::Result<Running>>) -> io::Result<Running> {
     starting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it panicked")))
 }
+
+/// Above the descriptors of a thread with hundreds of sockets, below the usual limit of 1,024.
+const HIGH: RawFd = 1000;
 
 /// Stack of the thread that starts the process: a fork in shared memory, no more.
 const START_STACK: usize = 128 << 10;

@@ -206,7 +206,8 @@ impl World {
     /// Silence has an end, also where the guard was hindered: two limits of which it missed none.
     fn check(&mut self) -> Result<(), String> {
         let silence = self.now.since(self.lease.beat);
-        let allowed = self.limit * 2 + self.guard_missed + LATE * 2 + JITTER * 10;
+        let allowed =
+            self.limit * 2 + self.guard_missed + usual_lateness(self.limit) * 2 + JITTER * 10;
         let is_held = self.has_address && !self.lease.is_revoked && self.act == Act::Nothing;
         if is_held && silence > allowed {
             return Err(format!("silent for {:?}, still holding", silence));

@@ -106,10 +106,12 @@ fn a_guard_that_woke_late_grants_a_fresh_period_once_and_then_only_what_it_misse
 #[test]
 fn usual_lateness_puts_nothing_off() {
     let mut judge = watching(0);
-    for (now, next) in [(35, 60), (70, 95), (95, 100)] {
+    for (now, next) in [(37, 62), (74, 99), (99, 100)] {
         assert_eq!(judge.judge(&look(now, 0)), until(next));
     }
-    assert_eq!(judge.judge(&look(110, 0)), Verdict::Revoke);
+    assert_eq!(judge.judge(&look(112, 0)), Verdict::Revoke);
+    assert_eq!(usual_lateness(Duration::from_millis(30)), Duration::from_millis(10));
+    assert_eq!(usual_lateness(Duration::from_secs(2)), Duration::from_millis(250));
 }
 
 #[test]
