@@ -51,6 +51,26 @@ echo = {{ address = "{server}", weight = {weight} }}
     )
 }
 
+/// A virtual IP for [`configuration`]: its only node takes it within half a second.
+const VIRTUAL_IP: &str = r#"
+[vrrp.VI_1]
+interface       = "eth1"
+router_id       = 1
+advert_interval = "100ms"
+addresses       = ["172.16.16.100"]
+track           = [{ frontend = "echo", weight = -2 }]
+notify          = ["/etc/halb/hook.sh"]
+"#;
+
+/// The hook writes down what it was told, what it was allowed to do and how it was scheduled.
+const HOOK_SCRIPT: &str = "#!/bin/sh
+echo \"$*\" >>/run/halb/hooks
+grep -E '^Cap(Eff|Amb)' /proc/self/status >/run/halb/hook.new
+cut -d' ' -f41 /proc/self/stat >>/run/halb/hook.new
+ls /proc/self/fd | wc -w >>/run/halb/hook.new
+mv /run/halb/hook.new /run/halb/hook
+";
+
 /// A host with the package's files in place and its user made, as an installation would.
 fn host() -> Host {
     let disk = Disk::new();
@@ -59,6 +79,7 @@ fn host() -> Host {
     disk.install("/usr/lib/systemd/system/halb.service", &unit, 0o644);
     disk.install("/usr/lib/sysusers.d/halb.conf", &packaged("sysusers.d/halb.conf"), 0o644);
     disk.install("/etc/halb/check.sh", CHECK_SCRIPT.as_bytes(), 0o755);
+    disk.install("/etc/halb/hook.sh", HOOK_SCRIPT.as_bytes(), 0o755);
     let host = disk.boot();
     host.ok(&["systemd-sysusers"]);
     host
@@ -191,6 +212,79 @@ fn a_stop_ends_in_time_with_success(host: &Host) {
     assert_eq!(host.property("halb", "ExecMainStatus"), "0");
     let journal = journal(host);
     assert!(journal.contains("Stopped halb"), "{journal}");
+}
+
+/// A host with a cable that ends nowhere, and a daemon that holds a virtual IP on it.
+fn holding() -> Host {
+    let mut host = host();
+    for command in [
+        "ip link add eth1 type veth peer name eth2",
+        "ip address add 172.16.16.51/24 dev eth1",
+        "ip link set eth2 up",
+        "ip link set eth1 up",
+    ] {
+        host.ok(&command.split(' ').collect::<Vec<_>>());
+    }
+    let server = start_echo(&host);
+    write_configuration(&host, &(configuration(server, 1) + VIRTUAL_IP));
+    let start = host.run(&["systemctl", "start", "halb"]);
+    assert!(start.status.success(), "the service doesn't start:\n{}", journal(&host));
+    await_address(&mut host, true);
+    host
+}
+
+fn has_address(host: &Host) -> bool {
+    host.ok(&["ip", "-o", "address", "show", "dev", "eth1"]).contains("172.16.16.100/32")
+}
+
+fn await_address(host: &mut Host, wanted: bool) {
+    let what = if wanted { "the virtual IP to come" } else { "the virtual IP to go" };
+    host.await_true(what, ANSWER_TIMEOUT, |host| has_address(host) == wanted);
+}
+
+#[test]
+#[ignore = "needs root and debootstrap"]
+fn the_unit_holds_a_virtual_ip_and_lets_go_of_it_however_it_ends() {
+    let mut host = holding();
+    let status = host.ok(&["halb", "vip", "status"]);
+    assert!(status.contains("guard process") && status.contains("memory locked"), "{status}");
+    hooks_run_with_nothing_of_the_daemon(&mut host);
+    transitions_outlast_the_process(&host);
+    host.ok(&["systemctl", "stop", "halb"]);
+    assert!(!has_address(&host), "it is left after a stop:\n{}", journal(&host));
+    assert_eq!(host.property("halb", "Result"), "success");
+    assert!(host.ok(&["cat", "/var/lib/halb/vip.jsonl"]).contains("stopped"));
+
+    host.ok(&["systemctl", "start", "halb"]);
+    await_address(&mut host, true);
+    let explained = host.ok(&["halb", "vip", "explain"]);
+    assert!(explained.contains("[earlier process]"), "{explained}");
+    // Daemon and guard at once: only systemd is left to tidy up.
+    host.ok(&["systemctl", "kill", "--kill-who=all", "-s", "KILL", "halb"]);
+    host.await_true("the unit to take it off", ANSWER_TIMEOUT, |host| {
+        journal(host).contains("172.16.16.100 was taken off eth1")
+    });
+    await_address(&mut host, true);
+}
+
+fn hooks_run_with_nothing_of_the_daemon(host: &mut Host) {
+    host.await_true("the hooks to have run", ANSWER_TIMEOUT, |host| {
+        let told = host.run(&["cat", "/run/halb/hooks"]).stdout;
+        told == b"INSTANCE VI_1 BACKUP 100\nINSTANCE VI_1 MASTER 100\n"
+    });
+    let told = host.ok(&["cat", "/run/halb/hook"]);
+    let words: Vec<_> = told.split_whitespace().collect();
+    let none = "0000000000000000";
+    // Standard streams, and the directory that is read.
+    assert_eq!(words, ["CapEff:", none, "CapAmb:", none, "0", "4"], "rights, SCHED_OTHER, files");
+}
+
+fn transitions_outlast_the_process(host: &Host) {
+    assert_eq!(host.ok(&["stat", "-c", "%U:%G %a", "/var/lib/halb"]).trim(), "halb:halb 750");
+    let status: serde_json::Value =
+        serde_json::from_str(&host.ok(&["halb", "vip", "status", "--json"])).unwrap();
+    assert_eq!(status["journal"]["path"], "/var/lib/halb/vip.jsonl");
+    assert_eq!(status["journal"]["error"], serde_json::Value::Null);
 }
 
 #[test]
