@@ -22,3 +22,4 @@ mod operator;
 mod reload;
 mod slow_start;
 mod support;
+mod virtual_ip;

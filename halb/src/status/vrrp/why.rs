@@ -124,7 +124,8 @@ pub fn decision(transition: &Transition, config: &RouterConfig) -> String {
             time(skew(own, by.interval))
         )),
         Cause::Preempted { rival } => Some(format!(
-            "A node of priority {own} ignores it and takes over ({}).",
+            "A node of priority {own} doesn't count adverts of priority {}, and takes over as if \
+             there were none.",
             rival.priority
         )),
         Cause::Outranked { by_address: false, .. } => Some(format!("This node has {own}.")),
