@@ -14,6 +14,7 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-healthcheck", "normal"),
     ("halb", "halb-lab", "normal"), // `halb demo` starts its stand-in API servers
     ("halb", "halb-lb", "normal"),
+    ("halb", "halb-peer", "normal"),
     ("halb", "halb-vrrp", "normal"),
     ("halb-lb", "halb-lab", "dev"), // hosts whose ports run out or whose links are cut
     ("halb-peer", "halb-lab", "dev"), // two nodes on a segment

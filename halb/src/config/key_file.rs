@@ -1,15 +1,17 @@
-//! Reads the key that two balancers share.
+//! Reads the key that two balancers share, or the two of a roll from one to the next.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Length of a key, in bytes; a file has twice as many digits.
-pub const KEY_LEN: usize = 32;
+use halb_peer::config::{Key, Keys};
 
-/// Longest file that is read: the digits, and a line's end.
-const FILE_LEN_MAX: usize = 2 * KEY_LEN + 2;
+/// Keys in a file: the one that signs, and one that is accepted too.
+const KEYS_MAX: usize = 2;
+
+/// Longest file that is read: lines of digits with their ends.
+const FILE_LEN_MAX: usize = KEYS_MAX * (2 * Key::LEN + 2);
 
 /// What only the owner, and a group that reads, may have.
 const FORBIDDEN_MODE: u32 = 0o137;
@@ -53,8 +55,9 @@ impl KeyFileError {
     pub fn remedy(&self) -> String {
         let make = |path: &Path| {
             format!(
-                "make one: openssl rand -hex {KEY_LEN} | install -m 0640 -g halb /dev/stdin {}, \
+                "make one: openssl rand -hex {} | install -m 0640 -g halb /dev/stdin {}, \
                  and copy it to the other balancer",
+                Key::LEN,
                 path.display()
             )
         };
@@ -71,11 +74,12 @@ impl KeyFileError {
     }
 }
 
-/// The key in a file: 64 hex digits, in a file that its owner and at most a group may read.
+/// The keys in a file that its owner and at most a group may read: a line of 64 hex digits, which
+/// signs and is accepted, and perhaps another, which is accepted too.
 ///
 /// # Errors
 /// It isn't there, may be read or changed by others, or holds something else.
-pub fn read(path: &Path) -> Result<[u8; KEY_LEN], KeyFileError> {
+pub fn read(path: &Path) -> Result<Keys, KeyFileError> {
     let unreadable = |source| KeyFileError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     check(path, &file.metadata().map_err(unreadable)?)?;
@@ -96,27 +100,22 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError> {
     Ok(())
 }
 
-fn parse(bytes: &[u8]) -> Result<[u8; KEY_LEN], String> {
-    if bytes.len() > FILE_LEN_MAX {
-        return Err(format!("it has more than {} hex digits", 2 * KEY_LEN));
+fn parse(bytes: &[u8]) -> Result<Keys, String> {
+    let text = str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let key = |(index, line): (usize, &&str)| {
+        Key::from_hex(line.trim_end()).map_err(|why| format!("line {}: {why}", index + 1))
+    };
+    let mut keys = lines.iter().enumerate().map(key);
+    let sign = keys.next().ok_or("it is empty")??;
+    let also = keys.next().transpose()?;
+    if bytes.len() > FILE_LEN_MAX || keys.next().is_some() {
+        return Err(format!("it has more than {KEYS_MAX} lines of {} hex digits", 2 * Key::LEN));
     }
-    let digits = bytes.trim_ascii_end();
-    if let Some(stray) = digits.iter().position(|byte| !byte.is_ascii_hexdigit()) {
-        return Err(format!("byte {} is no hex digit", stray + 1));
+    if also.as_ref() == Some(&sign) {
+        return Err("both lines are the same key".to_owned());
     }
-    if digits.len() != 2 * KEY_LEN {
-        return Err(format!("it has {} hex digits, not {}", digits.len(), 2 * KEY_LEN));
-    }
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|v| u8::try_from(v).ok());
-    let mut key = [0; KEY_LEN];
-    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-        let (high, low) = (value(pair[0]).unwrap_or_default(), value(pair[1]).unwrap_or_default());
-        *byte = high << 4 | low;
-    }
-    if key.iter().all(|byte| *byte == key[0]) {
-        return Err("all its bytes are the same".to_owned());
-    }
-    Ok(key)
+    Ok(Keys { sign, also })
 }
 
 #[cfg(test)]
@@ -125,7 +124,10 @@ mod tests {
 
     use super::*;
 
-    fn written(text: &str, mode: u32) -> Result<[u8; KEY_LEN], KeyFileError> {
+    const ONE: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
+    const TWO: &str = "f00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    fn written(text: &str, mode: u32) -> Result<Keys, KeyFileError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("peer.key");
         fs::write(&path, text).unwrap();
@@ -133,31 +135,53 @@ mod tests {
         read(&path)
     }
 
+    fn keys(sign: &str, also: Option<&str>) -> Keys {
+        let key = |text: &str| Key::from_hex(text).unwrap();
+        Keys { sign: key(sign), also: also.map(key) }
+    }
+
     #[test]
     fn a_key_is_64_hex_digits_in_a_file_of_ones_own() {
-        let digits = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
-        let expected: Vec<u8> = (0..32).collect();
         for mode in [0o600, 0o640, 0o400, 0o440] {
             for end in ["", "\n", "\r\n"] {
-                let key = written(&format!("{digits}{end}"), mode).unwrap();
-                assert_eq!(key.to_vec(), expected, "{mode:o} {end:?}");
+                let read = written(&format!("{ONE}{end}"), mode).unwrap();
+                assert_eq!(read, keys(ONE, None), "{mode:o} {end:?}");
             }
         }
         for mode in [0o644, 0o660, 0o604, 0o602, 0o700, 0o610] {
-            let error = written(digits, mode).expect_err("exposed");
+            let error = written(ONE, mode).expect_err("exposed");
             assert!(matches!(error, KeyFileError::Exposed { .. }), "{mode:o}: {error}");
             assert!(error.remedy().starts_with("chmod 0640 /"), "{}", error.remedy());
         }
     }
 
     #[test]
+    fn the_first_of_two_lines_signs_and_the_second_is_accepted_too() {
+        for end in ["\n", "\r\n"] {
+            let read = written(&format!("{ONE}{end}{TWO}{end}"), 0o600).unwrap();
+            assert_eq!(read, keys(ONE, Some(TWO)), "{end:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_key_is_told_without_telling_the_key() {
         for (text, said) in [
-            (String::new(), "it has 0 hex digits, not 64"),
-            ("ab".repeat(31), "it has 62 hex digits, not 64"),
-            ("ab".repeat(34), "it has more than 64 hex digits"),
-            (format!("0x{}", "ab".repeat(31)), "byte 2 is no hex digit"),
-            ("00".repeat(32), "all its bytes are the same"),
+            (String::new(), "it is empty"),
+            ("\n\n".to_owned(), "it is empty"),
+            ("ab".repeat(31), "line 1: a key has 64 hexadecimal digits, this has 62 characters"),
+            ("ab".repeat(34), "line 1: a key has 64 hexadecimal digits, this has 68 characters"),
+            (format!("0x{}", &ONE[2..]), "line 1: character 2 is no hexadecimal digit"),
+            (
+                "00".repeat(32),
+                "line 1: all bytes of the key are equal, which is a placeholder and no secret",
+            ),
+            (
+                format!("{ONE}\n\n{TWO}\n"),
+                "line 2: a key has 64 hexadecimal digits, this has 0 characters",
+            ),
+            (format!("{ONE}\n{TWO}\n{ONE}"), "it has more than 2 lines of 64 hex digits"),
+            (format!("{ONE}\n{TWO}{}", " ".repeat(9)), "it has more than 2 lines of 64 hex digits"),
+            (format!("{ONE}\n{ONE}"), "both lines are the same key"),
         ] {
             let error = written(&text, 0o600).expect_err(&text);
             assert!(error.to_string().ends_with(said), "{error}");

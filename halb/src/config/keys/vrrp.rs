@@ -223,7 +223,8 @@ pub static PEER: Section = Section {
             .also(&["key", "secret", "secret_file", "psk"])
             .doc(
                 "A key that both have: 64 hex digits, in a file of mode 0600 or 0640. `openssl rand \
-                 -hex 32 | install -m 0640 -g halb /dev/stdin /etc/halb/peer.key` makes one.",
+                 -hex 32 | install -m 0640 -g halb /dev/stdin /etc/halb/peer.key` makes one. A \
+                 second line is another key that is accepted too, while keys are rolled.",
             ),
         Key::optional("bind", r#""ADDRESS:PORT""#, "any address, the port of `address`", r#""172.16.16.51:7112""#)
             .also(&["listen", "local", "source"])
