@@ -2,6 +2,7 @@
 //! no longer in the status (a removed server) is no longer served.
 
 pub mod names;
+mod peer;
 mod vrrp;
 
 use metrics::{Key, Label, Level, Metadata, Recorder as _};
@@ -27,6 +28,9 @@ pub fn render(status: &Status) -> String {
         for server in backend.servers.iter().filter(|server| !server.removed) {
             self::server(&sheet, &backend.name, server);
         }
+    }
+    if let Some(peer) = &status.peer {
+        peer::fill(&sheet, peer);
     }
     let Some(vrrp) = &status.vrrp else { return sheet.recorder.handle().render() };
     vrrp::fill(&sheet, vrrp);

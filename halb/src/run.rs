@@ -27,11 +27,11 @@
 mod answers;
 mod daemon;
 mod limits;
+mod peer;
 mod reload;
 mod service;
 mod signals;
 mod start;
-mod unwired;
 mod verdicts;
 mod vip;
 
@@ -199,6 +199,7 @@ async fn stop(started: Started, mut next_signal: impl AsyncFnMut() -> Signal) {
     if time::timeout(LAST_CHECKS, daemon.checks.shutdown()).await.is_err() {
         warn!("checks did not end in time");
     }
+    daemon.peer.stop().await;
     for server in servers {
         server.abort();
         // Its end is what was asked for.

@@ -7,6 +7,7 @@
 pub mod build;
 pub mod checks;
 pub mod notices;
+pub mod peer;
 pub mod readiness;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -37,6 +38,9 @@ pub struct Status {
     /// Virtual IPs; none: none is configured.
     #[serde(default)]
     pub vrrp: Option<vrrp::Vrrp>,
+    /// The link to the other balancer; none: none is configured.
+    #[serde(default)]
+    pub peer: Option<peer::Peer>,
 }
 
 /// The answer of `/readyz`.

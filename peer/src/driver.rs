@@ -17,10 +17,10 @@ use crate::link::{Event, Link};
 mod handle;
 mod socket;
 
-pub use handle::{ApplyError, Handle, MESSAGES_MAX, Status, Unsent};
+pub use handle::{ApplyError, Failures, Handle, MESSAGES_MAX, Status, Unsent};
 pub use socket::OpenError;
 
-use handle::{Command, Ends, Failures, Message};
+use handle::{Command, Ends, Message};
 
 /// What the driver is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +157,11 @@ impl Driver {
                 Turn::Done
             }
             Some(Command::Stop(done)) => {
+                // What was handed over before still goes out.
+                while let Ok(message) = self.ends.messages.try_recv() {
+                    self.send(message);
+                    self.act();
+                }
                 let _ = done.send(());
                 Turn::Over
             }

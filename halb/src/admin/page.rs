@@ -1,6 +1,7 @@
 //! The status page: plain HTML made here, readable without scripts; the browser looks anew every
 //! few seconds.
 
+mod peer;
 mod vrrp;
 
 use std::fmt;
@@ -52,6 +53,9 @@ fn page(status: &Status, html: &mut String) -> fmt::Result {
     }
     if let Some(vrrp) = &status.vrrp {
         vrrp::section(vrrp, html)?;
+    }
+    if let Some(peer) = &status.peer {
+        peer::section(peer, html)?;
     }
     for frontend in &status.frontends {
         self::frontend(frontend, html)?;

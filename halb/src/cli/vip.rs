@@ -10,6 +10,8 @@ use super::output::Output;
 use super::{Exit, output};
 use crate::control::client;
 use crate::control::protocol::{Request, Response};
+use crate::status::peer;
+use crate::status::peer::Peer;
 use crate::status::vrrp::{Instance, Vrrp, explain, text};
 
 /// What to do with virtual IPs.
@@ -76,12 +78,19 @@ pub(super) enum Order {
 pub(super) fn run(order: Order, config: &Path, socket: &Path, out: &mut Output) -> Exit {
     match order {
         Order::Status { name, json } => {
-            show(name.as_deref(), json, socket, out, |vrrp, out| text::render(vrrp, out.colour()))
+            show(name.as_deref(), json, socket, out, |vrrp, peer, out| {
+                let peer = peer.map(|peer| peer::text::short(peer, out.colour()));
+                text::render(vrrp, out.colour()) + &peer.unwrap_or_default()
+            })
         }
-        Order::Explain { name, json } => show(name.as_deref(), json, socket, out, |vrrp, out| {
-            let texts = vrrp.instances.iter().map(|one| explain::render(one, vrrp, out.colour()));
-            texts.collect::<Vec<_>>().join("\n\n")
-        }),
+        Order::Explain { name, json } => {
+            show(name.as_deref(), json, socket, out, |vrrp, peer, out| {
+                let colour = out.colour();
+                let texts = vrrp.instances.iter().map(|one| explain::render(one, vrrp, colour));
+                let peer = peer.map(|peer| peer::text::full(peer, colour));
+                texts.collect::<Vec<_>>().join("\n\n") + &peer.unwrap_or_default()
+            })
+        }
         Order::Yield { name, force, json } => {
             steer(Request::VipYield { instance: name, force }, json, socket, out)
         }
@@ -97,7 +106,7 @@ fn show(
     json: bool,
     socket: &Path,
     out: &mut Output,
-    text: impl Fn(&Vrrp, &Output) -> String,
+    text: impl Fn(&Vrrp, Option<&Peer>, &Output) -> String,
 ) -> Exit {
     let status = match client::ask(socket, Request::Status) {
         Ok(Response::Status { status }) => status,
@@ -118,7 +127,7 @@ fn show(
     if json {
         return out.json(&vrrp);
     }
-    out.text(&text(&vrrp, out)).err().unwrap_or(Exit::Done)
+    out.text(&text(&vrrp, status.peer.as_ref(), out)).err().unwrap_or(Exit::Done)
 }
 
 fn names(instances: &[Instance]) -> String {

@@ -85,11 +85,12 @@ macro_rules! metrics {
         pub const METRICS: &[Metric] = &[$($constant),*];
     };
 }
+pub mod peer;
 pub mod vrrp;
 
 /// All metrics.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(vrrp::METRICS)
+    METRICS.iter().chain(vrrp::METRICS).chain(peer::METRICS)
 }
 
 metrics! {

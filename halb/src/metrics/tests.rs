@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::status::{samples, vrrp};
+use crate::status::{peer, samples, vrrp};
 
 const DOC: &str = include_str!("../../../docs/metrics.md");
 
@@ -10,6 +10,7 @@ fn full() -> Status {
     let mut sample = samples::one_down();
     sample.server(0).connections_max = Some(250);
     sample.vrrp = Some(vrrp::samples::active().vrrp());
+    sample.peer = Some(peer::samples::wrong_key());
     sample.status()
 }
 
@@ -124,6 +125,22 @@ fn a_virtual_ip_is_told_with_keepalived_s_counters_and_histograms() {
     let stats = &status.vrrp.as_ref().unwrap().instances[0].stats;
     let known: BTreeSet<&str> = names::vrrp::STATS.iter().map(|(name, _)| *name).collect();
     assert_eq!(known, stats.keys().map(String::as_str).collect(), "each counter has a metric");
+}
+
+#[test]
+fn a_peer_link_is_told_with_each_reason_from_the_start() {
+    let text = render(&full());
+    for line in [
+        "halb_peer_up 0",
+        "halb_peer_round_trip_seconds 0.00031",
+        "halb_peer_refused_total{reason=\"wrong_key\"} 96",
+        "halb_peer_refused_total{reason=\"flood\"} 0",
+        "halb_peer_failures_total 3",
+    ] {
+        assert!(text.lines().any(|served| served == line), "{line} is missing in\n{text}");
+    }
+    let help = names::peer::METRICS.iter().find(|metric| metric.labels == ["reason"]).unwrap().help;
+    assert!(help.ends_with(&peer::reasons().collect::<Vec<_>>().join(", ")), "{help}");
 }
 
 #[test]

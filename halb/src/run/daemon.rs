@@ -13,8 +13,9 @@ use tokio::runtime;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
 
+use super::peer::Peer;
 use super::vip::Vip;
-use super::{reload, service, unwired};
+use super::{reload, service};
 use crate::config::Loaded;
 use crate::config::settings::Settings;
 use crate::logs::Sink;
@@ -44,6 +45,7 @@ pub(super) struct Daemon {
     /// Tells [`super::verdicts`] that an operator changed what servers may do.
     pub(super) changed: Arc<Notify>,
     pub(super) vip: Arc<Vip>,
+    pub(super) peer: Arc<Peer>,
 }
 
 /// What holds until the next reload.
@@ -103,7 +105,8 @@ impl Daemon {
             log_lines_dropped: self.sink.dropped(),
             reload: in_force.reloads.status(),
         };
-        build::status(&snapshot, &in_force.settings.lb, &checks, facts, self.vip.status())
+        let (vrrp, peer) = (self.vip.status(), self.peer.status());
+        build::status(&snapshot, &in_force.settings.lb, &checks, facts, vrrp, peer)
     }
 
     /// Open client connections.
@@ -154,9 +157,6 @@ impl Daemon {
 
     fn put_into_force(&self, loaded: Loaded) -> LastReload {
         let settings = loaded.settings;
-        if let Err(error) = unwired::refuse(&settings) {
-            return failed(ReloadFailure::NotApplied, error.to_string());
-        }
         let applied = match self.engine.apply(settings.lb.clone()) {
             Ok(applied) => applied,
             // So ends a reload that a stop overtook, too: the data path takes the two in turn.
@@ -168,6 +168,7 @@ impl Daemon {
         self.wait(self.checks.apply(settings.checks.clone()));
         let mut changes = applied.changes;
         let vip = self.vip.apply(&settings);
+        let peer = self.peer.apply(settings.peer.as_ref());
         self.reloaded.notify_one();
         self.log_level.set(settings.log.level);
         self.access_log.store(settings.log.access, Ordering::Relaxed);
@@ -181,6 +182,13 @@ impl Daemon {
             Err(error) => {
                 needs_restart.push(format!("[vrrp] is as before: {error:#}"));
                 merged.vrrp = running.vrrp.clone();
+            }
+        }
+        match peer {
+            Ok(more) => changes.extend(more),
+            Err(error) => {
+                needs_restart.push(format!("[peer] is as before: {error:#}"));
+                merged.peer = running.peer.clone();
             }
         }
         in_force.settings = merged;

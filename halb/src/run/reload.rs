@@ -31,11 +31,6 @@ pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String
         None => "off".to_owned(),
     };
     compare("global.realtime_priority", realtime(running), realtime(wanted));
-    let peer = |settings: &Settings| match &settings.peer {
-        Some(peer) => format!("{} on {} by {}", peer.address, peer.bind, peer.key_file.display()),
-        None => "off".to_owned(),
-    };
-    compare("peer", peer(running), peer(wanted));
     waiting
 }
 
@@ -48,7 +43,6 @@ pub(super) fn merged(running: &Settings, wanted: Settings) -> Settings {
     merged.admin = running.admin.clone();
     merged.log.format = running.log.format;
     merged.vrrp.routers.realtime = running.vrrp.routers.realtime;
-    merged.peer = running.peer.clone();
     merged
 }
 
@@ -75,8 +69,7 @@ mod tests {
     fn what_waits_for_a_restart_is_named_with_both_values() {
         let wanted = settings(
             "[global]\nworkers = 3\nstate_dir = \"/srv/halb\"\nrealtime_priority = 50\n[log]\nformat = \"json\"\n\
-             [admin]\nhttp = \"127.0.0.1:9999\"\nsocket = \"/run/other.sock\"\n\
-             [peer]\naddress = \"10.0.0.2:7112\"\nkey_file = \"/key\"",
+             [admin]\nhttp = \"127.0.0.1:9999\"\nsocket = \"/run/other.sock\"",
         );
         assert_eq!(
             needs_restart(&settings(""), &wanted),
@@ -87,10 +80,9 @@ mod tests {
                 "admin.socket is /run/halb/admin.sock and becomes /run/other.sock",
                 "log.format is text and becomes json",
                 "global.realtime_priority is off and becomes 50",
-                "peer is off and becomes 10.0.0.2:7112 on 0.0.0.0:7112 by /key",
             ]
         );
         let merged = merged(&settings(""), wanted.clone());
-        assert_eq!(needs_restart(&merged, &wanted).len(), 7, "forgotten after one reload");
+        assert_eq!(needs_restart(&merged, &wanted).len(), 6, "forgotten after one reload");
     }
 }

@@ -10,14 +10,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use halb_healthcheck::Checks;
 use halb_lb::driver::{Engine, Options};
+use halb_vrrp::link::Word;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::{runtime, task};
 use tracing::{info, warn};
 
 use super::daemon::{Daemon, InForce, Reloads};
+use super::peer::Peer;
 use super::vip::Vip;
-use super::{ORDERS_MAX, answers, limits, unwired, verdicts};
+use super::{ORDERS_MAX, answers, limits, verdicts};
 use crate::config::render::Style;
 use crate::config::settings::Settings;
 use crate::config::{Loaded, defaults};
@@ -49,7 +51,6 @@ pub(super) async fn start(
         warn!("the configuration has lints:\n{}", loaded.lints_text(Style::Plain).trim_end());
     }
     let settings = loaded.settings;
-    unwired::refuse(&settings)?;
     let fd_limit = limits::raise_descriptors().context("can't read the descriptor limit")?;
     let control = ControlSocket::bind(socket.unwrap_or(&settings.admin.socket))?;
     let http = bind_http(&settings).await?;
@@ -66,7 +67,7 @@ pub(super) async fn start(
     };
     let engine = Engine::start(settings.lb.clone(), options)?;
     let socket = control.path().to_owned();
-    let vip = Vip::start(&settings, &socket).await.context("can't hold the virtual IP")?;
+    let (peer, vip) = start_pair(&settings, &socket).await?;
     let (reloaded, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let daemon = Arc::new(Daemon {
         engine: engine.handle(),
@@ -84,6 +85,7 @@ pub(super) async fn start(
         reloaded: Arc::clone(&reloaded),
         changed: Arc::clone(&changed),
         vip: Arc::clone(&vip),
+        peer,
     });
     // The first verdicts are told the way that those after a reload are.
     reloaded.notify_one();
@@ -99,6 +101,21 @@ pub(super) async fn start(
         servers.push(task::spawn(admin::serve(listener, Arc::new(look))));
     }
     Ok(Started { daemon, engine, access_log, servers })
+}
+
+/// Starts the virtual IPs and the link to the other balancer, which carries their words.
+async fn start_pair(settings: &Settings, socket: &Path) -> anyhow::Result<(Arc<Peer>, Arc<Vip>)> {
+    let peer = Peer::start(settings.peer.as_ref())?;
+    let link = Arc::clone(&peer);
+    let carry = Arc::new(move |word: &Word| link.tell(word));
+    let vip = Vip::start(settings, socket, carry).await.context("can't hold the virtual IP")?;
+    let hearing = Arc::downgrade(&vip);
+    peer.bring_words_to(Arc::new(move |from, word| {
+        if let Some(vip) = hearing.upgrade() {
+            vip.hear(from, word);
+        }
+    }));
+    Ok((peer, vip))
 }
 
 async fn bind_http(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {

@@ -17,6 +17,7 @@ mod sights;
 mod told;
 mod trackers;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 use halb_lb::snapshot::{BackendSnapshot, Snapshot};
 use halb_vrrp::driver;
 use halb_vrrp::driver::{GuardCommand, Handle, Stopped};
+use halb_vrrp::link::Word;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{self, AbortHandle};
 use tokio::{runtime, time};
@@ -36,7 +38,7 @@ use crate::status::vrrp::{self, JournalFile, build};
 use details::Details;
 use hooks::Hooks;
 use sights::Sights;
-use told::Told;
+use told::{Carry, Told};
 use trackers::Trackers;
 
 pub(super) use trackers::TRACKED_READS_MAX;
@@ -84,15 +86,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vip {
-    /// Starts it as configured. Must be called within a tokio runtime, by a thread that may wait
-    /// for the kernel.
-    pub(super) async fn start(settings: &Settings, socket: &Path) -> anyhow::Result<Arc<Self>> {
+    /// Starts it as configured; words for the other balancer go to `carry`. Must be called within a
+    /// tokio runtime, by a thread that may wait for the kernel.
+    pub(super) async fn start(
+        settings: &Settings,
+        socket: &Path,
+        carry: Carry,
+    ) -> anyhow::Result<Arc<Self>> {
         let (journal, file) = read_journal(&settings.global.state_dir).await;
         if let (Some(error), false) = (&file.error, settings.vrrp.routers.instances.is_empty()) {
             info!(error, "transitions of virtual IPs are kept in memory only");
         }
         let hooks = Hooks::default();
-        let told = Told::new(settings.vrrp.clone(), journal, hooks.clone());
+        let told = Told::new(settings.vrrp.clone(), journal, hooks.clone(), carry);
         let details = Details::default();
         let journal = Arc::new(Mutex::new(file));
         let writing = task::spawn(write_journal(told.clone(), Arc::clone(&journal)));
@@ -154,6 +160,13 @@ impl Vip {
 
     fn handle(&self) -> Option<Handle> {
         lock(&self.driver).as_ref().map(driver::Vrrp::handle)
+    }
+
+    /// The other balancer sent a word. Returns at once.
+    pub(super) fn hear(&self, from: IpAddr, word: Word) {
+        if let Some(handle) = self.handle() {
+            handle.hear(from, word);
+        }
     }
 
     /// Whether anything of this process is tracked.

@@ -7,6 +7,7 @@ use halb_lb::names::ServerRef;
 use halb_lb::snapshot;
 use halb_lb::snapshot::{AcceptPause, Snapshot};
 
+use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{
     Admin, Backend, Check, Frontend, FrontendState, Listener, Process, Reload, Server, Status,
@@ -50,13 +51,15 @@ pub fn status(
     checks: &HashMap<String, CheckView>,
     facts: Facts,
     vrrp: Option<Vrrp>,
+    peer: Option<Peer>,
 ) -> Status {
     let process = process(&snapshot.process, &facts);
     let frontends: Vec<Frontend> =
         snapshot.frontends.iter().map(|f| frontend(f, config, facts.stopping)).collect();
     let backends: Vec<Backend> = snapshot.backends.iter().map(|b| backend(b, checks)).collect();
     let readiness = readiness::judge(&process, &frontends, &backends);
-    Status { version: VERSION, readiness, process, reload: facts.reload, frontends, backends, vrrp }
+    let reload = facts.reload;
+    Status { version: VERSION, readiness, process, reload, frontends, backends, vrrp, peer }
 }
 
 /// The process's part of a status.

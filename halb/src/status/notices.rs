@@ -1,7 +1,7 @@
 //! What is unusual, in sentences, the worst first: the top of `halb status` and of the status page.
 
 use super::words::{count, plain, span, things};
-use super::{Admin, Backend, Server, Status, vrrp};
+use super::{Admin, Backend, Server, Status, peer, vrrp};
 
 /// How much a notice matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,9 @@ pub fn of(status: &Status) -> Vec<Notice> {
     }
     if let Some(vrrp) = &status.vrrp {
         vrrp::notices::add_all(vrrp, &mut add);
+    }
+    if let Some(peer) = &status.peer {
+        peer::notices::add_all(peer, &mut add);
     }
     process(status, &mut add);
     notices.sort_by_key(|notice| notice.severity);

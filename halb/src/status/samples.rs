@@ -13,6 +13,7 @@ use halb_lb::snapshot::{
 };
 
 use super::build::{CheckView, Facts};
+use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{Check, LastReload, ReloadFailure, Status, build};
 
@@ -22,6 +23,7 @@ pub(crate) struct Sample {
     pub(crate) checks: HashMap<String, CheckView>,
     pub(crate) facts: Facts,
     pub(crate) vrrp: Option<Vrrp>,
+    pub(crate) peer: Option<Peer>,
 }
 
 impl Sample {
@@ -32,6 +34,7 @@ impl Sample {
             &self.checks,
             self.facts.clone(),
             self.vrrp.clone(),
+            self.peer.clone(),
         )
     }
 
@@ -62,7 +65,13 @@ pub(crate) fn all_fine() -> Sample {
         let check = check("L7OK", "HTTP status 200", 0.003);
         (format!("masters/{}", s.name), CheckView { state: "UP".to_owned(), check })
     });
-    Sample { checks: checks.collect(), snapshot: snapshot(servers), facts: facts(), vrrp: None }
+    Sample {
+        checks: checks.collect(),
+        snapshot: snapshot(servers),
+        facts: facts(),
+        vrrp: None,
+        peer: None,
+    }
 }
 
 pub(crate) fn one_down() -> Sample {

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use halb_lb::snapshot::AcceptPause;
 use serde_json::Value;
 
-use super::{samples, vrrp};
+use super::{peer, samples, vrrp};
 
 const DOC: &str = include_str!("../../../docs/status.md");
 
@@ -18,6 +18,7 @@ fn full() -> Value {
     last.changes = vec!["something".to_owned()];
     last.needs_restart = vec!["something else".to_owned()];
     sample.vrrp = Some(vrrp::samples::full());
+    sample.peer = Some(peer::samples::wrong_key());
     serde_json::to_value(sample.status()).unwrap()
 }
 

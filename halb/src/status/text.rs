@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::notices::{Notice, Severity};
 use super::words::{clip, count, plain, size, span, things, wrap};
-use super::{Backend, Frontend, FrontendState, Server, Status, notices, vrrp};
+use super::{Backend, Frontend, FrontendState, Server, Status, notices, peer, vrrp};
 use table::{Align, Column};
 
 /// Columns of a terminal that nobody has resized.
@@ -65,6 +65,9 @@ pub fn render(status: &Status, colour: Colour) -> String {
     }
     if let Some(vrrp) = &status.vrrp {
         out.push_str(&vrrp::text::short(vrrp, colour));
+    }
+    if let Some(peer) = &status.peer {
+        out.push_str(&peer::text::short(peer, colour));
     }
     for frontend in &status.frontends {
         frontend_lines(frontend, colour, &mut out);

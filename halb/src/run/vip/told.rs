@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use halb_vrrp::driver::{DriverNotice, Event};
+use halb_vrrp::link::Word;
 use halb_vrrp::router::{Cause, Notice, OfferReason, Transition};
 use halb_vrrp::settings::Instance;
 use tokio::sync::Notify;
@@ -20,11 +21,15 @@ use crate::status::words::{exact, utc};
 /// Notices that are kept for people who ask.
 const NOTICES_MAX: usize = 32;
 
+/// Carries a word to the other balancer; returns at once.
+pub(in crate::run) type Carry = Arc<dyn Fn(&Word) + Send + Sync>;
+
 /// Takes what is told. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Told {
     book: Arc<Mutex<Book>>,
     hooks: Hooks,
+    carry: Carry,
     /// The journal has grown.
     pub(super) grown: Arc<Notify>,
 }
@@ -39,10 +44,10 @@ struct Book {
 }
 
 impl Told {
-    pub(super) fn new(settings: Vrrp, journal: Journal, hooks: Hooks) -> Self {
+    pub(super) fn new(settings: Vrrp, journal: Journal, hooks: Hooks, carry: Carry) -> Self {
         let (counts, notices) = (HashMap::new(), VecDeque::new());
         let book = Book { settings, journal, counts, notices };
-        Self { book: Arc::new(Mutex::new(book)), hooks, grown: Arc::default() }
+        Self { book: Arc::new(Mutex::new(book)), hooks, carry, grown: Arc::default() }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -106,8 +111,7 @@ impl Told {
                 warn!(instance = &*instance, "{text}");
                 self.note(Some(instance), text);
             }
-            // Nobody to carry it to: the link between nodes isn't open.
-            Event::Word { .. } => {}
+            Event::Word { word } => (self.carry)(&word),
             Event::Driver(notice) => {
                 let text = notice.to_string();
                 match severity(&notice) {

@@ -42,7 +42,7 @@ fn settings(name: &str) -> Vrrp {
 
 fn told(name: &str) -> (Told, Hooks) {
     let hooks = Hooks::default();
-    (Told::new(settings(name), Journal::default(), hooks.clone()), hooks)
+    (Told::new(settings(name), Journal::default(), hooks.clone(), Arc::new(|_| {})), hooks)
 }
 
 fn transition(from: router::State, to: router::State, cause: Cause) -> Event {

@@ -1,0 +1,193 @@
+//! The link to the other balancer within the daemon: it carries words of the virtual routers, and
+//! tells the status how it is.
+//!
+//! ```text
+//!  virtual routers ──tell──▶ ┌───────────┐ ──datagrams──▶ the other balancer
+//!  virtual routers ◀─words── │ peer link │ ◀─datagrams──
+//!                            └─────┬─────┘ ──▶ log, status
+//!                        reload ───┘
+//! ```
+
+mod words;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use halb_peer::config::{Channel, Channels, Config};
+use halb_peer::driver::{self, Handle};
+use halb_peer::link::Event;
+use halb_vrrp::link::Word;
+use tokio::runtime;
+use tracing::{debug, info, warn};
+
+use crate::config::key_file;
+use crate::config::settings;
+use crate::status::peer;
+use words::Words;
+
+/// Takes words of the other balancer, with its address; returns at once.
+pub(super) type Hear = Arc<dyn Fn(IpAddr, Word) + Send + Sync>;
+
+/// On which words of the virtual routers go. Both balancers agree on it.
+const WORDS: Channel = Channel::new(1).expect("1 is a channel");
+
+/// The link of this daemon; there may be none.
+pub(super) struct Peer {
+    /// None: none is configured.
+    running: Mutex<Option<Running>>,
+    words: Arc<Words>,
+    runtime: runtime::Handle,
+}
+
+#[derive(Clone)]
+struct Running {
+    handle: Handle,
+    settings: driver::Settings,
+}
+
+impl Peer {
+    /// Starts it as configured. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The key can't be read, or there is no socket.
+    pub(super) fn start(settings: Option<&settings::Peer>) -> anyhow::Result<Arc<Self>> {
+        let words = Arc::default();
+        let running = settings.map(|settings| begin(settings, &words)).transpose()?;
+        let runtime = runtime::Handle::current();
+        Ok(Arc::new(Self { running: Mutex::new(running), words, runtime }))
+    }
+
+    /// From now on words of the other balancer go there; until then they are dropped.
+    pub(super) fn bring_words_to(&self, hear: Hear) {
+        self.words.bring_to(hear);
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the other balancer a word. Returns at once; that it arrives nobody promises.
+    pub(super) fn tell(&self, word: &Word) {
+        let Some(handle) = self.running().as_ref().map(|running| running.handle.clone()) else {
+            return;
+        };
+        if let Err(error) = handle.send(WORDS, &word.encode()) {
+            // Counted, and the next word says the same anew.
+            debug!(%error, "a word to the other balancer was dropped");
+        }
+    }
+
+    /// Puts changed settings into force, and says what changed in words. The key file is read anew.
+    /// Blocks on the file.
+    ///
+    /// # Errors
+    /// The key can't be read, or there is no socket; the link is as before.
+    pub(super) fn apply(&self, wanted: Option<&settings::Peer>) -> anyhow::Result<Vec<String>> {
+        // A reload calls from a blocking thread, which knows of no runtime by itself.
+        let _within = self.runtime.enter();
+        let before = self.running().clone();
+        let (after, changes) = match (before, wanted) {
+            (None, None) => (None, Ok(Vec::new())),
+            (None, Some(wanted)) => match begin(wanted, &self.words) {
+                Ok(running) => {
+                    let address = wanted.address;
+                    (Some(running), Ok(vec![format!("peer link to {address} is on")]))
+                }
+                Err(error) => (None, Err(error)),
+            },
+            (Some(running), None) => {
+                let address = running.settings.link.peer;
+                self.runtime.block_on(running.handle.shutdown());
+                (None, Ok(vec![format!("peer link to {address} is off")]))
+            }
+            (Some(running), Some(wanted)) => {
+                let changed = self.change(&running, wanted);
+                let settings = match &changed {
+                    Ok((settings, _)) => settings.clone(),
+                    Err(_) => running.settings,
+                };
+                let handle = running.handle;
+                (Some(Running { handle, settings }), changed.map(|(_, changes)| changes))
+            }
+        };
+        *self.running() = after;
+        changes
+    }
+
+    fn change(
+        &self,
+        running: &Running,
+        wanted: &settings::Peer,
+    ) -> anyhow::Result<(driver::Settings, Vec<String>)> {
+        let (before, after) = (&running.settings, driver_settings(wanted)?);
+        let mut changes = Vec::new();
+        if after.link.peer != before.link.peer {
+            changes.push(format!("peer link goes to {}", after.link.peer));
+        }
+        if after.bind != before.bind {
+            changes.push(format!("peer link listens on {}", after.bind));
+        }
+        if after.link.keys != before.link.keys {
+            changes.push("peer link has other keys".to_owned());
+        }
+        if !changes.is_empty() {
+            self.runtime.block_on(running.handle.apply(after.clone()))?;
+        }
+        Ok((after, changes))
+    }
+
+    /// The section of the status; none: no link is configured.
+    pub(super) fn status(&self) -> Option<peer::Peer> {
+        let status = self.running().as_ref()?.handle.status();
+        Some(peer::build(&status, self.words.unreadable(), Instant::now()))
+    }
+
+    /// Ends it; what it was told before is sent.
+    pub(super) async fn stop(&self) {
+        let running = self.running().take();
+        if let Some(running) = running {
+            running.handle.shutdown().await;
+        }
+    }
+}
+
+fn begin(wanted: &settings::Peer, words: &Arc<Words>) -> anyhow::Result<Running> {
+    let settings = driver_settings(wanted)?;
+    let (address, words) = (wanted.address, Arc::clone(words));
+    let listener = Arc::new(move |event| take(event, &words));
+    let handle = driver::start(settings.clone(), listener)
+        .context("can't link to the other balancer (another address: peer.bind)")?;
+    info!(peer = %address, bind = %settings.bind, "peer link is on");
+    Ok(Running { handle, settings })
+}
+
+fn driver_settings(wanted: &settings::Peer) -> anyhow::Result<driver::Settings> {
+    let keys = key_file::read(&wanted.key_file).map_err(|error| {
+        let remedy = error.remedy();
+        anyhow::Error::new(error).context(format!("peer.key_file is unusable: {remedy}"))
+    })?;
+    let link = Config { peer: wanted.address, keys, channels: Channels::of(&[WORDS]) };
+    Ok(driver::Settings { bind: wanted.bind, link })
+}
+
+/// An event of the link, on the link's task.
+fn take(event: Event, words: &Words) {
+    match event {
+        Event::Up { anew } => {
+            if anew {
+                words.begin_anew();
+            }
+            info!(anew, "the other balancer is there");
+        }
+        Event::Down => warn!("the other balancer is silent; VRRP decides without it"),
+        // There is one channel.
+        Event::Received { from, sequence, payload, channel: _ } => {
+            words.take(from.ip(), sequence, &payload);
+        }
+        Event::Refused { from, refusal } => {
+            warn!(%from, "the peer link refused a datagram: {refusal}. Said once in a while");
+        }
+    }
+}
