@@ -96,6 +96,10 @@ impl SyncGroup {
     }
 
     fn follow(&mut self, now: Instant) {
+        if self.members.iter().any(Router::is_yielded) {
+            let others = self.members.iter_mut().filter(|member| !member.is_yielded());
+            others.for_each(|member| member.give_away(now));
+        }
         let failed = self.members.iter().any(Router::has_failed_tracker);
         self.members.iter_mut().for_each(|member| member.follow_failure(failed, now));
         let hindered = self.members.iter().any(Router::is_hindered);

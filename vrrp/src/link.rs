@@ -25,7 +25,7 @@ use crate::values::{BasePriority, Family, OutOfRange, Priority, VrId};
 pub struct Word {
     /// Which virtual router, together with [`Word::address`].
     pub vrid: VrId,
-    /// The first of its addresses.
+    /// The [principal](crate::packet::VirtualAddresses::principal) of its addresses.
     pub address: IpAddr,
     /// Where the sender's adverts come from; none: it has no address to send from. Of the family
     /// of [`Word::address`], or it isn't told.

@@ -235,6 +235,16 @@ fn a_group_gives_its_addresses_away_together_and_takes_them_back_together() {
 }
 
 #[test]
+fn a_router_that_has_yielded_and_joins_a_group_takes_the_others_along() {
+    let mut pair = Pair::active();
+    let now = pair.now;
+    pair.group.handle(1, now, |router| router.give_away(now));
+    pair.settle();
+    assert_eq!(pair.log(), "0!0 1!0");
+    assert!(pair.group.members().iter().all(Router::is_yielded));
+}
+
+#[test]
 fn a_group_retires_as_a_whole_once_one_member_is_taken() {
     let mut pair = Pair::active();
     pair.order(SyncGroup::retire);

@@ -92,6 +92,13 @@ impl VirtualAddresses {
         &self.addresses
     }
 
+    /// The one that tells it from other virtual routers: no link-local one if there is another,
+    /// since the same link-local address may be virtual on several interfaces.
+    #[must_use]
+    pub fn principal(&self) -> IpAddr {
+        *self.addresses.last().expect("the constructor refuses an empty list")
+    }
+
     /// Whether it is one of them.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -63,7 +63,6 @@ impl Router {
     }
 
     fn word(&self, now: Instant) -> Word {
-        let addresses = self.config.addresses().as_slice();
         let offers = match &self.phase {
             Phase::Holding(state) => state.standing_offer().is_some(),
             Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } | Phase::Listening(_) => {
@@ -73,7 +72,7 @@ impl Router {
         let successor = offers.then(|| self.hearsay.successor(self.worth(), now)).flatten();
         Word {
             vrid: self.config.vrid(),
-            address: addresses[0],
+            address: self.config.addresses().principal(),
             source: self.link.source,
             state: self.state(),
             able: matches!(self.phase, Phase::Listening(_) | Phase::Holding(_)),

@@ -63,6 +63,8 @@ impl Engine {
             Action::RemoveAddresses(addresses) => self.remove(key, &instance, &addresses),
             Action::Announce { addresses, repeats } => {
                 self.announcements.begin(key, addresses.as_slice(), repeats, now);
+                // An advert that follows lets another node drop the addresses: clients come first.
+                self.announce(now);
             }
             Action::AnnounceSource(source) => self.announcements.begin(key, &[source], 1, now),
             Action::Transition(transition) => {

@@ -178,6 +178,17 @@ fn address_lists_match_in_any_order_and_only_whole() {
 }
 
 #[test]
+fn the_principal_address_is_no_link_local_one_if_there_is_another() {
+    let list = |list: &[&str]| {
+        VirtualAddresses::new(list.iter().map(|text| text.parse().unwrap()).collect()).unwrap()
+    };
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    assert_eq!(list(&["fd00::1", "fe80::1"]).principal(), ip("fd00::1"));
+    assert_eq!(list(&["fe80::1"]).principal(), ip("fe80::1"));
+    assert_eq!(list(&["10.0.0.1"]).principal(), ip("10.0.0.1"));
+}
+
+#[test]
 fn lists_that_no_virtual_router_can_have_are_refused() {
     let new = |list: &[&str]| {
         VirtualAddresses::new(list.iter().map(|text| text.parse().unwrap()).collect())
