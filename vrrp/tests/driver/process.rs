@@ -152,7 +152,7 @@ fn real_time_scheduling_is_had_where_it_is_asked_for() {
             panic!("{scheduling:?}")
         }
     }
-    let changes = one.apply(settings(instance(200)));
+    let changes = one.apply(Settings { realtime: None, ..settings(instance(200)) });
     assert_eq!(changes, ["realtime priority 20 -> none"]);
     assert_eq!(one.vrrp().handle().snapshot().thread.scheduling, Scheduling::Normal);
 }
