@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
+use socket2::SockFilter;
 
 use super::filter;
 use super::packet_socket::{ARP, IPV6, PacketSocket};
@@ -22,6 +23,7 @@ pub(super) struct Watch {
     socket: PacketSocket,
     interface: Arc<str>,
     index: u32,
+    family: Family,
     own: Mac,
     addresses: Vec<IpAddr>,
 }
@@ -75,16 +77,12 @@ impl Watch {
             move |source| ClaimError::Open { step, interface, source }
         };
         let socket = PacketSocket::open().map_err(failed("open a packet socket"))?;
-        let of_family = |address: &IpAddr| Family::of(*address) == family;
-        let addresses: Vec<_> = addresses.iter().copied().filter(of_family).collect();
-        let (kind, program) = match family {
-            Family::V4 => (ARP, filter::arp_claims(&addresses)),
-            Family::V6 => (IPV6, filter::neighbour_claims(&addresses)),
-        };
+        let addresses = of_family(family, addresses);
+        let (kind, program) = takes(family, &addresses);
         socket.filter(&program).map_err(failed("set a filter"))?;
         socket.take(interface.index, kind).map_err(failed("bind a packet socket"))?;
         let (interface, index) = (Arc::clone(&interface.name), interface.index);
-        Ok(Some(Self { socket, interface, index, own, addresses }))
+        Ok(Some(Self { socket, interface, index, family, own, addresses }))
     }
 
     /// The next claim of somebody else; none: nothing more waits. Callers bound how often they
@@ -119,11 +117,41 @@ impl Watch {
         self.index
     }
 
-    /// It still fits: same interface, same hardware address, same addresses.
-    pub(super) fn fits(&self, interface: &Interface, addresses: &[IpAddr]) -> bool {
-        self.index == interface.index
-            && Some(self.own) == interface.mac
-            && self.addresses == addresses
+    /// Watches for claims to these addresses from now on. False: it can't, being for another
+    /// interface or family; a new one is needed.
+    ///
+    /// Closing a packet socket takes the kernel tens of milliseconds, another filter no time.
+    pub(super) fn fit(
+        &mut self,
+        interface: &Interface,
+        family: Family,
+        addresses: &[IpAddr],
+    ) -> bool {
+        let Some(own) = interface.mac else { return false };
+        if (self.index, self.family) != (interface.index, family) {
+            return false;
+        }
+        let addresses = of_family(family, addresses);
+        if addresses != self.addresses {
+            let (_, program) = takes(family, &addresses);
+            if self.socket.filter(&program).is_err() {
+                return false;
+            }
+        }
+        (self.own, self.addresses) = (own, addresses);
+        true
+    }
+}
+
+fn of_family(family: Family, addresses: &[IpAddr]) -> Vec<IpAddr> {
+    addresses.iter().copied().filter(|address| Family::of(*address) == family).collect()
+}
+
+/// Which frames it takes, and which of them.
+fn takes(family: Family, addresses: &[IpAddr]) -> (u16, Vec<SockFilter>) {
+    match family {
+        Family::V4 => (ARP, filter::arp_claims(addresses)),
+        Family::V6 => (IPV6, filter::neighbour_claims(addresses)),
     }
 }
 

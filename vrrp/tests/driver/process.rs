@@ -8,15 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use halb_lab::{Lab, eventually};
-use halb_vrrp::config::{Behaviour, ChecksumChoice, Delivery, Protocol, RouterConfig};
 use halb_vrrp::driver::{DriverNotice, Event, GuardSnapshot, Scheduling};
 use halb_vrrp::settings::Settings;
-use halb_vrrp::values::Centiseconds;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::world::{Node, PATIENCE, instance, pair, settings, settle_on};
+use crate::world::{Node, PATIENCE, fast, instance, pair, settings, settle_on};
 
 /// Descriptors that the process has open when it starts the thread.
 const DESCRIPTORS: usize = 10_000;
@@ -81,26 +79,14 @@ fn a_guard_that_dies_is_replaced_and_the_address_stays() {
     assert!(one.transitions().is_empty());
 }
 
-/// Settings with adverts every ten milliseconds and real-time scheduling.
-fn fast(priority: u8) -> Settings {
-    let mut instance = instance(priority);
-    let addresses = instance.router.addresses().clone();
-    let interval = Centiseconds::new(1).unwrap();
-    let protocol = Protocol::V3 { interval, checksum: ChecksumChoice::Auto };
-    let (vrid, behaviour) = (instance.router.vrid(), Behaviour::default());
-    let router = RouterConfig::new(vrid, protocol, addresses, Delivery::Multicast, behaviour);
-    instance.router = router.unwrap();
-    Settings { realtime: NonZeroU8::new(50), ..settings(instance) }
-}
-
 #[test]
 #[ignore = "needs root"]
 fn adverts_every_ten_milliseconds_hold_while_all_cores_are_busy() {
     let lab = Lab::new().unwrap();
     let mut one = Node::new(&lab, "one", "172.16.16.51/24");
     let mut two = Node::new(&lab, "two", "172.16.16.52/24");
-    one.start(fast(200));
-    two.start(fast(100));
+    one.start(fast(instance(200)));
+    two.start(fast(instance(100)));
     settle_on(&one, &[&two]);
     one.transitions();
     two.transitions();

@@ -8,7 +8,9 @@ use halb_vrrp::packet::{Password, VirtualAddresses};
 use halb_vrrp::settings::{Instance, Placement, Settings};
 use halb_vrrp::values::{Seconds, VrId};
 
-use crate::world::{Node, PATIENCE, VIP, instance, ip, pair, settings, settle_on, with_addresses};
+use crate::world::{
+    Node, PATIENCE, VIP, fast, instance, ip, pair, settings, settle_on, with_addresses,
+};
 
 const MORE: &str = "172.16.16.101";
 
@@ -27,6 +29,30 @@ fn addresses_come_and_go_without_a_transition() {
     two.apply(settings(instance(100)));
     settle_on(&one, &[&two]);
     assert!(one.transitions().is_empty() && two.transitions().is_empty());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn at_ten_milliseconds_a_reload_holds_no_advert_up() {
+    let lab = halb_lab::Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let mut two = Node::new(&lab, "two", "172.16.16.52/24");
+    one.start(fast(instance(200)));
+    two.start(fast(instance(100)));
+    settle_on(&one, &[&two]);
+    one.transitions();
+    two.transitions();
+    for _ in 0..10 {
+        for addresses in [&[VIP, MORE][..], &[VIP]] {
+            one.apply(fast(with_addresses(200, addresses)));
+            two.apply(fast(with_addresses(100, addresses)));
+            let heard = two.view().arrivals.count();
+            eventually("adverts go on", PATIENCE, || two.view().arrivals.count() >= heard + 5);
+        }
+    }
+    let (one_moved, two_moved) = (one.transitions(), two.transitions());
+    assert!(one_moved.is_empty() && two_moved.is_empty(), "{one_moved:?} {two_moved:?}");
+    settle_on(&one, &[&two]);
 }
 
 #[test]

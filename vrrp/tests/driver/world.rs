@@ -181,6 +181,17 @@ pub(crate) fn settings(instance: Instance) -> Settings {
     Settings { instances: vec![instance], groups: Vec::new(), realtime, freeze_limit: None }
 }
 
+/// Adverts every ten milliseconds, and real-time scheduling ahead of other tests.
+pub(crate) fn fast(mut instance: Instance) -> Settings {
+    let addresses = instance.router.addresses().clone();
+    let interval = Centiseconds::new(1).unwrap();
+    let protocol = Protocol::V3 { interval, checksum: ChecksumChoice::Auto };
+    let (vrid, behaviour) = (instance.router.vrid(), Behaviour::default());
+    let router = RouterConfig::new(vrid, protocol, addresses, Delivery::Multicast, behaviour);
+    instance.router = router.unwrap();
+    Settings { realtime: NonZeroU8::new(50), ..settings(instance) }
+}
+
 /// Speaks to another halb.
 pub(crate) fn speaking(mut instance: Instance) -> Instance {
     instance.router.behaviour.peer_link = true;

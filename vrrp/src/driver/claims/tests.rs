@@ -112,16 +112,27 @@ fn as_many_addresses_as_a_router_can_have_are_watched() {
 
 #[test]
 #[ignore = "needs root"]
-fn a_watch_fits_as_long_as_interface_and_addresses_are_the_same() {
-    let (_lab, first, _second) = hosts();
+fn a_watch_is_turned_to_other_addresses_but_not_to_another_interface() {
+    let (_lab, first, second) = hosts();
+    let (theirs, foreign) = second.run(|| (Announcer::open().unwrap(), interface("eth1")));
     let own = first.run(|| interface("eth1"));
     let vips = [ip(VIPS[0])];
-    let watch = first.run(|| Watch::open(&own, Family::V4, &vips).unwrap().unwrap());
-    assert!(watch.fits(&own, &vips) && watch.index() == own.index);
-    assert!(!watch.fits(&own, &[]));
-    assert!(!watch.fits(&Interface { mac: Some([2, 0, 0, 0, 0, 9]), ..own.clone() }, &vips));
-    assert!(!watch.fits(&Interface { index: own.index + 1, ..own.clone() }, &vips));
+    let mut watch = first.run(|| Watch::open(&own, Family::V4, &vips).unwrap().unwrap());
+    assert!(watch.fit(&own, Family::V4, &[ip(VIPS[1])]) && watch.index() == own.index);
+    theirs.announce(&foreign, ip(VIPS[0])).unwrap();
+    theirs.announce(&foreign, ip(VIPS[1])).unwrap();
+    assert_eq!(next(&watch).address, ip(VIPS[1]));
+    assert!(watch.fit(&own, Family::V4, &vips));
+    theirs.announce(&foreign, ip(VIPS[0])).unwrap();
+    eventually("the claims to the first", PATIENCE, || next(&watch).address == ip(VIPS[0]));
+    // The host's own address has changed: what it says itself is no foreign claim.
+    assert!(watch.fit(&Interface { mac: foreign.mac, ..own.clone() }, Family::V4, &vips));
+    theirs.announce(&foreign, ip(VIPS[0])).unwrap();
+    assert_eq!(watch.read().unwrap(), None);
+    assert!(!watch.fit(&Interface { index: own.index + 1, ..own.clone() }, Family::V4, &vips));
+    assert!(!watch.fit(&own, Family::V6, &vips));
     let tunnel = Interface { mac: None, ..own };
+    assert!(!watch.fit(&tunnel, Family::V4, &vips));
     assert!(Watch::open(&tunnel, Family::V4, &vips).unwrap().is_none());
 }
 

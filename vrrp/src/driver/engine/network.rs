@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::StartError;
@@ -48,6 +49,9 @@ pub(super) struct Sockets {
     pub(super) sender: Sender,
 }
 
+/// Stack of a thread that closes sockets.
+const CLOSING_STACK: usize = 64 << 10;
+
 /// Time until sockets that the kernel refused are tried again.
 const RETRY_SOCKETS: Duration = Duration::from_secs(1);
 
@@ -90,13 +94,16 @@ impl Network {
             let known = self.ports.iter().position(same).map(|at| self.ports.swap_remove(at));
             port.sockets = known.and_then(|known| known.sockets);
         }
-        self.ports = ports;
+        let gone = std::mem::replace(&mut self.ports, ports).into_iter();
+        let mut unwanted: Vec<Sockets> = gone.filter_map(|port| port.sockets).collect();
         let picture = &self.picture;
-        self.ports.iter_mut().for_each(|port| port.fit(picture.named(&port.interface)));
+        let fit = |port: &mut Port| port.fit(picture.named(&port.interface));
+        unwanted.extend(self.ports.iter_mut().filter_map(fit));
         let refused = self.ports.iter().any(|port| port.refusal.is_some());
         self.retry_at = refused.then_some(now + RETRY_SOCKETS);
         let placements: Vec<_> = instances().flat_map(|of| self.placed(of)).collect();
-        self.fit_claims(&placements);
+        let watches = self.fit_claims(&placements);
+        close(unwanted, watches);
     }
 
     /// The addresses of an instance with the interfaces that they belong on.
@@ -108,7 +115,8 @@ impl Network {
         placed.collect()
     }
 
-    fn fit_claims(&mut self, placed: &[(u32, IpAddr)]) {
+    /// Returns what isn't wanted any more.
+    fn fit_claims(&mut self, placed: &[(u32, IpAddr)]) -> Vec<claims::Watch> {
         let mut old = std::mem::take(&mut self.claims);
         let mut wanted: Vec<(u32, Family, Vec<IpAddr>)> = Vec::new();
         for (index, address) in placed {
@@ -120,13 +128,15 @@ impl Network {
         }
         for (index, family, addresses) in wanted {
             let Some(interface) = self.picture.indexed(index) else { continue };
-            if let Some(at) = old.iter().position(|watch| watch.fits(interface, &addresses)) {
+            let fits = |watch: &mut claims::Watch| watch.fit(interface, family, &addresses);
+            if let Some(at) = old.iter_mut().position(fits) {
                 self.claims.push(old.swap_remove(at));
             } else if let Ok(Some(watch)) = claims::Watch::open(interface, family, &addresses) {
                 // Without it, claims go unnoticed, which is no reason to hold anything up.
                 self.claims.push(watch);
             }
         }
+        old
     }
 
     /// When sockets that were refused are tried again.
@@ -188,20 +198,20 @@ impl Port {
         self.interface == other.interface && self.family == other.family
     }
 
-    fn fit(&mut self, interface: Option<&Interface>) {
+    /// Returns sockets that aren't wanted any more.
+    fn fit(&mut self, interface: Option<&Interface>) -> Option<Sockets> {
         self.refusal = None;
-        let Some(interface) = interface else {
-            self.sockets = None;
-            return;
-        };
+        let Some(interface) = interface else { return self.sockets.take() };
         let fits = |sockets: &Sockets| sockets.listener.index() == interface.index;
-        if !self.sockets.as_ref().is_some_and(fits) {
-            self.sockets = None;
-            match self.open(interface) {
-                Ok(sockets) => self.sockets = Some(sockets),
-                Err(error) => self.refusal = Some(words(&error)),
-            }
+        if self.sockets.as_ref().is_some_and(fits) {
+            return None;
         }
+        let unwanted = self.sockets.take();
+        match self.open(interface) {
+            Ok(sockets) => self.sockets = Some(sockets),
+            Err(error) => self.refusal = Some(words(&error)),
+        }
+        unwanted
     }
 
     fn open(&self, interface: &Interface) -> Result<Sockets, SocketError> {
@@ -211,6 +221,18 @@ impl Port {
         }
         Ok(Sockets { listener, sender: Sender::open(interface, self.family)? })
     }
+}
+
+/// Closes sockets on another thread with the same descriptors: the kernel waits for all cores when
+/// it closes a packet socket, and for whoever changes interfaces when it leaves a group, which is
+/// longer than adverts can wait.
+fn close(sockets: Vec<Sockets>, watches: Vec<claims::Watch>) {
+    if sockets.is_empty() && watches.is_empty() {
+        return;
+    }
+    let closing = move || drop((sockets, watches));
+    // A thread that can't be had drops what it was to do, which is the same, only slower.
+    let _ = thread::Builder::new().stack_size(CLOSING_STACK).spawn(closing);
 }
 
 fn refused(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
