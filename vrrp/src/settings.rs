@@ -90,3 +90,53 @@ impl Settings {
         self.freeze_limit.unwrap_or(follows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Behaviour, ChecksumChoice, Delivery, Protocol};
+    use crate::packet::VirtualAddresses;
+    use crate::values::{Centiseconds, DownTimerAdverts, VrId};
+
+    /// Instances with these intervals and numbers of missed adverts.
+    fn settings(list: &[(u16, u16)]) -> Settings {
+        let instance = |(centiseconds, missed): &(u16, u16)| {
+            let interval = Centiseconds::new(*centiseconds).unwrap();
+            let protocol = Protocol::V3 { interval, checksum: ChecksumChoice::Auto };
+            let addresses = VirtualAddresses::new(vec![[10, 0, 0, 100].into()]).unwrap();
+            let down_timer_adverts = DownTimerAdverts::new(*missed).unwrap();
+            let behaviour = Behaviour { down_timer_adverts, ..Behaviour::default() };
+            let (vrid, delivery) = (VrId::new(1).unwrap(), Delivery::Multicast);
+            Instance {
+                name: "VI".into(),
+                interface: "eth1".into(),
+                router: RouterConfig::new(vrid, protocol, addresses, delivery, behaviour).unwrap(),
+                priority: BasePriority::new(100).unwrap(),
+                source: None,
+                placements: Vec::new(),
+                trackers: Vec::new(),
+            }
+        };
+        let instances = list.iter().map(instance).collect();
+        Settings { instances, groups: Vec::new(), realtime: None, freeze_limit: None }
+    }
+
+    #[test]
+    fn a_frozen_node_misses_as_many_adverts_as_backups_wait_for_and_three_at_most() {
+        for (list, expected_ms) in [
+            (&[(10, 3)][..], 300),
+            (&[(10, 1)], 100),
+            (&[(10, 100)], 300),
+            (&[(100, 3), (20, 3)], 600),
+            (&[(1, 1)], 30),
+            (&[(4095, 3)], 2_000),
+            (&[], 2_000),
+        ] {
+            let limit = settings(list).freeze_limit();
+            assert_eq!(limit, Duration::from_millis(expected_ms), "{list:?}");
+        }
+        let configured = Some(Duration::from_millis(77));
+        let settings = Settings { freeze_limit: configured, ..settings(&[(10, 3)]) };
+        assert_eq!(Some(settings.freeze_limit()), configured);
+    }
+}

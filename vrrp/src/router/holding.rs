@@ -282,7 +282,7 @@ impl Holding {
         }
         let interval = rules.interval.duration();
         let silent = now.saturating_duration_since(self.sent_at);
-        let stalled = silent >= rules.silence_max() && !leaves;
+        let stalled = silent >= rules.silence_max();
         // Whether another router took over meanwhile may be waiting to be read.
         if stalled && inbox == Inbox::MayHoldMore {
             let since = *self.postponed.get_or_insert(now);

@@ -141,6 +141,20 @@ fn a_reload_keeps_what_is_known_of_subjects_that_stay() {
     assert_eq!(standing.terms[1].reading, Reading::Unknown);
 }
 
+#[test]
+fn a_node_is_well_once_all_that_it_tracks_is_known_to_be_well() {
+    let mut trackers = Trackers::new(vec![interface("a", -10), interface("b", 0)]);
+    let mut health = |name, is_up| {
+        trackers.handle_sighting(Sighting::Interface(name, is_up));
+        trackers.standing(base(100)).health()
+    };
+    assert_eq!(health("a", true), Health::Sick, "the other one isn't known yet");
+    assert_eq!(health("b", true), Health::Well);
+    assert_eq!(health("a", false), Health::Sick);
+    assert_eq!(health("b", false), Health::Failed);
+    assert_eq!(Standing::untracked(base(100)).health(), Health::Well);
+}
+
 fn any_reading() -> impl Strategy<Value = Reading> {
     prop_oneof![
         Just(Reading::Unknown),

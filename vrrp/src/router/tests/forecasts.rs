@@ -69,6 +69,14 @@ fn a_dead_service_would_hand_the_addresses_to_the_halb_that_is_known_to_be_well(
 }
 
 #[test]
+fn without_a_link_of_its_own_a_node_could_invite_nobody() {
+    let mut bench = tracked(Behaviour::default());
+    bench.overhear(word(LESSER, 99, Health::Well));
+    let expected = IfServiceDies::Offers { to: None, left: Priority::new(98) };
+    assert_eq!(forecast(&bench).service_dies, expected);
+}
+
+#[test]
 fn a_backup_without_its_service_would_be_worth_less() {
     let readiness = Readiness { accepts: true, workers_on_time: true, servers_up: 3 };
     let mut bench =

@@ -98,6 +98,14 @@ fn an_offer_ends_with_the_sickness_even_if_the_priority_stays() {
 }
 
 #[test]
+fn an_offer_ends_once_no_known_peer_would_win_any_more() {
+    let mut bench = active_knowing(99);
+    bench.stand(sick(100, -2));
+    bench.stand(sick(105, -2));
+    assert_eq!(bench.log(), "!0 !103", "sick still, and better than whom it was offered to");
+}
+
+#[test]
 fn a_second_loss_does_not_prolong_an_offer_that_stands() {
     let mut bench = active();
     bench.stand(sick(100, -2));

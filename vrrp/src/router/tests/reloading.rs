@@ -129,3 +129,28 @@ fn another_virtual_router_is_refused_and_nothing_changes() {
     bench.settle();
     assert_eq!(bench.log(), "");
 }
+
+#[test]
+fn a_tracker_that_comes_with_a_reload_and_is_down_is_a_loss_and_a_lower_base_is_none() {
+    let same = || config(v3(100), Behaviour::default());
+    let mut bench = Bench::active(same(), well(100));
+    changed(&mut bench, same(), well(90));
+    assert_eq!(bench.log(), "!90");
+    changed(&mut bench, same(), sick(90, -2));
+    assert_eq!(bench.log(), "!0");
+}
+
+#[test]
+fn a_reload_while_the_addresses_are_offered_keeps_the_offer() {
+    let same = || config(v3(100), Behaviour::default());
+    let mut bench = Bench::active(same(), well(100));
+    bench.stand(sick(100, -2));
+    let offer = bench.router.status().offer;
+    changed(&mut bench, same(), sick(110, -2));
+    changed(&mut bench, config(v3(100), preempting(Preempt::Never)), sick(90, -2));
+    assert_eq!(bench.log(), "!0 !0");
+    assert_eq!(bench.router.status().offer, offer);
+    changed(&mut bench, same(), well(90));
+    assert!(bench.log().ends_with("!90"));
+    assert_eq!(bench.router.status().offer, None);
+}

@@ -172,6 +172,19 @@ fn an_invitation_that_another_active_router_has_overtaken_is_late() {
     bench.hear(GREATER, 0);
     bench.overhear(invitation(GREATER, 98));
     assert_eq!(bench.log(), "+ B>A * !100", "it was heard since");
+
+    let mut bench = backup(100);
+    bench.hear(GREATER, 0);
+    bench.pass(ms(10));
+    bench.hear(LESSER, 0);
+    bench.overhear(invitation(GREATER, 98));
+    assert_eq!(bench.log(), "+ B>A * !100", "who leaves isn't active");
+
+    let mut bench = backup(100);
+    bench.hear(LESSER, 150);
+    bench.pass(SECOND * 3);
+    bench.overhear(invitation(GREATER, 98));
+    assert_eq!(bench.log(), "+ B>A * !100", "nor who has been silent for so long");
 }
 
 #[test]
@@ -313,6 +326,10 @@ fn a_healthy_node_offers_nothing_to_a_better_one() {
     let mut bench = active();
     bench.overhear(word(GREATER, 200, Health::Well));
     assert_eq!(bench.log(), "", "whether that one preempts is its own affair");
+    let unknown = tracking(-2).standing(BasePriority::new(100).unwrap());
+    let mut bench = Bench::active(config(v3(100), linked()), unknown);
+    bench.overhear(word(GREATER, 200, Health::Well));
+    assert_eq!(bench.log(), "", "nor is one that doesn't know yet sick");
 }
 
 #[test]
@@ -354,6 +371,7 @@ fn a_retiring_node_invites_whoever_there_is() {
     assert_eq!(invited(&bench), [ip(GREATER)]);
     assert_eq!(bench.words.last().unwrap().effective, Priority::RELEASE);
     bench.overhear(Word { able: false, ..word(GREATER, 1, Health::Failed) });
+    assert_eq!(bench.words.last().unwrap().invites, None, "it can't any more");
     assert_eq!(bench.router.status().offer.map(|offer| offer.reason), Some(OfferReason::Leaving));
     bench.hear(GREATER, 1);
     assert_eq!(bench.log(), "!0 - A>I");
