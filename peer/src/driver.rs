@@ -152,8 +152,11 @@ impl Driver {
     fn obey(&mut self, command: Option<Command>) -> Turn {
         match command {
             Some(Command::Apply(settings, done)) => {
+                let applied = self.apply(settings);
+                // Before the answer, so that who asked and then looks sees what he asked for.
+                self.act();
                 // Who asked may have gone.
-                let _ = done.send(self.apply(settings));
+                let _ = done.send(applied);
                 Turn::Done
             }
             Some(Command::Stop(done)) => {

@@ -265,7 +265,6 @@ impl Link {
         }
         if self.next_hello <= now {
             self.hello(now);
-            self.stamps.mark(now, self.sequence);
             self.next_hello = now + HELLO_INTERVAL;
         }
     }

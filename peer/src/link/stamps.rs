@@ -3,43 +3,28 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{AGE_MAX, HELLO_INTERVAL};
+use super::AGE_MAX;
 
 /// Some numbers with their time, both rising.
 #[derive(Debug, Default)]
 pub(super) struct Stamps(VecDeque<(u64, Instant)>);
 
-/// From one stamp to the next, but for those that are marked; so far an age may be overstated.
+/// From one stamp to the next; so far an age may be overstated.
 const GRAIN: Duration = Duration::from_millis(250);
 
-/// Enough for one each [`GRAIN`] and one each [`HELLO_INTERVAL`] over twice [`AGE_MAX`].
-const STAMPS_MAX: usize = 36;
+/// Enough for one each [`GRAIN`] over twice [`AGE_MAX`].
+const STAMPS_MAX: usize = 29;
 
-const _: () = {
-    let span = 2 * AGE_MAX.as_millis();
-    let needed = span / GRAIN.as_millis() + span / HELLO_INTERVAL.as_millis();
-    assert!(STAMPS_MAX as u128 > needed);
-};
+const _: () = assert!(STAMPS_MAX as u128 > 2 * AGE_MAX.as_millis() / GRAIN.as_millis());
 
 impl Stamps {
     /// The number is used now. It has a stamp if the last one is old enough: answers that somebody
     /// provokes push no other number out.
     pub(super) fn note(&mut self, now: Instant, sequence: u64) {
         let recent = |(_, at): &(u64, Instant)| now.saturating_duration_since(*at) < GRAIN;
-        if !self.0.back().is_some_and(recent) {
-            self.push(now, sequence);
+        if self.0.back().is_some_and(recent) {
+            return;
         }
-    }
-
-    /// The number that was used just now has a stamp, for [`Stamps::exactly`]; for hellos of the
-    /// pace.
-    pub(super) fn mark(&mut self, now: Instant, sequence: u64) {
-        if self.0.back().is_none_or(|(last, _)| *last < sequence) {
-            self.push(now, sequence);
-        }
-    }
-
-    fn push(&mut self, now: Instant, sequence: u64) {
         if self.0.len() == STAMPS_MAX {
             self.0.pop_front();
         }
@@ -72,23 +57,21 @@ mod tests {
         let used: Vec<_> = (1..=2_000).map(|n| (n, start + Duration::from_millis(7) * n)).collect();
         for (sequence, at) in &used {
             stamps.note(*at, u64::from(*sequence));
-            if sequence % 143 == 0 {
-                stamps.mark(*at, u64::from(*sequence));
-            }
         }
         let now = used.last().unwrap().1;
+        let mut exact = 0;
         for (sequence, at) in used {
             let stamp = stamps.not_before(u64::from(sequence));
             if now.duration_since(at) <= 2 * AGE_MAX {
                 let stamp = stamp.unwrap();
                 assert!(stamp <= at && at.duration_since(stamp) < GRAIN + Duration::from_millis(7));
             }
-            if sequence % 143 == 0 && stamp.is_some() {
-                assert_eq!(stamps.exactly(u64::from(sequence)), Some(at));
+            if let Some(stamped) = stamps.exactly(u64::from(sequence)) {
+                assert_eq!(stamped, at);
+                exact += 1;
             }
         }
-        assert_eq!(stamps.0.len(), STAMPS_MAX);
+        assert_eq!((stamps.0.len(), exact), (STAMPS_MAX, STAMPS_MAX));
         assert_eq!(stamps.not_before(1), None, "long ago");
-        assert_eq!(stamps.exactly(1_999), None);
     }
 }

@@ -31,3 +31,21 @@ pub(super) fn section(peer: &Peer, html: &mut String) -> fmt::Result {
         count(peer.refused.iter().map(|refused| refused.count).sum()),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::peer::samples;
+
+    #[test]
+    fn the_gist_is_on_the_page_and_nothing_is_taken_for_markup() {
+        let mut html = String::new();
+        section(&Peer { address: "<b>:1".to_owned(), ..samples::wrong_key() }, &mut html).unwrap();
+        assert_eq!(
+            html,
+            "<h2>Peer &lt;b&gt;:1 <small class=\"warning\">SILENT</small></h2>\n<p>For 1 min 35 s: \
+             heard 1 min 38 s ago, round trip 0.3 ms. 11,518 messages in, 11,520 out, 96 datagrams \
+             refused.</p>\n"
+        );
+    }
+}

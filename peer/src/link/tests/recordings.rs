@@ -156,6 +156,20 @@ fn a_recorded_introduction_provokes_at_most_one_frame_from_each_side() {
     assert_eq!(pair.b.status().counts.sessions, 2);
 }
 
+/// Else a frame to an earlier start of ours could be played to us, and its echo, older than our
+/// start, would make us look older than we are.
+#[test]
+fn only_frames_that_name_us_are_echoed() {
+    let mut pair = Pair::up();
+    pair.send(A, b"to the old one");
+    let frame = pair.taken(A).remove(0);
+    pair.b = Link::new(config(A), Session::from_random(0xb2), pair.now);
+    pair.deliver(A, &frame);
+    let answer = pair.taken(B).remove(0);
+    let answer = *parse(&answer).unwrap().claims();
+    assert_eq!((answer.to, answer.echo), (Some(Session::from_random(0xa1)), None));
+}
+
 #[test]
 fn an_echo_of_a_number_that_was_never_sent_is_no_proof() {
     let mut pair = Pair::up();
