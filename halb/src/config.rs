@@ -11,7 +11,7 @@
 //! `halb check` ([`command`]) is the same code that start and reload run.
 //!
 //! What this module does not do: it opens no socket and needs no right but to read the file and the
-//! files that checks, trackers, hooks and [peer] name.
+//! files that checks, trackers, hooks and `[peer]` name.
 
 pub mod command;
 pub mod defaults;
