@@ -19,7 +19,7 @@ mod trackers;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -57,6 +57,9 @@ const JOURNAL_READ_TIME: Duration = Duration::from_secs(2);
 const LAST_HOOKS: Duration = Duration::from_secs(5);
 const LAST_JOURNAL: Duration = Duration::from_secs(1);
 
+/// Patience with the thread that hands over the last events: it writes a few lines into memory.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
 /// Beyond what an offer needs: the thread's turns, and addresses that are removed.
 const HAND_OVER_MARGIN: Duration = Duration::from_secs(1);
 
@@ -65,8 +68,9 @@ const HAND_OVER_MAX: Duration = Duration::from_secs(30);
 
 /// The virtual IPs of this daemon; there may be none.
 pub(super) struct Vip {
-    /// None: none is configured.
-    driver: Mutex<Option<driver::Vrrp>>,
+    driver: Mutex<Option<Running>>,
+    /// None: none is configured. It outlasts the driver by the time of a hand-over.
+    handle: Mutex<Option<Handle>>,
     run_dir: PathBuf,
     runtime: runtime::Handle,
     told: Told,
@@ -79,6 +83,22 @@ pub(super) struct Vip {
     /// Held by orders while the thread of the virtual routers takes them.
     ordering: Arc<Semaphore>,
     tasks: Vec<AbortHandle>,
+}
+
+/// The driver, and when all that it had to tell was told: the other end is dropped then.
+struct Running {
+    driver: driver::Vrrp,
+    all_told: mpsc::Receiver<()>,
+}
+
+impl Running {
+    /// Returns once the addresses are off, or patience has ended, and all was told.
+    fn stop(self, patience: Duration) -> Stopped {
+        let stopped = self.driver.stop(patience);
+        // Nothing is ever sent: it ends with its other end, or for want of patience.
+        let _ = self.all_told.recv_timeout(LAST_EVENTS);
+        stopped
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -111,7 +131,8 @@ impl Vip {
                 }
             });
             Self {
-                driver: Mutex::new(None),
+                driver: Mutex::default(),
+                handle: Mutex::default(),
                 run_dir: socket.parent().unwrap_or_else(|| Path::new(defaults::RUN_DIR)).to_owned(),
                 runtime: runtime::Handle::current(),
                 told,
@@ -136,17 +157,24 @@ impl Vip {
             return Ok(());
         }
         let told = self.told.clone();
+        let (telling, all_told) = mpsc::channel();
         let guard = GuardCommand {
             program: PathBuf::from("/proc/self/exe"),
             arguments: vec!["guard".into()],
         };
         let options = driver::Options {
             guard: Some(guard),
-            events: Arc::new(move |event| told.tell(event)),
+            events: Arc::new(move |event| {
+                // Dropped with this closure, when the last event was told.
+                let _until_then: &mpsc::Sender<()> = &telling;
+                told.tell(event);
+            }),
             run_dir: self.run_dir.clone(),
         };
         *lock(&self.freeze_limit) = settings.routers.freeze_limit();
-        *lock(&self.driver) = Some(driver::Vrrp::start(settings.routers.clone(), options)?);
+        let driver = driver::Vrrp::start(settings.routers.clone(), options)?;
+        *lock(&self.handle) = Some(driver.handle());
+        *lock(&self.driver) = Some(Running { driver, all_told });
         Ok(())
     }
 
@@ -159,7 +187,7 @@ impl Vip {
     }
 
     fn handle(&self) -> Option<Handle> {
-        lock(&self.driver).as_ref().map(driver::Vrrp::handle)
+        lock(&self.handle).clone()
     }
 
     /// The other balancer sent a word. Returns at once.
@@ -188,17 +216,20 @@ impl Vip {
     /// at most.
     pub(super) fn apply(&self, settings: &Settings) -> anyhow::Result<Vec<String>> {
         let wanted = &settings.vrrp;
+        // Before anything happens that is to be told by these names and hooks.
+        self.told.configure(wanted.clone());
+        self.watch(settings);
         let changes = match (self.handle(), wanted.routers.instances.is_empty()) {
             (Some(handle), false) => handle.apply(wanted.routers.clone())?,
             (None, true) => Vec::new(),
             (None, false) => {
-                self.told.configure(wanted.clone());
                 self.begin(wanted)?;
                 vec!["virtual IPs are held from now on".to_owned()]
             }
             (Some(_), true) => {
-                let driver = lock(&self.driver).take();
-                let stopped = driver.map(|driver| driver.stop(HAND_OVER_MARGIN));
+                let running = lock(&self.driver).take();
+                let stopped = running.map(|running| running.stop(HAND_OVER_MARGIN));
+                *lock(&self.handle) = None;
                 anyhow::ensure!(
                     stopped != Some(Stopped::Stuck),
                     "the thread of the virtual routers does not end; restart halb"
@@ -207,8 +238,6 @@ impl Vip {
             }
         };
         *lock(&self.freeze_limit) = wanted.routers.freeze_limit();
-        self.told.configure(wanted.clone());
-        self.watch(settings);
         Ok(changes)
     }
 
@@ -233,14 +262,15 @@ impl Vip {
     /// Hands the addresses over, or gives them up if nobody takes them, then waits for the last
     /// hooks. `hurry` cuts it short; true if it did. Trackers go on until it is done.
     pub(super) async fn hand_over(&self, hurry: impl Future<Output = ()>) -> bool {
-        let Some(driver) = lock(&self.driver).take() else { return false };
-        let handle = driver.handle();
+        let (Some(running), Some(handle)) = (lock(&self.driver).take(), self.handle()) else {
+            return false;
+        };
         let patience = hand_over_time(&handle.snapshot());
         info!(?patience, "handing the virtual IPs over");
         let (done, mut stopping) = oneshot::channel();
         let stop = move || {
             // Who waits may have given up.
-            let _ = done.send(driver.stop(patience));
+            let _ = done.send(running.stop(patience));
         };
         if let Err(error) = thread::Builder::new().name("halb-vip-stop".to_owned()).spawn(stop) {
             error!(%error, "there is no thread to hand the virtual IPs over in; they go at once");
@@ -264,6 +294,7 @@ impl Vip {
         if !hurried && time::timeout(LAST_HOOKS, self.hooks.done()).await.is_err() {
             warn!("hooks did not end in time");
         }
+        *lock(&self.handle) = None;
         self.keep_journal().await;
         self.tasks.iter().for_each(AbortHandle::abort);
         hurried

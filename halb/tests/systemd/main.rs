@@ -259,7 +259,9 @@ fn the_unit_holds_a_virtual_ip_and_lets_go_of_it_however_it_ends() {
     await_address(&mut host, true);
     let explained = host.ok(&["halb", "vip", "explain"]);
     assert!(explained.contains("[earlier process]"), "{explained}");
-    // Daemon and guard at once: only systemd is left to tidy up.
+    // Daemon and guard: only systemd is left to tidy up.
+    let guard = &vip_status(&host)["thread"]["guard_pid"];
+    host.ok(&["sh", "-c", &format!("kill -STOP {guard}")]);
     host.ok(&["systemctl", "kill", "--kill-who=all", "-s", "KILL", "halb"]);
     host.await_true("the unit to take it off", ANSWER_TIMEOUT, |host| {
         journal(host).contains("172.16.16.100 was taken off eth1")
@@ -279,10 +281,13 @@ fn hooks_run_with_nothing_of_the_daemon(host: &mut Host) {
     assert_eq!(words, ["CapEff:", none, "CapAmb:", none, "0", "4"], "rights, SCHED_OTHER, files");
 }
 
+fn vip_status(host: &Host) -> serde_json::Value {
+    serde_json::from_str(&host.ok(&["halb", "vip", "status", "--json"])).unwrap()
+}
+
 fn transitions_outlast_the_process(host: &Host) {
     assert_eq!(host.ok(&["stat", "-c", "%U:%G %a", "/var/lib/halb"]).trim(), "halb:halb 750");
-    let status: serde_json::Value =
-        serde_json::from_str(&host.ok(&["halb", "vip", "status", "--json"])).unwrap();
+    let status = vip_status(host);
     assert_eq!(status["journal"]["path"], "/var/lib/halb/vip.jsonl");
     assert_eq!(status["journal"]["error"], serde_json::Value::Null);
 }

@@ -37,16 +37,50 @@ pub(super) struct Told {
 /// What is kept of what was told.
 struct Book {
     settings: Vrrp,
+    /// Those before the last reload: what it removed still tells its end.
+    before: Option<Vrrp>,
     journal: Journal,
     /// By instance, state and reason; bounded by the configuration and the number of reasons.
     counts: HashMap<Arc<str>, BTreeMap<(State, &'static str), u64>>,
     notices: VecDeque<(Instant, Option<Arc<str>>, String)>,
 }
 
+impl Book {
+    /// What holds for a virtual router: the settings in force, or for one that a reload removed
+    /// those before.
+    fn of(&self, name: &str) -> (&Vrrp, Option<&Instance>) {
+        let find = |settings: &'_ Vrrp| {
+            settings.routers.instances.iter().position(|instance| *instance.name == *name)
+        };
+        let before = self.before.as_ref().filter(|_| find(&self.settings).is_none());
+        let settings = before.unwrap_or(&self.settings);
+        (settings, find(settings).map(|index| &settings.routers.instances[index]))
+    }
+
+    /// A transition as hooks and the log are told.
+    fn change(&self, name: &Arc<str>, transition: &Transition) -> Change {
+        let (addresses, interface) = self.of(name).1.map_or_else(
+            || (String::new(), "".into()),
+            |instance| (addresses(instance), instance.interface.clone()),
+        );
+        Change {
+            instance: name.clone(),
+            from: why::state(transition.from),
+            to: why::state(transition.to),
+            reason: why::reason(&transition.cause),
+            why: why::event(&transition.cause),
+            priority: transition.standing.effective.get(),
+            sum: why::sum(&transition.standing),
+            addresses,
+            interface,
+        }
+    }
+}
+
 impl Told {
     pub(super) fn new(settings: Vrrp, journal: Journal, hooks: Hooks, carry: Carry) -> Self {
         let (counts, notices) = (HashMap::new(), VecDeque::new());
-        let book = Book { settings, journal, counts, notices };
+        let book = Book { settings, before: None, journal, counts, notices };
         Self { book: Arc::new(Mutex::new(book)), hooks, carry, grown: Arc::default() }
     }
 
@@ -59,7 +93,7 @@ impl Told {
         let mut book = self.book();
         let stays = |name: &Arc<str>| settings.routers.instances.iter().any(|i| i.name == *name);
         book.counts.retain(|name, _| stays(name));
-        book.settings = settings;
+        book.before = Some(std::mem::replace(&mut book.settings, settings));
     }
 
     /// What the journal's file is to hold.
@@ -133,41 +167,24 @@ impl Told {
     }
 
     fn transition(&self, name: &Arc<str>, transition: &Transition) {
-        let (from, to) = (why::state(transition.from), why::state(transition.to));
-        let (reason, why) = (why::reason(&transition.cause), why::event(&transition.cause));
-        let priority = why::sum(&transition.standing);
         let mut book = self.book();
-        let instance = book.settings.routers.instances.iter().find(|i| i.name == *name);
-        let (addresses, interface) = instance.map_or_else(
-            || (String::new(), "".into()),
-            |instance| (addresses(instance), instance.interface.clone()),
-        );
-        log(name, (from, to), is_ordered(&transition.cause), &why, &priority, &addresses);
+        let change = book.change(name, transition);
+        log(&change, is_ordered(&transition.cause));
         let ago = transition.at.elapsed();
         let at = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
         book.journal.push(Entry {
             unix_ms: unix_ms(at),
             instance: name.to_string(),
-            from,
-            to,
-            reason: reason.to_owned(),
-            why: why.clone(),
-            priority: priority.clone(),
+            from: change.from,
+            to: change.to,
+            reason: change.reason.to_owned(),
+            why: change.why.clone(),
+            priority: change.sum.clone(),
         });
-        let count = book.counts.entry(name.clone()).or_default().entry((to, reason)).or_default();
+        let counts = book.counts.entry(name.clone()).or_default();
+        let count = counts.entry((change.to, change.reason)).or_default();
         *count = count.saturating_add(1);
-        let change = Change {
-            instance: name.clone(),
-            from,
-            to,
-            reason,
-            why,
-            priority: transition.standing.effective.get(),
-            sum: priority,
-            addresses,
-            interface,
-        };
-        self.hooks.push(&book.settings.hooks, &change);
+        self.hooks.push(&book.of(name).0.hooks, &change);
         drop(book);
         self.grown.notify_one();
     }
@@ -201,16 +218,10 @@ fn is_ordered(cause: &Cause) -> bool {
 }
 
 /// One line for each transition.
-fn log(
-    instance: &str,
-    moved: (State, State),
-    ordered: bool,
-    why: &str,
-    priority: &str,
-    addresses: &str,
-) {
-    let (from, to) = (moved.0.word(), moved.1.word());
-    match moved {
+fn log(change: &Change, ordered: bool) {
+    let Change { why, addresses, sum: priority, .. } = change;
+    let (instance, from, to) = (&*change.instance, change.from.word(), change.to.word());
+    match (change.from, change.to) {
         (_, State::Active) => {
             info!(instance, from, to, priority, addresses, why, "virtual IP is here");
         }

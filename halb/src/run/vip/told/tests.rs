@@ -81,10 +81,13 @@ fn a_transition_goes_to_journal_counters_and_hooks() {
 
 #[test]
 fn an_instance_that_a_reload_removes_takes_its_counters_along() {
-    let (told, _) = told("VI_1");
+    let (told, hooks) = told("VI_1");
     told.tell(transition(router::State::Initialize, router::State::Backup, Cause::Started));
+    let waiting = hooks.told().waiting;
     told.configure(settings("other"));
     assert!(told.counts().is_empty());
+    told.tell(transition(router::State::Backup, router::State::Initialize, Cause::Stopped));
+    assert_eq!(hooks.told().waiting, waiting + 1, "its hook still hears of its end");
     assert!(told.journal_text().contains("VI_1"), "what was is not forgotten");
 }
 
