@@ -57,7 +57,7 @@ impl Keepalived {
         fs::write(file, configuration).map_err(Self::unreadable)?;
         let mark = self.line_count();
         self.signal(Signal::SIGHUP)?;
-        self.wait_for_line_after(mark, "Reload finished", STARTING)?;
+        self.wait_for_line_after(mark, "Reload complete", STARTING)?;
         Ok(())
     }
 

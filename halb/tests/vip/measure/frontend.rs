@@ -1,0 +1,112 @@
+//! How soon the address moves once halb knows that its frontend has no server left.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use halb_lab::eventually;
+
+use super::{PACE, cell, median_and_worst};
+use crate::support::PATIENCE;
+use crate::support::daemon::Daemon;
+use crate::support::key::Key;
+use crate::support::member::Kind;
+use crate::support::router::{Router, VIP};
+use crate::support::segment::Segment;
+use crate::support::server::Server;
+
+const TRIALS: usize = 5;
+
+/// What is promised beyond the peer's skew time, or altogether between two halbs with `[peer]`.
+const PROMISE: Duration = Duration::from_millis(10);
+
+/// Priority of the peer.
+const PEER: u8 = 100;
+
+#[test]
+#[ignore = "needs root and keepalived; a measurement of a minute"]
+fn measure_the_move_after_a_failed_frontend() {
+    println!("**A frontend without servers**");
+    println!(
+        "| peer, adverts every | promised, ms | address on the peer after detection, ms: median / \
+         worst | halb's own share, ms | nobody answers, ms |\n|---|---|---|---|---|"
+    );
+    let mut late = Vec::new();
+    for (other, millis) in
+        [(Kind::Keepalived, 1000), (Kind::Keepalived, 100), (Kind::Halb, 1000), (Kind::Halb, 100)]
+    {
+        let interval = Duration::from_millis(millis);
+        let skew = interval * (256 - u32::from(PEER)) / 256;
+        let promised = if other == Kind::Halb { PROMISE } else { skew + PROMISE };
+        let Moves { times, shares, outages } = Moves::measure(other, interval);
+        let cells = [&times, &shares, &outages].map(|times| cell(times)).join(" | ");
+        println!("| {other:?}, {interval:?} | {} | {cells} |", super::millis(promised));
+        // A keepalived that the scheduler makes wait is not halb's affair.
+        late.extend((median_and_worst(&times).0 > promised).then_some((other, interval, times)));
+        late.extend(
+            shares
+                .into_iter()
+                .filter(|share| *share > PROMISE)
+                .map(|share| (other, interval, vec![share])),
+        );
+    }
+    assert!(late.is_empty(), "later than promised: {late:?}");
+}
+
+/// Times of the trials beside one peer.
+#[derive(Default)]
+struct Moves {
+    /// From detection until the peer has the address.
+    times: Vec<Duration>,
+    /// From detection until halb says that it gives the address up.
+    shares: Vec<Duration>,
+    /// How long nobody answered the client.
+    outages: Vec<Duration>,
+}
+
+impl Moves {
+    fn measure(other: Kind, interval: Duration) -> Self {
+        let segment = Segment::with(VIP, PACE);
+        let key = Key::new();
+        let at = Server::address(&segment.client);
+        let router = |number: usize, priority| Router {
+            interval,
+            realtime: true,
+            peer: (other == Kind::Halb).then(|| key.peer(&segment.balancers[1 - number])),
+            ..Router::fast(priority)
+        };
+        let mut server = Some(Server::listen(&segment.client));
+        let failing = Router { tracked_server: Some(at), ..router(0, PEER + 1) };
+        let halb = segment.start(0, Kind::Halb, &failing);
+        let _peer = segment.start(1, other, &router(1, PEER));
+        let mut moves = Self::default();
+        for _ in 0..TRIALS {
+            segment.wait_for_holder(0);
+            segment.stays_for(interval * 2);
+            let (failed, mark) = (Instant::now(), segment.seen.mark());
+            let lines = halb.process().line_count();
+            drop(server.take());
+            let moved = eventually("the address moves", PATIENCE, || {
+                segment.watches[1].last(VIP, true, failed)
+            });
+            let detected = detection(halb.halb(), lines);
+            let said = segment.adverts_of(0, mark).into_iter().find(|it| it.priority == 0).unwrap();
+            moves.times.push(moved.saturating_duration_since(detected));
+            moves.shares.push(said.at.saturating_duration_since(detected));
+            segment.wait_for_holder(1);
+            moves.outages.push(segment.prober.longest_outage_since(failed));
+            server = Some(Server::listen(&segment.client));
+        }
+        moves
+    }
+}
+
+/// When halb's log says that its server went down.
+fn detection(halb: &Daemon, mark: u64) -> Instant {
+    let line = halb.wait_for_line_after(mark, "server is DOWN", PATIENCE).unwrap();
+    // 2026-11-22T00:14:02.068315Z; the day is today's.
+    let time = line.split(['T', 'Z']).nth(1).unwrap();
+    let seconds = time.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap());
+    let (now, wall) = (Instant::now(), SystemTime::now());
+    let day = Duration::from_hours(24).as_secs_f64();
+    let today = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64() % day;
+    now - Duration::from_secs_f64((today - seconds).rem_euclid(day))
+}
