@@ -12,7 +12,9 @@ use crate::control::client;
 use crate::control::protocol::{Request, Response};
 use crate::status::peer;
 use crate::status::peer::Peer;
+use crate::status::text::WIDTH;
 use crate::status::vrrp::{Instance, Vrrp, explain, text};
+use crate::status::words::wrap;
 
 /// What to do with virtual IPs.
 #[derive(Debug, Subcommand)]
@@ -143,7 +145,9 @@ fn steer(request: Request, json: bool, socket: &Path, out: &mut Output) -> Exit 
     let printed = if json {
         out.json(&outcomes)
     } else {
-        let lines = outcomes.iter().map(|outcome| format!("{}\n", outcome.message));
+        // One line each for programs.
+        let width = if out.is_terminal() { WIDTH } else { usize::MAX };
+        let lines = outcomes.iter().map(|one| format!("{}\n", wrap(&one.message, width, 2)));
         out.text(&lines.collect::<String>()).err().unwrap_or(Exit::Done)
     };
     if outcomes.iter().all(|outcome| outcome.done) { printed } else { Exit::Failed }

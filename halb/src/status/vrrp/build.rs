@@ -102,7 +102,7 @@ fn instance(of: &InstanceSnapshot, snapshot: &Snapshot, facts: &Facts) -> Instan
         history: facts.history.get(&name).cloned().unwrap_or_default(),
         arrivals: histogram(&of.arrivals),
         lateness: histogram(&of.lateness),
-        outlook: outlook::of(of, guarded(snapshot.thread.guard)),
+        outlook: outlook::of(of, guarded(snapshot.thread.guard), facts.now),
         name,
     }
 }

@@ -2,10 +2,10 @@
 //! election would do is the core's [`Forecast`](halb_vrrp::router::Forecast).
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use halb_vrrp::driver::InstanceSnapshot;
-use halb_vrrp::router::{IfPeersDie, IfServiceDies, Peer, State};
+use halb_vrrp::router::{IfPeersDie, IfServiceDies, Overheard, Peer, State, WORD_COUNTS_FOR};
 use halb_vrrp::timers::{down_interval, skew};
 use halb_vrrp::track::{Health, Subject};
 use halb_vrrp::values::{AdvertInterval, Priority};
@@ -15,8 +15,8 @@ use crate::status::words::exact;
 
 /// Each case with what would follow. `guarded`: a guard process would say goodbye for this node.
 #[must_use]
-pub fn of(instance: &InstanceSnapshot, guarded: bool) -> Vec<Outlook> {
-    let scene = Scene { instance, guarded };
+pub fn of(instance: &InstanceSnapshot, guarded: bool, now: Instant) -> Vec<Outlook> {
+    let scene = Scene { instance, guarded, now };
     let case = |case: String, then: String| Outlook { case, then };
     vec![
         case("this node died".to_owned(), scene.own_death()),
@@ -28,6 +28,7 @@ pub fn of(instance: &InstanceSnapshot, guarded: bool) -> Vec<Outlook> {
 struct Scene<'a> {
     instance: &'a InstanceSnapshot,
     guarded: bool,
+    now: Instant,
 }
 
 impl Scene<'_> {
@@ -40,11 +41,17 @@ impl Scene<'_> {
         time(down_interval(priority, self.interval(), adverts))
     }
 
-    /// The best of the other nodes, as far as they were heard.
-    fn best(&self) -> Option<(&Peer, Priority)> {
-        let peers = self.instance.status.peers.iter();
-        let named = peers.filter_map(|peer| Some((peer, peer.priority?)));
-        named.max_by_key(|(peer, priority)| (*priority, peer.last.source))
+    /// The best of the other nodes that may be there, with its priority: those that speak over the
+    /// link by what they say, others by their last advert, unless it was a goodbye.
+    fn best(&self) -> Option<(Priority, IpAddr)> {
+        let status = &self.instance.status;
+        let fresh = |word: &&Overheard| self.now < word.at + WORD_COUNTS_FOR;
+        let words = || status.words.iter().filter(fresh).map(|overheard| overheard.word);
+        let told = words().filter(|word| word.able).filter_map(|w| Some((w.effective, w.source?)));
+        let silent = |source| words().all(|word| word.source != Some(source));
+        let stays = |peer: &&Peer| peer.last.priority != Priority::RELEASE;
+        let heard = status.peers.iter().filter(stays).filter(|peer| silent(peer.last.source));
+        told.chain(heard.filter_map(|peer| Some((peer.priority?, peer.last.source)))).max()
     }
 
     fn holder(&self) -> Option<IpAddr> {
@@ -60,14 +67,12 @@ impl Scene<'_> {
         }
         let goodbye = "the guard takes the addresses off and says goodbye";
         match (self.best(), self.guarded) {
-            (Some((peer, priority)), true) => format!(
-                "{goodbye}; {} (priority {priority}) takes over about {} later",
-                peer.last.source,
+            (Some((priority, node)), true) => format!(
+                "{goodbye}; {node} (priority {priority}) takes over about {} later",
                 time(skew(priority, self.interval())),
             ),
-            (Some((peer, priority)), false) => format!(
-                "{} (priority {priority}) takes over after at most {}",
-                peer.last.source,
+            (Some((priority, node)), false) => format!(
+                "{node} (priority {priority}) takes over after at most {}",
                 self.down(priority),
             ),
             (None, true) => format!(
@@ -85,8 +90,8 @@ impl Scene<'_> {
     }
 
     fn others(&self) -> String {
-        match self.holder() {
-            Some(holder) => format!("{holder} died"),
+        match self.holder().or_else(|| Some(self.best()?.1)) {
+            Some(node) => format!("{node} died"),
             None => "all other nodes died".to_owned(),
         }
     }
@@ -165,12 +170,52 @@ impl Scene<'_> {
 
     fn skew_of(&self, address: IpAddr) -> String {
         let peers = &self.instance.status.peers;
-        let priority = peers.iter().find(|peer| peer.last.source == address);
-        let priority = priority.and_then(|peer| peer.priority).unwrap_or(Priority::LAST_RESORT);
+        let peer = peers.iter().find(|peer| peer.last.source == address);
+        let priority = peer.and_then(|peer| peer.priority).unwrap_or(Priority::LAST_RESORT);
         time(skew(priority, self.interval()))
     }
 }
 
 fn time(duration: Duration) -> String {
     exact(duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::vrrp::samples::{self, Node, OTHER};
+
+    /// What would happen if this node died.
+    fn own_death(node: &Node) -> String {
+        node.vrrp().instances[0].outlook[0].then.clone()
+    }
+
+    #[test]
+    fn a_node_that_said_goodbye_or_is_not_able_is_no_successor() {
+        let mut node = samples::active();
+        assert!(own_death(&node).contains("172.16.16.52 (priority 100) takes over about 609 ms"));
+        node.hear(OTHER, 0, "mysecret");
+        let unknown = "Whether there is one isn't known";
+        assert!(own_death(&node).contains(unknown), "{}", own_death(&node));
+        node.say(|word| word.effective = Priority::new(99));
+        assert!(own_death(&node).contains("172.16.16.52 (priority 99)"), "{}", own_death(&node));
+        node.say(|word| word.able = false);
+        assert!(own_death(&node).contains(unknown), "{}", own_death(&node));
+    }
+
+    #[test]
+    fn without_a_guard_the_others_wait_for_their_down_interval() {
+        let mut node = samples::active();
+        node.guard = halb_vrrp::driver::GuardSnapshot::None;
+        assert!(own_death(&node).contains("takes over after at most 3.61 s"));
+    }
+
+    #[test]
+    fn a_backup_takes_over_and_says_when() {
+        let outlook = samples::backup().vrrp().instances.remove(0).outlook;
+        assert_eq!(outlook[0].then, "nothing moves: 172.16.16.52 holds the addresses");
+        assert_eq!(outlook[1].case, "172.16.16.52 died");
+        assert!(outlook[1].then.starts_with("this node takes over within 3.31 s"));
+        assert!(outlook[2].then.contains("falls from 100 to 98"));
+    }
 }
