@@ -16,7 +16,7 @@
 //!
 //! What it can't do: outlive a container or control group that is killed as a whole, the daemon's
 //! pid namespace if the daemon is its first process, or the host. Then a peer's timer decides, and
-//! [`release`](super::release) cleans up.
+//! [`release`](fn@super::release) cleans up.
 
 mod judge;
 mod leash;
