@@ -155,21 +155,19 @@ impl Holding {
         }
         let outranked = heard.priority > rules.effective;
         let by_address = heard.priority == rules.effective && Some(heard.source) > rules.source;
-        let offer = self.offer;
-        match offer {
-            Some(Offer { reason, .. }) if leaves || outranked || by_address => {
-                return Response::Yield(Cause::HandedOver { to: heard, reason });
-            }
-            None if (outranked || by_address) && self.doubts(heard.source, now) => {
-                if !self.unsaid {
+        if leaves || outranked || by_address {
+            if self.doubts(heard.source, now) {
+                if leaves {
+                    self.bid_farewell(rules, now);
+                } else if !self.unsaid {
                     self.hurry(now);
                 }
                 return Response::Doubt;
             }
-            None if outranked || by_address => {
-                return Response::Yield(Cause::Outranked { by: heard, by_address });
-            }
-            Some(_) | None => {}
+            return Response::Yield(match self.offer {
+                Some(Offer { reason, .. }) => Cause::HandedOver { to: heard, reason },
+                None => Cause::Outranked { by: heard, by_address },
+            });
         }
         let silent = now.saturating_duration_since(self.sent_at);
         if rules.preempt == Preempt::Never && silent >= rules.silence_max() {
@@ -215,20 +213,22 @@ impl Holding {
     }
 
     /// Offers the addresses to anybody, once and for all.
-    ///
-    /// It says so now, and in case that is lost once more; then it is silent until somebody takes
-    /// them or [`LEAVE_QUARTERS`] are over. A sick backup waits one interval after the last
-    /// release before it takes over, and one that is repeated every interval would keep it
-    /// waiting until the addresses are gone.
     pub(super) fn leave(&mut self, rules: Rules, now: Instant) {
-        if self.leaves() {
-            return;
+        if !self.leaves() {
+            self.offered_at = Some(now);
+            self.bid_farewell(rules, now);
         }
+    }
+
+    /// Says that it leaves, now and in case that is lost once more; then it is silent until
+    /// somebody takes the addresses or [`LEAVE_QUARTERS`] are over. A sick backup waits one
+    /// interval after the last release before it takes over, and one that is repeated every
+    /// interval would keep it waiting until the addresses are gone.
+    fn bid_farewell(&mut self, rules: Rules, now: Instant) {
         let interval = rules.interval;
         let stands = timers::skew(Priority::LAST_RESORT, interval)
             + interval.duration() * LEAVE_QUARTERS / 4;
         self.offer = Some(Offer { until: now + stands, reason: OfferReason::Leaving });
-        self.offered_at = Some(now);
         self.again_at = Some(now + interval.duration() / LEAVE_AGAIN);
         self.advert_at = now;
     }

@@ -11,18 +11,19 @@ use crate::values::Priority;
 pub(super) struct Telling {
     last: Option<Word>,
     next_at: Option<Instant>,
-    /// Repetitions of an invitation that are left.
-    invitations: u8,
+    /// Quick repetitions that are left.
+    repeats: u8,
 }
 
 /// Pace at which a word is repeated that hasn't changed: slow, since adverts decide; and several
 /// times within [`WORD_COUNTS_FOR`](super::WORD_COUNTS_FOR).
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// An invitation is repeated faster, in case it is lost; not for long, since the offer's adverts
-/// say the same.
-const INVITE_EVERY: Duration = Duration::from_millis(20);
-const INVITATIONS: u8 = 5;
+/// What has changed is repeated soon, in case it is lost: once, and an invitation several times;
+/// not for ever, since the offer's adverts say the same.
+const REPEAT_AFTER: Duration = Duration::from_millis(20);
+const REPEATS: u8 = 1;
+const INVITATION_REPEATS: u8 = 5;
 
 impl Telling {
     pub(super) fn due(&self) -> Option<(Instant, &'static str)> {
@@ -37,10 +38,14 @@ impl Router {
             self.telling = Telling::default();
             return;
         }
+        // Before its first start it has nothing to say.
+        if matches!(self.phase, Phase::Stopped) && self.telling.last.is_none() {
+            return;
+        }
         let word = self.word(now);
         if self.telling.last != Some(word) {
             let invites = word.invites.is_some();
-            self.telling.invitations = if invites { INVITATIONS } else { 0 };
+            self.telling.repeats = if invites { INVITATION_REPEATS } else { REPEATS };
             self.tell_word(word, now);
         }
     }
@@ -55,8 +60,8 @@ impl Router {
     fn tell_word(&mut self, word: Word, now: Instant) {
         let telling = &mut self.telling;
         telling.last = Some(word);
-        let pause = if telling.invitations > 0 { INVITE_EVERY } else { TELL_EVERY };
-        telling.invitations = telling.invitations.saturating_sub(1);
+        let pause = if telling.repeats > 0 { REPEAT_AFTER } else { TELL_EVERY };
+        telling.repeats = telling.repeats.saturating_sub(1);
         let silent = matches!(self.phase, Phase::Stopped);
         telling.next_at = (!silent).then_some(now + pause);
         self.actions.push_back(Action::Tell(word));

@@ -127,8 +127,12 @@ impl Checks {
     }
 
     fn hold(&self, holds: bool, what: &str) {
-        let trail = self.trail.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
-        assert!(holds, "{what}, after:\n{trail}");
+        assert!(holds, "{what}, after:\n{}", self.trail());
+    }
+
+    /// What happened last.
+    pub(crate) fn trail(&self) -> String {
+        self.trail.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     pub(crate) fn say(&mut self, now: Instant, what: &str) {

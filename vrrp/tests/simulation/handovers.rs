@@ -30,9 +30,11 @@ fn pair(seed: u64, kinds: [Kind; 2]) -> Stage {
     stage.start_all();
     stage.rest();
     assert_eq!(stage.world.holder(), 0);
-    // Somewhere between two adverts.
+    // Somewhere between two adverts, with none on its way: one that is overtaken by a release
+    // counts as heard after it, and the release is only repeated an interval later.
     let phase = stage.world.dice.time(stage.longest.duration());
     stage.world.pass(phase);
+    stage.world.let_flights_land();
     stage
 }
 

@@ -157,6 +157,9 @@ impl Stage {
     }
 
     pub(crate) fn reload(&mut self, node: usize) {
+        if self.world.nodes[node].is_frozen() {
+            return;
+        }
         let dice = &mut self.world.dice;
         self.plans[node].base = base(dice);
         if self.plans[node].preempt != Preempt::Immediately {
@@ -229,7 +232,12 @@ impl Stage {
         assert_eq!(self.world.holder(), holder);
         if self.plans.iter().all(|plan| plan.preempt == Preempt::Immediately) {
             let best = self.world.able().filter_map(Node::worth).max();
-            assert_eq!(self.world.nodes[holder].worth(), best, "the best one holds it");
+            let trail = self.world.checks.trail();
+            assert_eq!(
+                self.world.nodes[holder].worth(),
+                best,
+                "the best one holds it, after:\n{trail}"
+            );
         }
     }
 }

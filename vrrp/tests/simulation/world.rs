@@ -217,6 +217,13 @@ impl World {
         self.move_to(end);
     }
 
+    /// Lets time pass until nothing is on its way.
+    pub(crate) fn let_flights_land(&mut self) {
+        while let Some(last) = self.flights.iter().map(|flight| flight.at).max() {
+            self.pass(last.saturating_duration_since(self.now));
+        }
+    }
+
     fn move_to(&mut self, time: Instant) {
         Checks::look(self, time);
         self.now = time.max(self.now);

@@ -23,8 +23,10 @@ fn a_node_tells_what_changes_at_once_and_everything_each_second() {
     assert_eq!(told, expected);
     bench.stand(sick(100, -2));
     assert_eq!(bench.words.len(), 1, "nothing has changed");
+    bench.pass(ms(20));
+    assert_eq!(bench.words.len(), 2, "in case it is lost");
     bench.pass(SECOND * 3);
-    assert_eq!(bench.words.len(), 4);
+    assert_eq!(bench.words.len(), 5);
     bench.clear();
     bench.pass(SECOND);
     assert_eq!(bench.router.state(), State::Active);
@@ -220,6 +222,16 @@ fn an_advert_that_an_invitation_has_overtaken_is_answered_and_not_obeyed() {
     assert_eq!(bench.log(), "!90 !90");
     bench.hear(GREATER, 100);
     assert_eq!(bench.log(), "- A>B", "it insists");
+
+    let mut bench = backup(90);
+    bench.overhear(invitation(GREATER, 2));
+    bench.order(Router::retire);
+    bench.pass(ms(600));
+    bench.clear();
+    bench.hear(GREATER, 100);
+    assert_eq!(bench.log(), "!0", "nor does that one take up an offer");
+    let offer = bench.router.status().offer.unwrap();
+    assert!(offer.until > bench.now + SECOND * 2, "which begins anew");
 
     let mut bench = backup(90);
     bench.overhear(invitation(GREATER, 2));
