@@ -1,6 +1,5 @@
 //! Two halbs, and what they can do that VRRP alone can't: hand over without a gap.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use halb_lab::eventually;
@@ -40,8 +39,8 @@ fn a_node_that_yields_or_stops_hands_over_without_a_gap() {
     let segment = Segment::with(VIP, Duration::from_millis(1));
     let key = Key::new();
     let [one, other] = linked(&segment, [&key, &key]);
-    // They have to know each other first.
-    thread::sleep(Duration::from_secs(2));
+    one.wait_for_link();
+    other.wait_for_link();
     let begun = Instant::now();
     one.halb().done(&["vip", "yield"]);
     segment.wait_for_holder(1);

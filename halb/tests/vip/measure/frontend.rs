@@ -76,7 +76,11 @@ impl Moves {
         let mut server = Some(Server::listen(&segment.client));
         let failing = Router { tracked_server: Some(at), ..router(0, PEER + 1) };
         let halb = segment.start(0, Kind::Halb, &failing);
-        let _peer = segment.start(1, other, &router(1, PEER));
+        let peer = segment.start(1, other, &router(1, PEER));
+        if other == Kind::Halb {
+            halb.wait_for_link();
+            peer.wait_for_link();
+        }
         let mut moves = Self::default();
         for _ in 0..TRIALS {
             segment.wait_for_holder(0);

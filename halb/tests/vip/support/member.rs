@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use halb_lab::process::Signal;
 use halb_lab::subject::{Frr, Keepalived, frr, keepalived};
-use halb_lab::{Host, Process};
+use halb_lab::{Host, Process, eventually};
 use tempfile::TempDir;
 
 use super::PATIENCE;
@@ -99,6 +99,18 @@ impl Member {
             Self::Keepalived(keepalived) => keepalived,
             Self::Frr(frr) => frr.vrrpd(),
         }
+    }
+
+    /// Waits until halb hears the other node over the link of `[peer]`, and knows how it is.
+    #[track_caller]
+    pub(crate) fn wait_for_link(&self) {
+        eventually("the link is up", PATIENCE, || {
+            let status = serde_json::to_value(self.halb().status()).unwrap();
+            let state = &status["peer"]["state"];
+            let words = &status["vrrp"]["instances"][0]["words"];
+            let is_up = state == "up" && words.as_array().is_some_and(|words| !words.is_empty());
+            if is_up { Ok(()) } else { Err((state.clone(), words.clone())) }
+        });
     }
 
     pub(crate) fn halb(&self) -> &Daemon {
