@@ -204,6 +204,9 @@ impl Router {
             Family::of(*source) == own.family() && (owner || !own.contains(*source))
         });
         let old = std::mem::replace(&mut self.link, link);
+        if let Some(source) = link.source {
+            self.hearsay.disown(source);
+        }
         if let Some(reason) = self.obstacle() {
             // What is left of the old link may carry a last word.
             self.link = old;

@@ -64,6 +64,11 @@ impl Hearsay {
         self.0.push(Overheard { from, word, at: now });
     }
 
+    /// This node sends from that address now: what was heard of it was an echo, or is over.
+    pub(super) fn disown(&mut self, source: IpAddr) {
+        self.0.retain(|overheard| overheard.word.source != Some(source));
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Overheard> {
         self.0.iter()
     }

@@ -77,6 +77,15 @@ fn words_for_another_router_and_echoes_are_no_concern() {
 }
 
 #[test]
+fn a_word_from_an_address_that_turns_out_to_be_its_own_is_forgotten() {
+    let mut bench = backup(100);
+    bench.overhear(word(GREATER, 150, Health::Well));
+    let link = Link { is_up: true, source: Some(ip(GREATER)) };
+    bench.router.handle_link(link, bench.now);
+    assert_eq!(bench.router.status().words, []);
+}
+
+#[test]
 fn a_sick_node_invites_a_healthy_one_that_never_sent_an_advert() {
     let mut bench = active();
     bench.overhear(word(LESSER, 99, Health::Well));
