@@ -69,7 +69,7 @@ async fn a_run_that_takes_too_long_fails_once_is_ended_and_never_overlaps() {
         begun.display(),
         ended.display()
     );
-    bench.trackers.apply(&[script("slow", &code, 20, 60)], &[]);
+    bench.trackers.apply(&[script("slow", &code, 20, 1500)], &[]);
     for round in 1..=2 {
         let told = bench.next().await;
         assert_eq!(told, OwnedSighting::Script("slow".into(), ScriptResult::Failed));
@@ -87,6 +87,11 @@ async fn a_changed_script_replaces_the_old_one_and_others_go_on() {
         script("stays", &format!("echo $$ >>{}; exec sleep 300", stays.display()), 10, 60_000);
     bench.trackers.apply(&[stay.clone(), script("old", "exit 0", 10, 1000)], &[]);
     assert_eq!(bench.next().await, OwnedSighting::Script("old".into(), ScriptResult::Passed));
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while count(&stays) == 0 {
+        assert!(std::time::Instant::now() < deadline, "the one that stays never began");
+        time::sleep(Duration::from_millis(1)).await;
+    }
     bench.trackers.apply(&[stay, script("new", "exit 1", 10, 1000)], &[]);
     assert!(!bench.details.all().contains_key("script 'old'"));
     while bench.next().await != OwnedSighting::Script("new".into(), ScriptResult::Failed) {}
