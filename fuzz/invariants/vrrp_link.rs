@@ -31,6 +31,10 @@ fn check_router(word: &Word, active: bool) {
         Family::V4 => [172, 16, 16, 51].into(),
         Family::V6 => [0xfe80, 0, 0, 0, 0, 0, 0, 0x51].into(),
     };
+    // A virtual address is no address to send from.
+    if word.address == source {
+        return;
+    }
     let interval = Centiseconds::new(100).unwrap();
     let protocol = Protocol::V3 { interval, checksum: ChecksumChoice::Auto };
     let behaviour = Behaviour { peer_link: true, ..Behaviour::default() };
@@ -51,8 +55,7 @@ fn check_router(word: &Word, active: bool) {
     while router.poll_action().is_some() {}
     let (before, own) = (router.state(), Some(source));
     let concerns = router.handle_word([10, 0, 0, 2].into(), word, now);
-    // A source that is one of the addresses counts as none.
-    assert!(concerns || word.source == own || word.address == source);
+    assert!(concerns || word.source == own);
     for _ in 0..8 {
         while let Some(action) = router.poll_action() {
             match action {
