@@ -61,6 +61,18 @@ impl Router {
         self.finish(now);
     }
 
+    /// It is active and offers its addresses: another router may claim them any moment, and
+    /// rightly so.
+    #[must_use]
+    pub fn is_offering(&self) -> bool {
+        match &self.phase {
+            Phase::Holding(state) => state.standing_offer().is_some(),
+            Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } | Phase::Listening(_) => {
+                false
+            }
+        }
+    }
+
     /// It has stopped, after [`Router::retire`] or otherwise.
     #[must_use]
     pub fn is_retired(&self) -> bool {

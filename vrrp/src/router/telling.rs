@@ -68,12 +68,7 @@ impl Router {
     }
 
     fn word(&self, now: Instant) -> Word {
-        let offers = match &self.phase {
-            Phase::Holding(state) => state.standing_offer().is_some(),
-            Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } | Phase::Listening(_) => {
-                false
-            }
-        };
+        let offers = self.is_offering();
         let successor = offers.then(|| self.hearsay.successor(self.worth(), now)).flatten();
         Word {
             vrid: self.config.vrid(),

@@ -51,7 +51,9 @@ impl Engine {
         let Some((member, router)) = concerned else { return };
         let (key, instance) = (member.key(), Arc::clone(member.settings()));
         let interval = instance.router.interval().duration();
-        let active = (router.state() == State::Active).then(|| (router.since(), interval));
+        // Whoever takes up an offer claims the address before it says so in an advert.
+        let settled = router.state() == State::Active && !router.is_offering();
+        let active = settled.then(|| (router.since(), interval));
         if self.rivals.note(key, claim, active, now) {
             self.tell_claim(&instance, claim);
         }
