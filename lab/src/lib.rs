@@ -10,7 +10,7 @@
 //! - [`process`]: processes with their output and signals, gone with whoever started them.
 //! - [`subject`]: HAProxy, keepalived, FRR, nginx and etcd, started with a given configuration.
 //! - [`capture`]: what passes a host's interface, with the time; [`probe`]: how long an address was
-//!   out of reach for a client.
+//!   out of reach for a client; [`witness`]: when the machine itself stood still meanwhile.
 //! - [`apiserver`]: the stand-in API server; [`client`]: an HTTPS client that speaks to it.
 //! - [`loopback`]: addresses for tests on loopback; [`eventually`]: waiting with a deadline.
 //!
@@ -33,6 +33,7 @@ pub mod probe;
 pub mod process;
 pub mod subject;
 mod wait;
+pub mod witness;
 
 pub use apiserver::ApiServer;
 pub use capture::Capture;
@@ -41,3 +42,4 @@ pub use net::{Host, Lab, enter_user_namespace};
 pub use probe::{Prober, Responder};
 pub use process::Process;
 pub use wait::{Condition, eventually, eventually_async};
+pub use witness::Witness;
