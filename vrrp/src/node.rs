@@ -389,7 +389,8 @@ impl Node {
             let unit = self.units.get(member.seat.unit);
             let router = unit.and_then(|unit| unit.routers().get(member.seat.place));
             let due = router.and_then(|router| Some(router.poll_timeout()?.0));
-            if let Some(due) = due.filter(|due| *due <= now) {
+            // What is due at this very moment was made so by what has just happened.
+            if let Some(due) = due.filter(|due| *due < now) {
                 member.lateness.note(now - due);
             }
         }

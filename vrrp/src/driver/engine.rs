@@ -25,6 +25,7 @@ use super::announcements::Announcements;
 use super::guard::{Leash, Plan};
 use super::handle::Board;
 use super::mailbox::Mailbox;
+use super::netlink::Netlink;
 use super::outbox::Outbox;
 use super::realtime::{self, Reached};
 use super::{DriverNotice, Event, StartError};
@@ -34,18 +35,23 @@ use crate::settings::Settings;
 mod acting;
 mod claiming;
 mod guarding;
+mod hands;
 mod hearing;
 mod holdings;
 mod looking;
 mod network;
 mod ordering;
+mod placing;
 mod publishing;
 mod rivals;
 mod troubles;
 
+use hands::Hands;
 use hearing::Inboxes;
 use holdings::Holdings;
 use network::Network;
+use ordering::Applied;
+use placing::Orders;
 use publishing::Published;
 use rivals::Rivals;
 use troubles::Troubles;
@@ -57,6 +63,8 @@ pub(super) struct Engine {
     node: Node,
     network: Network,
     holdings: Holdings,
+    hands: Hands,
+    orders: Orders,
     announcements: Announcements,
     /// Frames sent so far, by router.
     announced: BTreeMap<Key, u64>,
@@ -77,6 +85,14 @@ pub(super) struct Engine {
     broken: u64,
     /// Changes of interfaces wait that weren't read yet.
     unread: bool,
+    /// What the guard was told may be different now.
+    plan_is_old: bool,
+    /// Everything is being read anew.
+    rereading: bool,
+    /// When that is asked for again.
+    reread_at: Option<Instant>,
+    /// Answers that are given once the addresses are where they were ordered.
+    answers: Vec<Applied>,
     /// A bound of a reading was reached in this turn.
     busy: bool,
     /// Claims of others aren't looked at before.
@@ -127,14 +143,19 @@ impl Engine {
     /// Opens what the thread needs, looks at the interfaces and starts the routers.
     pub(super) fn open(start: Start) -> Result<Self, StartError> {
         let Start { settings, leash, guarded, outbox, mailbox, bell } = start;
-        let network = Network::open()?;
+        let mut netlink = Netlink::open().map_err(network::refused)?;
+        let network = Network::open(&mut netlink)?;
+        let hands = Hands::start(netlink).map_err(network::refused)?;
         let reached = realtime::prepare(settings.realtime);
+        hands.schedule(settings.realtime);
         let now = Instant::now();
         let mut engine = Self {
             settings: Settings { instances: Vec::new(), groups: Vec::new(), ..settings.clone() },
             node: Node::default(),
             network,
             holdings: Holdings::default(),
+            hands,
+            orders: Orders::default(),
             announcements: Announcements::default(),
             announced: BTreeMap::new(),
             rivals: Rivals::default(),
@@ -150,6 +171,10 @@ impl Engine {
             overruns: 0,
             broken: 0,
             unread: false,
+            plan_is_old: true,
+            rereading: false,
+            reread_at: None,
+            answers: Vec::new(),
             busy: false,
             claims_at: None,
             guarded,
@@ -189,6 +214,7 @@ impl Engine {
         self.leash.beat();
         (self.retry_at, self.busy) = (None, false);
         let inboxes = self.hear_adverts(now);
+        self.hear_hands(now);
         self.face_revocation(now);
         self.look_at_interfaces(now);
         self.hear_claims(now);
@@ -199,6 +225,7 @@ impl Engine {
         self.take_away_lingering(now);
         self.tend(now);
         self.end_if_time(now);
+        self.answer_applied(now);
         self.publish(now);
     }
 
@@ -224,7 +251,9 @@ impl Engine {
             self.node.handle_stop(now);
             self.act(now);
         }
-        self.stopping = Stopping::Done;
+        if self.hands.are_idle() {
+            self.stopping = Stopping::Done;
+        }
     }
 
     fn sleep(&mut self) {
@@ -233,10 +262,11 @@ impl Engine {
         }
         let wake = self.next_wake(Instant::now());
         let left = wake.saturating_duration_since(Instant::now());
-        let mut fds = vec![PollFd::new(self.bell.as_fd(), PollFlags::POLLIN)];
+        let bells = [self.bell.as_fd(), self.hands.as_fd()];
         let claims = self.network.claims.iter().filter(|_| self.claims_at.is_none());
-        let others = self.network.fds().chain(claims.map(AsFd::as_fd)).chain(self.leash.fd());
-        fds.extend(others.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let sockets = self.network.fds().chain(claims.map(AsFd::as_fd));
+        let fds = bells.into_iter().chain(sockets).chain(self.leash.fd());
+        let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A signal ends it early, and nothing else can go wrong.
         let _ = ppoll(&mut fds, Some(TimeSpec::from(left)), None);
     }
@@ -244,7 +274,8 @@ impl Engine {
     fn next_wake(&self, now: Instant) -> Instant {
         let stop = match self.stopping {
             Stopping::No => None,
-            Stopping::By(by) => Some(by),
+            // Once all has stopped, the hands ring.
+            Stopping::By(by) => Some(by).filter(|_| !self.node.is_retired()),
             Stopping::Done => Some(now),
         };
         // A revoked node judges no deadline, and asks for its leave again.
@@ -262,6 +293,7 @@ impl Engine {
             self.retry_at,
             self.linger_at,
             self.claims_at,
+            self.reread_at,
             stop,
         ]
         .into_iter()

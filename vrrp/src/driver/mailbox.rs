@@ -185,13 +185,19 @@ impl<T> Drop for Answer<T> {
 }
 
 impl<T> Awaited<T> {
+    /// The answer, or that none comes, if that is known already. Never waits.
+    pub(super) fn take(self) -> Result<Result<T, OrderError>, Self> {
+        let answered = Arc::try_unwrap(self.0).map_err(Self)?;
+        Ok(answered.into_inner().ok_or(OrderError::Ended))
+    }
+
     /// Waits on the thread that [`answer`] was called on.
     pub(super) fn wait_until(self, deadline: Instant) -> Result<T, OrderError> {
-        let mut slot = self.0;
+        let mut awaited = self;
         loop {
-            slot = match Arc::try_unwrap(slot) {
-                Ok(answered) => return answered.into_inner().ok_or(OrderError::Ended),
-                Err(slot) => slot,
+            awaited = match awaited.take() {
+                Ok(answer) => return answer,
+                Err(awaited) => awaited,
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -181,10 +181,10 @@ pub(crate) fn settings(instance: Instance) -> Settings {
     Settings { instances: vec![instance], groups: Vec::new(), realtime, freeze_limit: None }
 }
 
-/// Adverts every ten milliseconds, and real-time scheduling ahead of other tests.
-pub(crate) fn fast(mut instance: Instance) -> Settings {
+/// Another interval, and real-time scheduling ahead of other tests.
+pub(crate) fn paced(centiseconds: u16, mut instance: Instance) -> Settings {
     let addresses = instance.router.addresses().clone();
-    let interval = Centiseconds::new(1).unwrap();
+    let interval = Centiseconds::new(centiseconds).unwrap();
     let protocol = Protocol::V3 { interval, checksum: ChecksumChoice::Auto };
     let (vrid, behaviour) = (instance.router.vrid(), Behaviour::default());
     let router = RouterConfig::new(vrid, protocol, addresses, Delivery::Multicast, behaviour);

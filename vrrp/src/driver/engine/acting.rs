@@ -2,17 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::super::guard::Revoked;
-use super::super::netlink::Removed;
 use super::super::{DriverNotice, Event};
 use super::troubles::Need;
 use super::{Engine, words};
-use crate::interfaces::{Interface, Placed};
+use crate::interfaces::Interface;
 use crate::node::Key;
-use crate::router::{Action, AddressReport, Notice, Outgoing};
-use crate::settings::{Instance, Placement};
+use crate::router::{Action, Notice, Outgoing};
+use crate::settings::Instance;
 
 /// Addresses that are announced in a turn, each with two frames at most: what adverts can wait
 /// for.
@@ -20,9 +18,6 @@ const ANNOUNCED_PER_TURN: usize = 32;
 
 /// Addresses of a router that are probed at a time.
 const PROBED_MAX: usize = 32;
-
-/// Time until an address that the kernel didn't let go of is tried again.
-const LINGER: Duration = Duration::from_millis(100);
 
 /// Whether an advert left: to any of those who were to hear it.
 type Sent = Vec<(Key, bool)>;
@@ -43,10 +38,11 @@ impl Engine {
                 self.published.touch();
             }
             if sent.is_empty() {
-                return;
+                break;
             }
             self.report_sent(&mut sent, now);
         }
+        self.set_hands_to_work();
     }
 
     fn report_sent(&mut self, sent: &mut Sent, now: Instant) {
@@ -69,6 +65,7 @@ impl Engine {
             Action::AnnounceSource(source) => self.announcements.begin(key, &[source], 1, now),
             Action::Transition(transition) => {
                 self.note_transition(key, &instance, &transition, now);
+                self.plan_is_old = true;
                 let transition = *transition;
                 let instance = Arc::clone(&instance.name);
                 self.outbox.tell(Event::Transition { instance, transition });
@@ -86,7 +83,7 @@ impl Engine {
     }
 
     /// What a router was told; of one that is no more, what it was told last.
-    fn settings_of(&mut self, key: Key) -> Option<Arc<Instance>> {
+    pub(super) fn settings_of(&self, key: Key) -> Option<Arc<Instance>> {
         self.node.settings(key).map(Arc::clone)
     }
 
@@ -94,139 +91,11 @@ impl Engine {
         let outcome = self.leash.act(|| self.network.send(instance, outgoing));
         // Without leave the router learns that it is no longer active.
         let Ok(outcome) = outcome else { return };
-        let succeeded = self.note_outcome(key, instance, Need::Send, outcome);
+        let succeeded = self.note_outcome(key, &instance.name, Need::Send, outcome);
         match sent.last_mut().filter(|(of, _)| *of == key) {
             Some((_, any)) => *any |= succeeded,
             None => sent.push((key, succeeded)),
         }
-    }
-
-    /// Puts addresses on their interfaces and reports it. The guard knows of them before.
-    fn add(&mut self, key: Key, instance: &Instance, addresses: &[IpAddr], now: Instant) {
-        let wanted = instance.placements.iter().filter(|of| addresses.contains(&of.address));
-        let outcome = self.place(key, instance, wanted);
-        let Ok(outcome) = outcome else { return };
-        let installed = self.note_outcome(key, instance, Need::Add, outcome);
-        let report = if installed { AddressReport::Installed } else { AddressReport::Refused };
-        self.node.handle_addresses(key, report, now);
-        self.probe(instance);
-    }
-
-    /// Puts addresses where they belong. An owner's that is there already is its own, and stays
-    /// so.
-    fn place<'a>(
-        &mut self,
-        key: Key,
-        instance: &Instance,
-        wanted: impl Iterator<Item = &'a Placement>,
-    ) -> Result<Result<(), String>, Revoked> {
-        let mut outcome = Ok(());
-        let mut places = Vec::new();
-        for placement in wanted {
-            match self.network.picture.resolve(placement, &instance.interface) {
-                Some(placed) => places.push(placed),
-                None => {
-                    let interface = placement.interface.as_ref().unwrap_or(&instance.interface);
-                    let Placement { address, .. } = placement;
-                    outcome = Err(format!("cannot put {address} anywhere: no {interface}"));
-                }
-            }
-        }
-        if instance.priority.is_owner() {
-            places.retain(|placed| !self.network.picture.has(placed));
-        }
-        places.iter().for_each(|placed| self.holdings.put(key, placed.clone()));
-        self.publish_plan();
-        for placed in &places {
-            let added = self.leash.act(|| self.network.netlink.add_address(placed))?;
-            if let Err(error) = added {
-                outcome = Err(words(&error));
-            }
-        }
-        Ok(outcome)
-    }
-
-    /// Takes addresses away: those that were put somewhere, and those that lie where the router
-    /// would put them, left over from an earlier life.
-    fn remove(&mut self, key: Key, instance: &Arc<Instance>, addresses: &[IpAddr]) {
-        self.announcements.cancel(key, addresses);
-        for address in addresses {
-            if self.holdings.places(key, *address).next().is_some() {
-                self.take_away(key, instance, *address);
-                continue;
-            }
-            for placed in self.leftovers(instance, *address) {
-                let (interface, address) = (Arc::clone(&placed.interface), *address);
-                if self.remove_from(key, instance, placed) {
-                    self.notice(DriverNotice::LeftoverRemoved { interface, address });
-                }
-            }
-        }
-        self.publish_plan();
-    }
-
-    fn take_away(&mut self, key: Key, instance: &Instance, address: IpAddr) {
-        for placed in self.holdings.take(key, address) {
-            self.remove_from(key, instance, placed);
-        }
-    }
-
-    /// Takes an address off its interface. True: it was there.
-    fn remove_from(&mut self, key: Key, instance: &Instance, placed: Placed) -> bool {
-        let removed = self.network.netlink.remove_address(&placed);
-        let gone = matches!(removed, Ok(Removed::Gone));
-        let outcome = removed.map(drop).map_err(|error| words(&error));
-        if !self.note_outcome(key, instance, Need::Remove, outcome) {
-            self.holdings.linger(key, placed);
-        }
-        gone
-    }
-
-    /// Tries again what the kernel refused to take away.
-    pub(super) fn take_away_lingering(&mut self, now: Instant) {
-        if self.holdings.is_lingering() && self.linger_at.is_none_or(|at| at <= now) {
-            for (key, placed) in self.holdings.take_lingering() {
-                let refused = self.network.netlink.remove_address(&placed).is_err();
-                if refused {
-                    self.holdings.linger(key, placed);
-                }
-            }
-            self.publish_plan();
-        }
-        self.linger_at = self.holdings.is_lingering().then_some(now + LINGER);
-    }
-
-    fn leftovers(&self, instance: &Instance, address: IpAddr) -> Vec<Placed> {
-        // What another router of this node has put there is no leftover.
-        if instance.priority.is_owner() || self.holdings.iter().any(|held| held.address == address)
-        {
-            return Vec::new();
-        }
-        let placement = instance.placements.iter().find(|placement| placement.address == address);
-        let picture = &self.network.picture;
-        let home = placement.and_then(|of| picture.resolve(of, &instance.interface));
-        let Some(home) = home else { return Vec::new() };
-        let there = picture.addresses(home.index).iter();
-        let there = there.filter(|assigned| assigned.address == address);
-        there.map(|found| Placed { prefix_len: found.prefix_len, ..home.clone() }).collect()
-    }
-
-    /// Addresses that a router keeps are to be placed in another way.
-    pub(super) fn move_addresses(
-        &mut self,
-        key: Key,
-        from: &[Placement],
-        to: &[Placement],
-        now: Instant,
-    ) {
-        let Some(instance) = self.settings_of(key) else { return };
-        for old in from {
-            self.take_away(key, &instance, old.address);
-        }
-        let Ok(outcome) = self.place(key, &instance, to.iter()) else { return };
-        let installed = self.note_outcome(key, &instance, Need::Add, outcome);
-        let report = if installed { AddressReport::Installed } else { AddressReport::Refused };
-        self.node.handle_addresses(key, report, now);
     }
 
     /// Sends what is to be announced now, a little at a time.
@@ -238,7 +107,7 @@ impl Engine {
             let announced = self.leash.act(|| self.network.announcer.announce(&interface, address));
             let Ok(outcome) = announced else { continue };
             let outcome = outcome.map_err(|error| words(&error));
-            if self.note_outcome(key, &instance, Need::Announce, outcome) {
+            if self.note_outcome(key, &instance.name, Need::Announce, outcome) {
                 let count = self.announced.entry(key).or_default();
                 *count = count.saturating_add(1);
             }
@@ -270,7 +139,7 @@ impl Engine {
     pub(super) fn note_outcome(
         &mut self,
         key: Key,
-        instance: &Instance,
+        name: &Arc<str>,
         need: Need,
         outcome: Result<(), String>,
     ) -> bool {
@@ -281,7 +150,7 @@ impl Engine {
             }
             Err(what) => {
                 if self.troubles.begin(key, need) {
-                    let instance = Some(Arc::clone(&instance.name));
+                    let instance = Some(Arc::clone(name));
                     self.notice(DriverNotice::Failed { instance, what });
                 }
                 false
@@ -292,7 +161,7 @@ impl Engine {
     /// A trouble of all routers of an interface.
     pub(super) fn trouble_on(&mut self, interface: &str, need: Need, what: &str) {
         for (key, instance) in self.members_on(interface) {
-            self.note_outcome(key, &instance, need, Err(what.to_owned()));
+            self.note_outcome(key, &instance.name, need, Err(what.to_owned()));
         }
     }
 

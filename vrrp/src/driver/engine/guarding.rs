@@ -20,14 +20,14 @@ impl Engine {
         }
         self.node.handle_revoked(now);
         self.act(now);
-        self.publish_plan();
-        if self.leash.acknowledge(now) {
+        if self.hands.are_idle() && self.plan.is_empty() && self.leash.acknowledge(now) {
             self.revocation_told = false;
         }
     }
 
     /// Tells the guard what to give up, if that has changed.
     pub(super) fn publish_plan(&mut self) {
+        self.plan_is_old = false;
         let plan = self.make_plan();
         if plan == self.plan {
             return;

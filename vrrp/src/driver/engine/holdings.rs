@@ -5,81 +5,111 @@ use std::net::IpAddr;
 use crate::interfaces::{Interfaces, Placed};
 use crate::node::Key;
 
-/// What was put on interfaces, or is about to be.
+/// What was put on interfaces, is about to be, or hasn't gone yet.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     entries: Vec<Holding>,
-    /// Given up, but the kernel didn't let go of them.
-    lingering: Vec<Holding>,
 }
 
 #[derive(Debug)]
 struct Holding {
     key: Key,
     placed: Placed,
+    stage: Stage,
+}
+
+/// How far an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The kernel was or will be asked for it.
+    Coming,
+    /// It was there, and is to stay.
+    There,
+    /// The kernel was or will be asked to take it away.
+    Going,
 }
 
 impl Holdings {
     /// A router is about to put an address somewhere.
     pub(super) fn put(&mut self, key: Key, placed: Placed) {
-        self.lingering.retain(|holding| !holding.placed.is_at(&placed));
-        if !self.entries.iter().any(|holding| holding.key == key && holding.placed == placed) {
-            self.entries.push(Holding { key, placed });
+        let same = |holding: &Holding| holding.key == key && holding.placed.is_at(&placed);
+        self.entries.retain(|holding| !same(holding));
+        self.entries.push(Holding { key, placed, stage: Stage::Coming });
+    }
+
+    /// The kernel has put it there. Nothing if it is to go again.
+    pub(super) fn confirm(&mut self, key: Key, placed: &Placed) {
+        for holding in &mut self.entries {
+            let coming = holding.stage == Stage::Coming;
+            if coming && holding.key == key && holding.placed.is_at(placed) {
+                holding.stage = Stage::There;
+            }
         }
     }
 
-    /// Where a router has put an address.
+    /// Where a router has put an address, or is about to.
     pub(super) fn places(&self, key: Key, address: IpAddr) -> impl Iterator<Item = &Placed> {
-        let of = self.entries.iter().filter(move |holding| holding.key == key);
+        let live = self.entries.iter().filter(|holding| holding.is_live());
+        let of = live.filter(move |holding| holding.key == key);
         of.map(|holding| &holding.placed).filter(move |placed| placed.address == address)
     }
 
     /// A router gives an address up. Returns where it is to be taken away: where no other router
     /// has put it.
     pub(super) fn take(&mut self, key: Key, address: IpAddr) -> Vec<Placed> {
-        let its = |holding: &mut Holding| holding.key == key && holding.placed.address == address;
-        let taken: Vec<_> =
-            self.entries.extract_if(.., its).map(|holding| holding.placed).collect();
-        let shared = |placed: &Placed| self.entries.iter().any(|other| other.placed.is_at(placed));
-        taken.into_iter().filter(|placed| !shared(placed)).collect()
+        let its = |holding: &mut Holding| {
+            holding.is_live() && holding.key == key && holding.placed.address == address
+        };
+        let mut taken: Vec<_> = self.entries.extract_if(.., its).collect();
+        let live = |other: &&Holding| other.is_live();
+        let shared = |placed: &Placed| {
+            self.entries.iter().filter(live).any(|other| other.placed.is_at(placed))
+        };
+        taken.retain(|holding| !shared(&holding.placed));
+        let places = taken.iter().map(|holding| holding.placed.clone()).collect();
+        let going = |holding| Holding { stage: Stage::Going, ..holding };
+        self.entries.extend(taken.into_iter().map(going));
+        places
     }
 
-    /// The kernel refuses to take an address away, which is to be tried again.
-    pub(super) fn linger(&mut self, key: Key, placed: Placed) {
-        self.lingering.push(Holding { key, placed });
+    /// The kernel has taken it away.
+    pub(super) fn gone(&mut self, placed: &Placed) {
+        let gone = |holding: &Holding| !holding.is_live() && holding.placed.is_at(placed);
+        self.entries.retain(|holding| !gone(holding));
     }
 
-    /// Something is to be tried again.
-    pub(super) fn is_lingering(&self) -> bool {
-        !self.lingering.is_empty()
-    }
-
-    /// What is to be tried again. Whatever is refused once more is to [`linger`](Self::linger).
-    pub(super) fn take_lingering(&mut self) -> Vec<(Key, Placed)> {
-        let lingering = self.lingering.drain(..);
-        lingering.map(|holding| (holding.key, holding.placed)).collect()
+    /// What hasn't gone yet.
+    pub(super) fn going(&self) -> impl Iterator<Item = (Key, &Placed)> {
+        let going = self.entries.iter().filter(|holding| !holding.is_live());
+        going.map(|holding| (holding.key, &holding.placed))
     }
 
     /// Routers of which an address isn't where it was put.
     pub(super) fn lost(&self, picture: &Interfaces) -> Vec<Key> {
         let mut keys = Vec::new();
-        for Holding { key, placed } in &self.entries {
-            if !keys.contains(key) && !picture.has(placed) {
+        for Holding { key, placed, stage } in &self.entries {
+            if *stage == Stage::There && !keys.contains(key) && !picture.has(placed) {
                 keys.push(*key);
             }
         }
         keys
     }
 
-    /// All of it, and what could not be taken away.
+    /// All of it.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Placed> {
-        self.entries.iter().chain(&self.lingering).map(|holding| &holding.placed)
+        self.entries.iter().map(|holding| &holding.placed)
+    }
+}
+
+impl Holding {
+    fn is_live(&self) -> bool {
+        self.stage != Stage::Going
     }
 }
 
 impl Placed {
     /// The same address in the same place, whatever its label.
-    fn is_at(&self, other: &Self) -> bool {
+    pub(super) fn is_at(&self, other: &Self) -> bool {
         (self.index, self.address, self.prefix_len)
             == (other.index, other.address, other.prefix_len)
     }
@@ -128,35 +158,42 @@ mod tests {
         let address = placed(1, 1).address;
         assert_eq!(holdings.take(one, address), []);
         assert_eq!(holdings.take(two, address), [placed(1, 1)]);
-        assert_eq!((holdings.take(two, address), holdings.iter().count()), (vec![], 0));
+        assert_eq!((holdings.take(two, address), holdings.iter().count()), (vec![], 1));
+        holdings.gone(&placed(1, 1));
+        assert_eq!(holdings.iter().count(), 0);
     }
 
     #[test]
-    fn what_the_kernel_keeps_is_ours_until_it_goes_or_is_wanted_again() {
-        let key = Key::of(1);
-        let mut holdings = Holdings::default();
-        holdings.put(key, placed(1, 1));
-        for placed in holdings.take(key, placed(1, 1).address) {
-            holdings.linger(key, placed);
-        }
-        assert_eq!((holdings.iter().count(), holdings.lost(&picture(&[]))), (1, vec![]));
-        assert_eq!(holdings.take_lingering(), [(key, placed(1, 1))]);
-        holdings.linger(key, placed(1, 1));
-        holdings.put(key, placed(1, 1));
-        assert_eq!((holdings.take_lingering(), holdings.iter().count()), (vec![], 1));
-    }
-
-    #[test]
-    fn a_router_has_lost_an_address_that_is_not_where_it_was_put() {
+    fn a_router_has_lost_an_address_that_was_there_and_is_not_where_it_was_put() {
         let (one, two) = (Key::of(1), Key::of(2));
         let mut holdings = Holdings::default();
         holdings.put(one, placed(1, 1));
         holdings.put(one, placed(1, 2));
         holdings.put(two, placed(2, 3));
+        assert_eq!(holdings.lost(&picture(&[])), [], "none of them has come yet");
+        for (key, placed) in [(one, placed(1, 1)), (one, placed(1, 2)), (two, placed(2, 3))] {
+            holdings.confirm(key, &placed);
+        }
         let all = [&placed(1, 1), &placed(1, 2), &placed(2, 3)];
         assert_eq!(holdings.lost(&picture(&all)), []);
         assert_eq!(holdings.lost(&picture(&[&placed(2, 1), &placed(1, 2)])), [one, two]);
+        holdings.put(two, placed(2, 3));
+        assert_eq!(holdings.lost(&picture(&[])), [one], "it is put back already");
         holdings.take(one, placed(1, 1).address);
         assert_eq!(holdings.lost(&picture(&[&placed(1, 2), &placed(2, 3)])), []);
+    }
+
+    #[test]
+    fn what_is_to_go_is_ours_until_it_is_gone_or_wanted_again() {
+        let key = Key::of(1);
+        let mut holdings = Holdings::default();
+        holdings.put(key, placed(1, 1));
+        assert_eq!(holdings.take(key, placed(1, 1).address), [placed(1, 1)]);
+        holdings.confirm(key, &placed(1, 1));
+        assert_eq!(holdings.going().collect::<Vec<_>>(), [(key, &placed(1, 1))]);
+        assert_eq!(holdings.places(key, placed(1, 1).address).count(), 0);
+        holdings.put(key, placed(1, 1));
+        holdings.gone(&placed(1, 1));
+        assert_eq!((holdings.going().count(), holdings.iter().count()), (0, 1));
     }
 }

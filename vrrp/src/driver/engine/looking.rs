@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::DriverNotice;
+use super::super::netlink::NetlinkError;
 use super::super::netlink::watch::Heard;
-use super::Engine;
+use super::hands::{Job, Reading};
 use super::troubles::Need;
+use super::{Engine, RETRY};
 use crate::router::AddressReport;
 use crate::settings::Settings;
 use crate::track::{Sighting, Subject};
@@ -16,6 +18,12 @@ use crate::track::{Sighting, Subject};
 impl Engine {
     /// Reads what has changed and tells those whom it concerns.
     pub(super) fn look_at_interfaces(&mut self, now: Instant) {
+        if self.rereading {
+            if self.reread_at.is_some_and(|at| at <= now) {
+                self.read_anew();
+            }
+            return;
+        }
         let mut changed = self.unread;
         let picture = &mut self.network.picture;
         let heard = self.network.watch.read(|change| {
@@ -33,24 +41,41 @@ impl Engine {
             Heard::Overrun => {
                 self.overruns = self.overruns.saturating_add(1);
                 self.notice(DriverNotice::NetlinkOverrun);
-                if self.network.read_anew().is_err() {
-                    self.unread = true;
-                    self.retry_soon(now);
-                    return;
-                }
-                (self.unread, changed) = (false, true);
+                self.read_anew();
+                return;
             }
         }
         if changed || self.network.retry_at().is_some_and(|at| at <= now) {
             self.refit(now);
             self.tell_links(now);
             self.sight_interfaces(now);
+            self.plan_is_old = true;
             // Routers that can't serve any more have given their addresses up before it is asked
             // whether any is missing.
             self.act(now);
             self.find_lost(now);
             self.act(now);
             self.published.touch();
+        }
+    }
+
+    /// Until the reading is there, changes wait in the socket.
+    fn read_anew(&mut self) {
+        (self.rereading, self.reread_at) = (true, None);
+        self.hands.want(Job::Read);
+        self.set_hands_to_work();
+    }
+
+    /// Everything was read anew; changes that came meanwhile are applied to it next.
+    pub(super) fn take_reading(&mut self, reading: Result<Reading, NetlinkError>, now: Instant) {
+        match reading {
+            Ok(Reading { interfaces, addresses }) => {
+                self.network.picture.replace(interfaces, addresses);
+                (self.rereading, self.unread) = (false, true);
+                self.look_at_interfaces(now);
+            }
+            // The kernel had no room, or its lists changed all the time.
+            Err(_) => self.reread_at = Some(now + RETRY),
         }
     }
 

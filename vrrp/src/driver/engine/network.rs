@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use super::super::StartError;
 use super::super::announce::Announcer;
 use super::super::claims;
+use super::super::netlink::Netlink;
 use super::super::netlink::watch::Watch;
-use super::super::netlink::{Netlink, NetlinkError};
 use super::super::sockets::{Listener, Sender, SocketError};
+use super::hands::{self, Reading};
 use super::words;
 use crate::config::Delivery;
 use crate::interfaces::{Interface, Interfaces, SourceRule};
@@ -22,7 +23,6 @@ use crate::values::Family;
 /// Everything that the thread reads from and writes to.
 #[derive(Debug)]
 pub(super) struct Network {
-    pub(super) netlink: Netlink,
     pub(super) watch: Watch,
     pub(super) picture: Interfaces,
     pub(super) announcer: Announcer,
@@ -57,24 +57,17 @@ const RETRY_SOCKETS: Duration = Duration::from_secs(1);
 
 impl Network {
     /// Opens what doesn't depend on interfaces, and looks at them.
-    pub(super) fn open() -> Result<Self, StartError> {
+    pub(super) fn open(netlink: &mut Netlink) -> Result<Self, StartError> {
         // Before the reading, so that nothing falls between.
         let watch = Watch::open().map_err(refused)?;
-        let netlink = Netlink::open().map_err(refused)?;
         let announcer = Announcer::open().map_err(refused)?;
         let picture = Interfaces::default();
         let (ports, claims) = (Vec::new(), Vec::new());
         let retry_at = None;
-        let mut network = Self { netlink, watch, picture, announcer, ports, claims, retry_at };
-        network.read_anew().map_err(refused)?;
+        let mut network = Self { watch, picture, announcer, ports, claims, retry_at };
+        let Reading { interfaces, addresses } = hands::read(netlink).map_err(refused)?;
+        network.picture.replace(interfaces, addresses);
         Ok(network)
-    }
-
-    /// Asks the kernel for everything.
-    pub(super) fn read_anew(&mut self) -> Result<(), NetlinkError> {
-        let (interfaces, addresses) = (self.netlink.interfaces()?, self.netlink.addresses()?);
-        self.picture.replace(interfaces, addresses);
-        Ok(())
     }
 
     /// Sees to it that there are sockets for these settings and no others, and that they belong to
@@ -235,7 +228,7 @@ fn close(sockets: Vec<Sockets>, watches: Vec<claims::Watch>) {
     let _ = thread::Builder::new().stack_size(CLOSING_STACK).spawn(closing);
 }
 
-fn refused(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
+pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> StartError {
     let what = "the virtual routers cannot start; they need the capabilities CAP_NET_ADMIN and \
                 CAP_NET_RAW, as halb.service gives them";
     StartError::Kernel { what: what.to_owned(), source: std::io::Error::other(error) }

@@ -2,13 +2,31 @@
 
 use std::time::Instant;
 
-use super::super::mailbox::{Letters, Order};
+use super::super::mailbox::{Answer, Letters, Order};
 use super::super::{OrderError, guard, realtime};
 use super::looking::lent;
 use super::{Engine, Stopping};
 use crate::settings::Settings;
 
+/// A change of settings that is to be answered.
+#[derive(Debug)]
+pub(super) struct Applied {
+    answer: Answer<Result<Vec<String>, OrderError>>,
+    changes: Vec<String>,
+}
+
 impl Engine {
+    /// Answers changes of settings once the addresses are where they were ordered.
+    pub(super) fn answer_applied(&mut self, now: Instant) {
+        if self.answers.is_empty() || !self.hands.are_idle() {
+            return;
+        }
+        self.publish_at_once(now);
+        for Applied { answer, changes } in self.answers.drain(..) {
+            answer.give(Ok(changes));
+        }
+    }
+
     /// Takes what lies in the mailbox, or comes again soon.
     pub(super) fn read_mail(&mut self, now: Instant) {
         let mut count = [0; 8];
@@ -40,11 +58,10 @@ impl Engine {
         let stopping = self.stopping != Stopping::No;
         match order {
             Order::Apply(_, answer) if stopping => answer.give(Err(OrderError::Ended)),
-            Order::Apply(settings, answer) => {
-                let outcome = self.apply(*settings, now);
-                self.publish_at_once(now);
-                answer.give(outcome);
-            }
+            Order::Apply(settings, answer) => match self.apply(*settings, now) {
+                Ok(changes) => self.answers.push(Applied { answer, changes }),
+                Err(error) => answer.give(Err(error)),
+            },
             Order::GiveAway(instance, answer) => {
                 let given = self.node.give_away(instance.as_deref(), now);
                 answer.give(given.ok_or_else(|| unknown(instance)));
@@ -74,6 +91,7 @@ impl Engine {
         if self.settings.realtime != settings.realtime {
             self.leash.set_realtime(settings.realtime);
             self.reached.scheduling = realtime::schedule(settings.realtime);
+            self.hands.schedule(settings.realtime);
             for notice in realtime::notices(&self.reached).collect::<Vec<_>>() {
                 self.notice(notice);
             }

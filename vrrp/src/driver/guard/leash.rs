@@ -41,6 +41,8 @@ pub struct Leash {
     replaced: u64,
     /// The absence was told and has not ended.
     is_absence_told: bool,
+    /// An act lasts that another thread does.
+    is_in_act: bool,
     /// Since when a revocation waits for the guard to end its sweep.
     sweeping_since: Option<Instant>,
 }
@@ -119,6 +121,7 @@ impl Leash {
             patience: Patience::default(),
             replaced: 0,
             is_absence_told: false,
+            is_in_act: false,
             sweeping_since: None,
         };
         leash.start();
@@ -163,10 +166,10 @@ impl Leash {
         self.page.lease().is_revoked
     }
 
-    /// Acts on behalf of an active router: an advert, an address put on an interface, an
-    /// announcement. Beginning and end are beats. If the guard takes the leave away meanwhile, which it does only if the act
-    /// takes longer than the limit, it stays at it until the act is over, and
-    /// [`Leash::is_revoked`] says so afterwards.
+    /// Acts on behalf of an active router: an advert, an announcement. Beginning and end are beats.
+    /// If the guard takes the leave away meanwhile, which it does only if the act takes longer than
+    /// the limit, it stays at it until the act is over, and [`Leash::is_revoked`] says so
+    /// afterwards.
     ///
     /// # Errors
     /// [`Revoked`], without having acted.
@@ -175,8 +178,27 @@ impl Leash {
             return Err(Revoked);
         }
         let outcome = act();
-        self.page.end_act(Stamp::now());
+        if !self.is_in_act {
+            self.page.end_act(Stamp::now());
+        }
         Ok(outcome)
+    }
+
+    /// Begins an act that lasts while this thread goes on: addresses that another one puts on
+    /// interfaces.
+    ///
+    /// # Errors
+    /// [`Revoked`]: it must not begin.
+    pub fn begin(&mut self) -> Result<(), Revoked> {
+        self.is_in_act = self.is_in_act || self.page.begin_act(Stamp::now());
+        if self.is_in_act { Ok(()) } else { Err(Revoked) }
+    }
+
+    /// What was begun is over, if anything was.
+    pub fn end(&mut self) {
+        if mem::take(&mut self.is_in_act) {
+            self.page.end_act(Stamp::now());
+        }
     }
 
     /// Asks for a new leave, once everything is given up and an empty plan is published. Not yet,
