@@ -220,6 +220,17 @@ fn only_drivers_and_binaries_read_a_clock() {
     }
 }
 
+/// A step of the wall clock must not fire a timer.
+#[test]
+fn the_virtual_ip_knows_no_wall_clock() {
+    for (path, text) in sources().into_iter().filter(|(path, _)| path.starts_with("vrrp/src/")) {
+        let clock = ["SystemTime", "CLOCK_REALTIME", "TFD_TIMER"]
+            .iter()
+            .find(|clock| text.contains(**clock));
+        assert!(clock.is_none(), "{path} uses {clock:?}");
+    }
+}
+
 #[test]
 fn no_file_outgrows_one_idea() {
     let lengths = sources().into_iter().map(|(path, text)| (text.lines().count(), path));

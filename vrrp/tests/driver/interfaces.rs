@@ -81,6 +81,27 @@ fn an_interface_that_is_deleted_and_made_again_is_spoken_and_heard_on_again() {
 
 #[test]
 #[ignore = "needs root"]
+fn an_interface_that_gets_another_name_is_another_one() {
+    let (_lab, one, mut two) = pair();
+    drop(two.vrrp.take());
+    two.shell("ip link add link eth1 name mv0 type macvlan mode bridge");
+    two.shell("ip link set mv0 up");
+    two.shell("ip address add 172.16.16.62/24 dev mv0");
+    two.start(settings(Instance { interface: "mv0".into(), ..instance(250) }));
+    settle_on(&two, &[&one]);
+    for command in ["link set mv0 down", "link set mv0 name mv1", "link set mv1 up"] {
+        two.shell(&format!("ip {command}"));
+    }
+    settle_on(&one, &[&two]);
+    assert_eq!((two.state(), two.view().index), (State::Fault, None));
+    for command in ["link set mv1 down", "link set mv1 name mv0", "link set mv0 up"] {
+        two.shell(&format!("ip {command}"));
+    }
+    settle_on(&two, &[&one]);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn an_address_of_the_node_that_goes_is_a_fault_and_its_return_ends_it() {
     let (_lab, one, two) = pair();
     one.host.remove_address("172.16.16.51/24").unwrap();
