@@ -11,6 +11,7 @@ use halb_vrrp::settings::Instance;
 
 use crate::world::{
     Node, PATIENCE, VIP, delivered, instance, ip, pair, settings, settle_on, settle_with,
+    with_addresses,
 };
 
 /// An address that somebody takes away is to be back within this time.
@@ -31,6 +32,25 @@ fn an_address_that_somebody_takes_away_is_put_back_at_once_without_a_move() {
     settle_on(&one, &[&two]);
     assert!(one.transitions().is_empty());
     eventually("it is counted", PATIENCE, || one.view().status.stats.repairs == 3);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn of_a_hundred_addresses_only_the_one_that_is_gone_is_put_back() {
+    let lab = Lab::new().unwrap();
+    let mut one = Node::new(&lab, "one", "172.16.16.51/24");
+    let addresses: Vec<_> = (100..200).map(|last| format!("172.16.16.{last}")).collect();
+    let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
+    one.start(settings(with_addresses(200, &addresses)));
+    eventually("all are there", PATIENCE, || one.view().present.len() == 100);
+    let watch = one.host.watch_addresses().unwrap();
+    let begin = Instant::now();
+    one.host.remove_address(&format!("{VIP}/32")).unwrap();
+    let back = eventually("the address is back", PATIENCE, || watch.last(ip(VIP), true, begin));
+    assert!(back - begin < REPAIRED_WITHIN, "{:?}", back - begin);
+    let changes = watch.changes().into_iter().filter(|change| change.at >= begin);
+    let others = changes.filter(|change| change.address != ip(VIP)).count();
+    assert_eq!(others, 0);
 }
 
 #[test]

@@ -47,6 +47,14 @@ impl Holdings {
         }
     }
 
+    /// The kernel has put it there for this router, and it is to stay.
+    pub(super) fn is_there(&self, key: Key, placed: &Placed) -> bool {
+        self.entries.iter().any(|holding| {
+            let there = holding.stage == Stage::There;
+            there && holding.key == key && holding.placed.is_at(placed)
+        })
+    }
+
     /// Where a router has put an address, or is about to.
     pub(super) fn places(&self, key: Key, address: IpAddr) -> impl Iterator<Item = &Placed> {
         let live = self.entries.iter().filter(|holding| holding.is_live());
@@ -174,10 +182,12 @@ mod tests {
         for (key, placed) in [(one, placed(1, 1)), (one, placed(1, 2)), (two, placed(2, 3))] {
             holdings.confirm(key, &placed);
         }
+        assert!(holdings.is_there(one, &placed(1, 1)) && !holdings.is_there(two, &placed(1, 1)));
         let all = [&placed(1, 1), &placed(1, 2), &placed(2, 3)];
         assert_eq!(holdings.lost(&picture(&all)), []);
         assert_eq!(holdings.lost(&picture(&[&placed(2, 1), &placed(1, 2)])), [one, two]);
         holdings.put(two, placed(2, 3));
+        assert!(!holdings.is_there(two, &placed(2, 3)));
         assert_eq!(holdings.lost(&picture(&[])), [one], "it is put back already");
         holdings.take(one, placed(1, 1).address);
         assert_eq!(holdings.lost(&picture(&[&placed(1, 2), &placed(2, 3)])), []);

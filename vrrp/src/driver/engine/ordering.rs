@@ -46,8 +46,6 @@ impl Engine {
         }
         for order in orders {
             self.carry_out_order(order, now);
-            self.act(now);
-            self.publish_at_once(now);
         }
         if let Some(by) = stop_by {
             self.begin_to_stop(by, now);
@@ -64,10 +62,14 @@ impl Engine {
             },
             Order::GiveAway(instance, answer) => {
                 let given = self.node.give_away(instance.as_deref(), now);
+                self.act(now);
+                self.publish_at_once(now);
                 answer.give(given.ok_or_else(|| unknown(instance)));
             }
             Order::Resume(instance, answer) => {
                 let resumed = self.node.resume(instance.as_deref(), now);
+                self.act(now);
+                self.publish_at_once(now);
                 answer.give(resumed.ok_or_else(|| unknown(instance)));
             }
         }

@@ -75,8 +75,8 @@ impl Engine {
         self.probe(instance);
     }
 
-    /// Has addresses put where they belong. An owner's that is there already is its own, and
-    /// stays so.
+    /// Has addresses put where they belong, but for those that are there: of an owner they are its
+    /// own and stay so, and others were put there before.
     fn place<'a>(
         &mut self,
         key: Key,
@@ -95,9 +95,9 @@ impl Engine {
                 }
             }
         }
-        if instance.priority.is_owner() {
-            places.retain(|placed| !self.network.picture.has(placed));
-        }
+        let (holdings, picture) = (&self.holdings, &self.network.picture);
+        let known = |placed: &_| instance.priority.is_owner() || holdings.is_there(key, placed);
+        places.retain(|placed| !known(placed) || !picture.has(placed));
         let order = self.orders.begin(key, places.len(), trouble);
         self.plan_is_old = true;
         for placed in places {
