@@ -33,7 +33,7 @@ impl Dice {
     }
 }
 
-/// The seeds of a run: so many (`HALB_SIM_RUNS` says how many others), or the one of
+/// The seeds of a run: so many (`HALB_SIM_SEEDS` says how many others), or the one of
 /// `HALB_SIM_SEED`.
 pub(crate) fn seeds(count: u64) -> Vec<u64> {
     let number = |name| {
@@ -42,6 +42,6 @@ pub(crate) fn seeds(count: u64) -> Vec<u64> {
     };
     match number("HALB_SIM_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("HALB_SIM_RUNS").unwrap_or(count)).collect(),
+        None => (0..number("HALB_SIM_SEEDS").unwrap_or(count)).collect(),
     }
 }

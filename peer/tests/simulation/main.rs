@@ -1,5 +1,5 @@
 //! Two ends on a virtual clock and a hostile virtual network, at random but repeatable:
-//! `HALB_SIM_SEED=7` replays one seed, `HALB_SIM_RUNS=20000` runs more of them.
+//! `HALB_SIM_SEED=7` replays one seed, `HALB_SIM_SEEDS=20000` runs more of them.
 //!
 //! Datagrams are lost, doubled, late and out of order; one way or both are cut; ends freeze, die
 //! and begin anew; keys are rolled. Somebody records everything and sends it again, whole or

@@ -1,6 +1,6 @@
 //! Whole nodes, each with several virtual routers on two segments, on a virtual clock: whatever
 //! happens to them, in the end each address is with exactly one, and those of a group are together.
-//! `HALB_SIM_SEED=7` replays one seed, `HALB_SIM_RUNS=2000` runs more of them.
+//! `HALB_SIM_SEED=7` replays one seed, `HALB_SIM_SEEDS=2000` runs more of them.
 
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
 
