@@ -11,11 +11,13 @@ use serde_json::Value;
 
 /// Every edge between crates of the workspace: who, on whom, and how.
 const EDGES: &[(&str, &str, &str)] = &[
+    ("halb", "halb-bench", "normal"), // `halb bench` and `halb failover-test`
     ("halb", "halb-healthcheck", "normal"),
     ("halb", "halb-lab", "normal"), // `halb demo` starts its stand-in API servers
     ("halb", "halb-lb", "normal"),
     ("halb", "halb-peer", "normal"),
     ("halb", "halb-vrrp", "normal"),
+    ("halb-bench", "halb-lab", "normal"), // subjects, and the hosts that they run on
     ("halb-lb", "halb-lab", "dev"), // hosts whose ports run out or whose links are cut
     ("halb-peer", "halb-lab", "dev"), // two nodes on a segment
     ("halb-vrrp", "halb-lab", "dev"), // segments on which adverts and addresses are real
