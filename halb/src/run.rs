@@ -32,6 +32,7 @@ mod reload;
 mod service;
 mod signals;
 mod start;
+mod startup_pages;
 mod verdicts;
 mod vip;
 
@@ -136,6 +137,7 @@ async fn serve(
     let daemon = Arc::clone(&started.daemon);
     start::announce(&daemon).await;
     service::ready();
+    startup_pages::release();
     let told = Arc::new(Notify::new());
     let reloads = task::spawn(reload_when(Arc::clone(&told), Arc::clone(&daemon)));
     let watchdog = task::spawn(service::watchdog(daemon));

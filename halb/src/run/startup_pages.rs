@@ -1,0 +1,58 @@
+//! Pages of the program that only its start needed.
+//!
+//! The kernel maps a program's file in pieces of 64 KiB and more wherever one page is touched
+//! (fault-around, `do_fault_around()` of mm/memory.c), so that parsing a command line and a
+//! configuration leaves most of the program resident: 4 of 7 MB. What is in use comes back from
+//! the page cache as it is touched.
+#![expect(
+    unsafe_code,
+    reason = "dl_iterate_phdr(3) tells where a program lies by bare addresses, and madvise(2) \
+              takes them"
+)]
+
+use std::ffi::{c_int, c_void};
+use std::{ptr, slice};
+
+use nix::libc::{
+    MADV_DONTNEED, PF_W, PT_LOAD, dl_iterate_phdr, dl_phdr_info, madvise, size_t, sysconf,
+};
+
+/// Lets go of them, once. Memory that is locked for real time stays.
+pub(super) fn release() {
+    // SAFETY: `release_object` has the type that is asked for, doesn't unwind and ignores its data.
+    unsafe { dl_iterate_phdr(Some(release_object), ptr::null_mut()) };
+}
+
+/// Called with the program, and with each library that it loaded.
+unsafe extern "C" fn release_object(
+    object: *mut dl_phdr_info,
+    _size: size_t,
+    _data: *mut c_void,
+) -> c_int {
+    // SAFETY: `dl_iterate_phdr` passes a valid object, whose headers live as long as it is loaded.
+    let (base, headers) = unsafe {
+        let object = &*object;
+        (object.dlpi_addr, slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
+    };
+    // SAFETY: it reads a number.
+    let page = unsafe { sysconf(nix::libc::_SC_PAGESIZE) };
+    let Some(page) = u64::try_from(page).ok().filter(|page| page.is_power_of_two()) else {
+        return 0;
+    };
+    for header in headers {
+        if header.p_type != PT_LOAD || header.p_flags & PF_W != 0 {
+            continue;
+        }
+        let begin = (base + header.p_vaddr) & !(page - 1);
+        let end = base + header.p_vaddr + header.p_memsz;
+        let (Ok(address), Ok(length)) = (usize::try_from(begin), usize::try_from(end - begin))
+        else {
+            continue;
+        };
+        // SAFETY: the range is a segment of a loaded object that was never writable, so that its
+        // pages are the file's, unchanged: to drop them loses nothing, and the next access reads
+        // the same bytes again. A refusal (EINVAL where they are locked) leaves them as they are.
+        unsafe { madvise(ptr::without_provenance_mut(address), length, MADV_DONTNEED) };
+    }
+    0
+}
