@@ -6,9 +6,12 @@
 //!       ─ Host client ─────────┘           ApiServer in process, or `halb-lab-apiserver`
 //! ```
 //!
-//! - [`net`]: hosts as network namespaces on a bridge, as root or in a user namespace.
-//! - [`process`]: processes with their output and signals, gone with whoever started them.
-//! - [`subject`]: HAProxy, keepalived, FRR, nginx and etcd, started with a given configuration.
+//! - [`net`]: hosts as network namespaces on a bridge, as root or in a user namespace; links that
+//!   are cut, lossy or slow.
+//! - [`process`]: processes with their output and signals, gone with whoever started them, and what
+//!   they cost.
+//! - [`subject`]: halb, HAProxy, keepalived, FRR, nginx, Envoy and etcd, started with a given
+//!   configuration; those that balance also by name, with one task for all.
 //! - [`capture`]: what passes a host's interface, with the time; [`probe`]: how long an address was
 //!   out of reach for a client; [`witness`]: when the machine itself stood still meanwhile.
 //! - [`apiserver`]: the stand-in API server; [`client`]: an HTTPS client that speaks to it.

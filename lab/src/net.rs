@@ -18,6 +18,7 @@ mod host;
 mod link;
 mod loss;
 mod namespace;
+mod rate;
 mod segment;
 mod user;
 mod watch;

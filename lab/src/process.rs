@@ -19,6 +19,7 @@ mod output;
 mod spawn;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::{
     fmt, io,
@@ -39,6 +40,7 @@ use nix::{
 };
 
 use self::output::Output;
+pub use self::usage::Usage;
 
 /// A running process, or what is left of one that ended; killed with its group on drop.
 #[derive(Debug)]

@@ -2,10 +2,15 @@
 //!
 //! A subject is a process and the directory with its files; it runs here or on a host of the lab,
 //! wherever its [`Place`] is, in the foreground, and dies as any [`Process`] does. Where the program
-//! isn't installed, the error names the Debian package.
+//! isn't installed, the error says how to install it.
+//!
+//! What balances TCP is also chosen by name ([`Balancer`]), so that one scenario runs on each.
 
+mod balancer;
+mod envoy;
 mod etcd;
 mod frr;
+mod halb;
 mod haproxy;
 mod keepalived;
 pub mod nginx;
@@ -22,8 +27,11 @@ use std::{
 use tempfile::TempDir;
 
 pub use self::{
+    balancer::{Balancer, Task, UnknownBalancer},
+    envoy::envoy,
     etcd::{Member, etcd},
     frr::{Frr, frr},
+    halb::halb,
     haproxy::haproxy,
     keepalived::{Keepalived, Report, keepalived},
     nginx::nginx,
@@ -58,12 +66,12 @@ pub struct Here;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It isn't installed.
-    #[error("{program} isn't installed: apt-get install {package}")]
+    #[error("{program} isn't installed: {install}")]
     Missing {
         /// The program, or the part of it.
         program: &'static str,
-        /// The Debian package that has it.
-        package: &'static str,
+        /// The command that installs it.
+        install: &'static str,
     },
     /// Its files can't be written.
     #[error("the files of {program} can't be written")]
@@ -127,7 +135,8 @@ impl Deref for Subject {
 #[derive(Clone, Copy, Debug)]
 struct Program {
     name: &'static str,
-    package: &'static str,
+    /// The command that installs it.
+    install: &'static str,
 }
 
 impl Program {
@@ -139,7 +148,7 @@ impl Program {
             .chain(daemons)
             .map(|directory| directory.join(self.name))
             .find(|candidate| candidate.is_file())
-            .ok_or(Error::Missing { program: self.name, package: self.package })
+            .ok_or(Error::Missing { program: self.name, install: self.install })
     }
 
     /// A directory of its own, gone with the subject.
@@ -159,3 +168,15 @@ impl Program {
 
 /// How long a program may take to start on a machine that is busy with other things.
 const STARTING: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_installed_is_named_with_the_command_that_installs_it() {
+        let program = Program { name: "no-such-balancer", install: "apt-get install it" };
+        let error = program.find().unwrap_err();
+        assert_eq!(error.to_string(), "no-such-balancer isn't installed: apt-get install it");
+    }
+}

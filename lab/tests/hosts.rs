@@ -6,11 +6,11 @@ use std::{
     collections::BTreeSet,
     fs, io,
     io::{Read, Write},
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     process::Command,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use halb_lab::{
@@ -18,7 +18,7 @@ use halb_lab::{
     apiserver::{Ca, Options},
     client::{Client, Protocol},
     eventually,
-    net::INTERFACE,
+    net::{INTERFACE, Loss},
     process::{Exit, Process, Signal},
 };
 
@@ -26,6 +26,12 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// How long a connect may take on a link that works.
 const BRIEF: Duration = Duration::from_millis(300);
+
+/// Packets that fit the buffer of a socket.
+const PACKETS: usize = 200;
+
+/// Bytes that are carried over a slow link.
+const CARRIED: usize = 512 * 1024;
 
 fn pair() -> (Lab, Host, Host) {
     let lab = Lab::new().unwrap();
@@ -98,6 +104,58 @@ fn a_cut_link_carries_nothing_keeps_its_addresses_and_heals() {
     assert_eq!(two.addresses().unwrap(), ["172.16.16.101/24".parse().unwrap()]);
     two.link_up().unwrap();
     eventually("reached again", SOON, || connect(&one, address));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_share_of_the_packets_is_lost_at_random() {
+    let (_lab, one, two) = pair();
+    let sockets = [&one, &two].map(|host| host.run(|| UdpSocket::bind((host.ip(), 0)).unwrap()));
+    let to = sockets[1].local_addr().unwrap();
+    sockets[1].set_read_timeout(Some(BRIEF)).unwrap();
+    let passed = |loss: Loss| {
+        one.lose(loss).unwrap();
+        // The answer to the question who has the address may be among the lost ones.
+        eventually("the neighbour is known", SOON, || {
+            sockets[0].send_to(b"mark", to).unwrap();
+            sockets[1].recv_from(&mut [0; 4]).is_ok()
+        });
+        // Bounded by the socket's buffer, so that nothing else is lost.
+        (0..PACKETS).filter(|_| sockets[0].send_to(b"word", to).is_ok()).count();
+        std::iter::from_fn(|| sockets[1].recv_from(&mut [0; 4]).ok()).count()
+    };
+    assert_eq!(passed(Loss::Percent(0)), PACKETS);
+    let some = passed(Loss::Percent(50));
+    assert!(some > 0 && some < PACKETS, "{some} of {PACKETS}");
+    assert_eq!(passed(Loss::Nothing), PACKETS);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_slow_link_takes_its_time_both_ways_and_is_fast_again() {
+    let (_lab, one, two) = pair();
+    let listener = two.run(|| TcpListener::bind((two.ip(), 0)).unwrap());
+    let carry = |from: &mut TcpStream, to: &mut TcpStream| {
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| from.write_all(&vec![0; CARRIED]).unwrap());
+            to.read_exact(&mut vec![0; CARRIED]).unwrap();
+        });
+        begun.elapsed()
+    };
+    let mut client = eventually("reached", SOON, || connect(&one, listener.local_addr().unwrap()));
+    let (mut server, _) = listener.accept().unwrap();
+    one.limit_rate(Some(1_000_000)).unwrap();
+    // What is over the burst that passes at once: a third of a second at least.
+    for took in [carry(&mut client, &mut server), carry(&mut server, &mut client)] {
+        assert!(took > Duration::from_millis(300), "{took:?}");
+    }
+    one.limit_rate(None).unwrap();
+    one.limit_rate(None).unwrap();
+    eventually("fast again", SOON, || {
+        let took = carry(&mut client, &mut server);
+        if took < Duration::from_millis(300) { Ok(()) } else { Err(took) }
+    });
 }
 
 #[test]

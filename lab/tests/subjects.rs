@@ -9,7 +9,7 @@ use std::{
 
 use halb_lab::{
     Host, Lab, Loopback, eventually,
-    subject::{Here, Member, Place, etcd, haproxy, nginx},
+    subject::{Balancer, Here, Member, Place, Task, etcd, haproxy, nginx},
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -77,6 +77,31 @@ fn haproxy_and_nginx_run_on_hosts_of_the_lab() {
     });
     proxy.kill().unwrap();
     assert!(answer().is_err(), "nobody listens any more");
+}
+
+#[test]
+#[ignore = "needs haproxy and nginx"]
+fn a_balancer_that_is_chosen_by_name_does_the_same_task() {
+    let home = Loopback::claim().unwrap();
+    let [one, other] = [8081, 8082].map(|port| home.port(port));
+    let _servers = [(one, "one"), (other, "other")].map(|(address, body)| {
+        nginx(&Here, &nginx::http_server(address, body), &[address]).unwrap()
+    });
+    for name in ["haproxy", "nginx"] {
+        let balancer: Balancer = name.parse().unwrap();
+        let listen = home.free_port().unwrap();
+        let task = Task {
+            listen,
+            servers: vec![one, other],
+            threads: 1,
+            connections: 100,
+            halb: "no halb here".into(),
+        };
+        let _subject = balancer.start(&Here, &task).unwrap();
+        let mut answers = [get(listen).unwrap(), get(listen).unwrap()];
+        answers.sort();
+        assert_eq!(answers, ["one", "other"], "{name}");
+    }
 }
 
 #[test]

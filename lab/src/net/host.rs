@@ -24,6 +24,7 @@ use super::{
     link::{self, index_of},
     loss::Loss,
     namespace::Namespace,
+    rate,
     segment::{Port, Segment},
     watch::Watch,
 };
@@ -277,6 +278,19 @@ impl Host {
     /// [`Error::Kernel`] when nft (Debian package nftables) isn't there or refuses.
     pub fn lose(&self, loss: Loss) -> Result<(), Error> {
         self.segment.lose(&self.port, loss, self.name())
+    }
+
+    /// Lets the link carry at most so many bytes a second each way, without a limit where none is
+    /// given. Bursts of 128 KiB pass at once; what waits longer than a tenth of a second is lost.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`], for one where the kernel has no token bucket (`CONFIG_NET_SCH_TBF`).
+    pub fn limit_rate(&self, bytes_per_second: Option<u32>) -> Result<(), Error> {
+        let interface = self.interface;
+        self.namespace
+            .netlink(move |netlink| rate::limit(netlink, interface, bytes_per_second))
+            .map_err(Error::netlink(self.name(), "limiting the rate of what it sends"))?;
+        self.segment.limit_rate(self.port.index, bytes_per_second, self.name())
     }
 
     fn wait_for_link(&self) -> Result<(), Error> {

@@ -17,6 +17,8 @@ pub enum Loss {
     Received,
     /// Both.
     Everything,
+    /// So many of a hundred of both, chosen at random.
+    Percent(u8),
 }
 
 impl Loss {
@@ -25,9 +27,14 @@ impl Loss {
     /// To be called in the bridge's namespace.
     pub(super) fn apply(self, port: &str) -> io::Result<()> {
         let table = format!("netdev lab_{port}");
+        let which = match self {
+            Self::Percent(share) => format!("numgen random mod 100 < {share} "),
+            Self::Nothing | Self::Sent | Self::Received | Self::Everything => String::new(),
+        };
         let chain = |hook: &str| {
             format!(
-                "chain {hook} {{ type filter hook {hook} device \"{port}\" priority 0; drop; }}\n"
+                "chain {hook} {{ type filter hook {hook} device \"{port}\" priority 0; \
+                 {which}drop; }}\n"
             )
         };
         // What the host sends comes in at the port.
@@ -36,7 +43,7 @@ impl Loss {
             Self::Nothing => String::new(),
             Self::Sent => sent,
             Self::Received => received,
-            Self::Everything => sent + &received,
+            Self::Everything | Self::Percent(_) => sent + &received,
         };
         // Adding first makes the deletion succeed where there is no table yet; all is one step.
         nft(&format!("add table {table}\ndelete table {table}\ntable {table} {{\n{chains}}}\n"))

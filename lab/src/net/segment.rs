@@ -16,6 +16,7 @@ use super::{
     link::{self, index_of},
     loss::Loss,
     namespace::Namespace,
+    rate,
 };
 
 /// Where a host is plugged in.
@@ -72,6 +73,18 @@ impl Segment {
     /// Drops what comes or goes at a host's port, without taking its carrier.
     pub(super) fn lose(&self, port: &Port, loss: Loss, host: &str) -> Result<(), Error> {
         self.namespace.run(|| loss.apply(&port.name)).map_err(Error::kernel(host, "losing packets"))
+    }
+
+    /// Lets a host's port send it at most so many bytes a second.
+    pub(super) fn limit_rate(
+        &self,
+        port: u32,
+        bytes_per_second: Option<u32>,
+        host: &str,
+    ) -> Result<(), Error> {
+        self.namespace
+            .netlink(move |netlink| rate::limit(netlink, port, bytes_per_second))
+            .map_err(Error::netlink(host, "limiting the rate of what it receives"))
     }
 
     /// Takes the carrier from a host's port.

@@ -46,4 +46,4 @@ pub fn etcd(members: &[Member<'_>]) -> Result<Vec<Subject>, Error> {
     Ok(subjects)
 }
 
-const PROGRAM: Program = Program { name: "etcd", package: "etcd-server" };
+const PROGRAM: Program = Program { name: "etcd", install: "apt-get install etcd-server" };

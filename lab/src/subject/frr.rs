@@ -124,11 +124,11 @@ fn unusable(source: io::Error) -> Error {
     Error::Files { program: VRRPD.name, source }
 }
 
-const VRRPD: Program = Program { name: "vrrpd", package: "frr" };
+const VRRPD: Program = Program { name: "vrrpd", install: "apt-get install frr" };
 
-const ZEBRA: Program = Program { name: "zebra", package: "frr" };
+const ZEBRA: Program = Program { name: "zebra", install: "apt-get install frr" };
 
-const VTYSH: Program = Program { name: "vtysh", package: "frr" };
+const VTYSH: Program = Program { name: "vtysh", install: "apt-get install frr" };
 
 const USER: &str = "frr";
 

@@ -25,4 +25,4 @@ pub fn haproxy(
     Ok(subject)
 }
 
-const PROGRAM: Program = Program { name: "haproxy", package: "haproxy" };
+const PROGRAM: Program = Program { name: "haproxy", install: "apt-get install haproxy" };

@@ -138,7 +138,7 @@ impl Deref for Keepalived {
     }
 }
 
-const PROGRAM: Program = Program { name: "keepalived", package: "keepalived" };
+const PROGRAM: Program = Program { name: "keepalived", install: "apt-get install keepalived" };
 
 const CONFIGURATION: &str = "keepalived.conf";
 

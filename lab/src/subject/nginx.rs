@@ -12,8 +12,31 @@ use super::{Error, Place, Program, Subject};
 /// # Errors
 /// [`Error`]; a configuration that it rejects is an ended process with nginx's own words.
 pub fn nginx(place: &dyn Place, blocks: &str, listens: &[SocketAddr]) -> Result<Subject, Error> {
+    run(place, "master_process off;\n", blocks, listens)
+}
+
+/// As [`nginx`], with so many worker processes below a master, all of them as the user who starts
+/// it.
+pub(super) fn nginx_of(
+    place: &dyn Place,
+    workers: usize,
+    blocks: &str,
+    listens: &[SocketAddr],
+) -> Result<Subject, Error> {
+    // Root's workers would become another user, who may not look into the subject's directory;
+    // where it isn't root that starts them, this is noted and without effect.
+    let processes = format!("user root;\nworker_processes {workers};\n");
+    run(place, &processes, blocks, listens)
+}
+
+fn run(
+    place: &dyn Place,
+    processes: &str,
+    blocks: &str,
+    listens: &[SocketAddr],
+) -> Result<Subject, Error> {
     let program = PROGRAM.find()?;
-    let configuration = format!("{}{PREAMBLE}{blocks}", stream_module(blocks)?);
+    let configuration = format!("{}{PREAMBLE}{processes}{blocks}", stream_module(blocks)?);
     let (directory, file) = PROGRAM.configured("nginx.conf", &configuration)?;
     let mut command = Command::new(program);
     // The log that is open before the configuration is read would be one of the whole system.
@@ -56,19 +79,18 @@ fn stream_module(blocks: &str) -> Result<String, Error> {
         return Ok(String::new());
     }
     if !Path::new(STREAM_MODULE).exists() {
-        let (program, package) = ("nginx's stream module", "libnginx-mod-stream");
-        return Err(Error::Missing { program, package });
+        let program = "nginx's stream module";
+        return Err(Error::Missing { program, install: "apt-get install libnginx-mod-stream" });
     }
     Ok(format!("load_module {STREAM_MODULE};\n"))
 }
 
-const PROGRAM: Program = Program { name: "nginx", package: "nginx" };
+const PROGRAM: Program = Program { name: "nginx", install: "apt-get install nginx" };
 
 const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 const PREAMBLE: &str = "\
 daemon off;
-master_process off;
 pid nginx.pid;
 error_log stderr notice;
 events { worker_connections 9000; }
