@@ -18,9 +18,9 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-peer", "normal"),
     ("halb", "halb-vrrp", "normal"),
     ("halb-bench", "halb-lab", "normal"), // subjects, and the hosts that they run on
-    ("halb-lb", "halb-lab", "dev"), // hosts whose ports run out or whose links are cut
-    ("halb-peer", "halb-lab", "dev"), // two nodes on a segment
-    ("halb-vrrp", "halb-lab", "dev"), // segments on which adverts and addresses are real
+    ("halb-lb", "halb-lab", "dev"),       // hosts whose ports run out or whose links are cut
+    ("halb-peer", "halb-lab", "dev"),     // two nodes on a segment
+    ("halb-vrrp", "halb-lab", "dev"),     // segments on which adverts and addresses are real
 ];
 
 /// Crates with a pure part, which `--no-default-features` builds alone.
