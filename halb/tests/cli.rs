@@ -106,8 +106,10 @@ fn all_examples_pass_one_check_and_a_bad_file_among_them_is_noticed() {
         fs::write(&copy, text.replace("/etc/halb/peer.key", key.to_str().unwrap())).unwrap();
         copy.display().to_string()
     };
-    let files = fs::read_dir(examples).unwrap();
-    let mut arguments: Vec<String> = files.map(|file| with_key(file.unwrap())).collect();
+    let files = fs::read_dir(examples).unwrap().map(Result::unwrap);
+    // The others are inventories of clusters.
+    let files = files.filter(|file| file.path().extension().is_some_and(|end| end == "toml"));
+    let mut arguments: Vec<String> = files.map(with_key).collect();
     arguments.insert(0, "check".to_owned());
     let good = halb(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(good.status.code(), Some(0), "{}", text(&good.stdout));

@@ -1,0 +1,41 @@
+//! Where things are on a host: what facts look for and what plans write.
+
+pub(crate) const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
+pub(crate) const APPLIED_CONTAINERD: &str = "/var/lib/halb-k8s/applied-containerd";
+pub(crate) const APPLIED_HALB: &str = "/var/lib/halb-k8s/applied-halb";
+pub(crate) const BEGUN: &str = "/var/lib/halb-k8s/begun";
+pub(crate) const CALICO_INSTALLATION: &str = "/etc/kubernetes/halb-calico.yaml";
+pub(crate) const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
+pub(crate) const CRICTL_CONFIG: &str = "/etc/crictl.yaml";
+pub(crate) const CRI_SOCKET: &str = "unix:///run/containerd/containerd.sock";
+pub(crate) const DONE: &str = "/var/lib/halb-k8s/done";
+pub(crate) const ETCD_MEMBER: &str = "/var/lib/etcd/member";
+pub(crate) const FSTAB: &str = "/etc/fstab";
+pub(crate) const HALB_BINARY: &str = "/usr/bin/halb";
+pub(crate) const HALB_CONFIG: &str = "/etc/halb/halb.toml";
+pub(crate) const HALB_CA: &str = "/etc/halb/kubernetes-ca.crt";
+pub(crate) const HALB_SYSUSERS: &str = "/usr/lib/sysusers.d/halb.conf";
+pub(crate) const HALB_UNIT: &str = "/etc/systemd/system/halb.service";
+pub(crate) const HOSTS: &str = "/etc/hosts";
+pub(crate) const KUBEADM_CONFIG: &str = "/etc/kubernetes/halb-kubeadm.yaml";
+pub(crate) const KUBEADM_LOG: &str = "/var/log/halb-kubeadm.log";
+pub(crate) const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
+pub(crate) const MODULES: &str = "/etc/modules-load.d/halb-k8s.conf";
+pub(crate) const PKI: &str = "/etc/kubernetes/pki";
+pub(crate) const SELINUX_CONFIG: &str = "/etc/selinux/config";
+pub(crate) const SYSCTL: &str = "/etc/sysctl.d/99-halb-k8s.conf";
+
+pub(crate) const APT_KUBERNETES: &str = "/etc/apt/sources.list.d/halb-kubernetes.sources";
+pub(crate) const APT_CONTAINERD: &str = "/etc/apt/sources.list.d/halb-containerd.sources";
+pub(crate) const APT_KUBERNETES_KEY: &str = "/etc/apt/keyrings/halb-kubernetes.asc";
+pub(crate) const APT_CONTAINERD_KEY: &str = "/etc/apt/keyrings/halb-containerd.asc";
+pub(crate) const YUM_KUBERNETES: &str = "/etc/yum.repos.d/halb-kubernetes.repo";
+pub(crate) const YUM_CONTAINERD: &str = "/etc/yum.repos.d/halb-containerd.repo";
+
+/// Static pods of a master.
+pub(crate) const STATIC_PODS: [&str; 4] = [
+    "/etc/kubernetes/manifests/etcd.yaml",
+    "/etc/kubernetes/manifests/kube-apiserver.yaml",
+    "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+    "/etc/kubernetes/manifests/kube-scheduler.yaml",
+];
