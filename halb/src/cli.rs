@@ -1,5 +1,6 @@
 //! The command line: one sentence and one example per command, exit codes in [`Exit`].
 
+mod bench;
 mod output;
 mod server;
 mod sessions;
@@ -143,6 +144,18 @@ Examples:
         json: bool,
     },
 
+    /// Measures halb, beside other programs if told so
+    ///
+    /// A backend and the programs are started on this machine, on addresses of loopback that nobody
+    /// else has; nothing is installed or left behind. With --target it loads what runs already.
+    #[command(after_help = "\
+Examples:
+  halb bench --compare haproxy,nginx,direct --quick     under three minutes
+  halb bench --compare haproxy --report halb.html       longer, with plots
+  halb bench --serve 172.16.16.101:6443                 a backend on another host …
+  halb bench --target 172.16.16.100:6443                … loaded through the balancer")]
+    Bench(Box<bench::Order>),
+
     /// Guards the virtual IPs of the daemon that starts it
     #[command(hide = true, after_help = "Example: none; the daemon starts it by itself")]
     Guard,
@@ -183,6 +196,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sessions { order } => sessions::run(order, &daemon(), &mut out).into(),
         Command::Vip { order } => vip::run(order, &config, &daemon(), &mut out).into(),
         Command::Reload { json } => server::reload(&daemon(), json, &mut out).into(),
+        Command::Bench(order) => bench::run(&order, &mut out).into(),
         Command::Guard => match halb_vrrp::driver::guard::run() {
             Ok(()) => Exit::Done.into(),
             Err(error) => output::failed(&error).into(),

@@ -30,7 +30,7 @@ fn bad_configuration(directory: &TempDir) -> String {
 
 #[test]
 fn each_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["run"],
         &["check"],
@@ -43,6 +43,7 @@ fn each_command_explains_itself_with_an_example() {
         &["sessions", "kill"],
         &["reload"],
         &["demo"],
+        &["bench"],
         &["server", "maint"],
     ];
     let mut all = String::new();
@@ -62,7 +63,7 @@ fn each_command_explains_itself_with_an_example() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_suggests_the_right_one() {
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["statos"], "similar subcommand"),
         (&[], "Usage"),
         (&["status", "--jsn"], "'--json'"),
@@ -70,6 +71,8 @@ fn a_wrong_command_line_ends_with_2_and_suggests_the_right_one() {
         (&["sessions", "kill"], "required"),
         (&["sessions", "kill", "1", "--frontend", "web"], "cannot be used with"),
         (&["demo", "--seconds", "0"], "0 is not in 1"),
+        (&["bench", "--compare", "apache"], "none of halb, haproxy, nginx"),
+        (&["bench", "--scenario", "bulk"], "none of idle, requests"),
     ];
     for (arguments, words) in cases {
         let output = halb(arguments);

@@ -1,0 +1,141 @@
+//! Where a comparison takes place: on loopback, or on hosts of the lab.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    process::Command,
+    time::Duration,
+};
+
+use halb_lab::{Host, Lab, Loopback, Process, net, subject::Here, subject::Place};
+
+use super::contender::Programs;
+
+/// Three hosts, or one.
+#[derive(Debug)]
+pub enum Site {
+    /// Everything on this host, at an address of loopback that nobody else has.
+    Loopback(Loopback),
+    /// Client, balancer and server each in a network namespace of its own, on one bridge.
+    Lab(Box<Hosts>),
+}
+
+/// The hosts of a lab.
+#[derive(Debug)]
+pub struct Hosts {
+    client: Host,
+    balancer: Host,
+    server: Host,
+    _lab: Lab,
+}
+
+/// Why there is no such place.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No address of loopback, or no port.
+    #[error("no address for the comparison")]
+    Address(#[from] io::Error),
+    /// The hosts can't be made.
+    #[error(transparent)]
+    Lab(#[from] net::Error),
+}
+
+/// The backend's process.
+#[derive(Debug)]
+pub struct Backend {
+    _process: Process,
+    /// Where it answers.
+    pub address: SocketAddr,
+}
+
+impl Site {
+    /// This host.
+    ///
+    /// # Errors
+    /// [`Error::Address`].
+    pub fn loopback() -> Result<Self, Error> {
+        Ok(Self::Loopback(Loopback::claim()?))
+    }
+
+    /// Three hosts of the lab. It takes the right to make network namespaces.
+    ///
+    /// # Errors
+    /// [`Error::Lab`].
+    pub fn lab() -> Result<Self, Error> {
+        let lab = Lab::new()?;
+        Ok(Self::Lab(Box::new(Hosts {
+            client: lab.host("client", "172.16.16.11/24")?,
+            balancer: lab.host("loadbalancer01", "172.16.16.51/24")?,
+            server: lab.host("kmaster1", "172.16.16.101/24")?,
+            _lab: lab,
+        })))
+    }
+
+    /// Where balancers run.
+    #[must_use]
+    pub fn balancer(&self) -> &dyn Place {
+        match self {
+            Self::Loopback(_) => &Here,
+            Self::Lab(hosts) => &hosts.balancer,
+        }
+    }
+
+    /// An address there that nobody listens on.
+    ///
+    /// # Errors
+    /// When the kernel has none.
+    pub fn balancer_address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Loopback(loopback) => loopback.free_port(),
+            Self::Lab(hosts) => free_port(&hosts.balancer),
+        }
+    }
+
+    /// Does something where clients are.
+    pub fn from_client<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match self {
+            Self::Loopback(_) => work(),
+            Self::Lab(hosts) => hosts.client.run(work),
+        }
+    }
+
+    /// Starts the backend.
+    pub(super) fn backend(
+        &self,
+        programs: &Programs,
+        threads: usize,
+    ) -> Result<Backend, super::Error> {
+        let free = match self {
+            Self::Loopback(loopback) => loopback.free_port(),
+            Self::Lab(hosts) => free_port(&hosts.server),
+        };
+        let address = free.map_err(Error::from)?;
+        let mut command = Command::new(&programs.backend);
+        command.args(["bench", "--serve", &address.to_string()]);
+        command.args(["--threads", &threads.to_string()]);
+        let process = match self {
+            Self::Loopback(_) => Place::spawn(&Here, command),
+            Self::Lab(hosts) => Place::spawn(&hosts.server, command),
+        };
+        let process = process.map_err(super::Error::Backend)?;
+        process.wait_until_listening(address, STARTING).map_err(super::Error::Backend)?;
+        Ok(Backend { _process: process, address })
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loopback(_) => "loopback",
+            Self::Lab(_) => "three network namespaces on a bridge",
+        })
+    }
+}
+
+fn free_port(host: &Host) -> io::Result<SocketAddr> {
+    let ip: IpAddr = host.ip();
+    host.run(|| std::net::TcpListener::bind((ip, 0))?.local_addr())
+}
+
+/// The backend may take so long to start on a machine that is busy with other things.
+const STARTING: Duration = Duration::from_secs(20);
