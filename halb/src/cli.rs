@@ -1,6 +1,7 @@
 //! The command line: one sentence and one example per command, exit codes in [`Exit`].
 
 mod bench;
+mod import;
 mod output;
 mod server;
 mod sessions;
@@ -156,6 +157,14 @@ Examples:
   halb bench --target 172.16.16.100:6443                … loaded through the balancer")]
     Bench(Box<bench::Order>),
 
+    /// Makes a halb.toml of what HAProxy was told
+    ///
+    /// Tells of each directive what becomes of it. Exit code 1: something that will be noticed can't
+    /// be kept; 3: a file can't be read as what it is said to be. docs/guide/migrate.md leads
+    /// through the whole change.
+    #[command(after_help = "Example: halb import --haproxy /etc/haproxy/haproxy.cfg -o halb.toml")]
+    Import(import::Order),
+
     /// Guards the virtual IPs of the daemon that starts it
     #[command(hide = true, after_help = "Example: none; the daemon starts it by itself")]
     Guard,
@@ -197,6 +206,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Vip { order } => vip::run(order, &config, &daemon(), &mut out).into(),
         Command::Reload { json } => server::reload(&daemon(), json, &mut out).into(),
         Command::Bench(order) => bench::run(&order, &mut out).into(),
+        Command::Import(order) => import::run(&order, &mut out).into(),
         Command::Guard => match halb_vrrp::driver::guard::run() {
             Ok(()) => Exit::Done.into(),
             Err(error) => output::failed(&error).into(),

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod import;
 pub mod logs;
 pub mod metrics;
 pub mod run;

@@ -26,9 +26,8 @@ fn row<'a>(report: &'a Value, metric: &str) -> &'a Value {
 }
 
 /// Short runs; what is measured in them is nothing.
-const BRIEF: [&str; 10] = [
-    "--rounds", "1", "--seconds", "0.3", "--idle", "50", "--clients", "20", "--rate", "200",
-];
+const BRIEF: [&str; 10] =
+    ["--rounds", "1", "--seconds", "0.3", "--idle", "50", "--clients", "20", "--rate", "200"];
 
 #[test]
 fn halb_and_no_balancer_are_measured_where_nothing_else_is_asked_for() {
@@ -59,7 +58,9 @@ fn peers_stand_in_the_table_beside_halb_and_the_page_has_them_too() {
     let output = bench(&[&BRIEF[..], &loads, &["--compare", "haproxy,nginx,direct"]].concat());
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    for words in ["50 idle connections", "\n  haproxy", "\n  nginx", "\n  direct", "halb to HAProxy"] {
+    for words in
+        ["50 idle connections", "\n  haproxy", "\n  nginx", "\n  direct", "halb to HAProxy"]
+    {
         assert!(said.contains(words), "no {words:?}:\n{said}");
     }
     let page = std::fs::read_to_string(page).expect("the page");

@@ -1,0 +1,119 @@
+//! `halb import`: what HAProxy and keepalived were told, as a `halb.toml`.
+//!
+//! ```text
+//!  haproxy.cfg ─────▶ haproxy ────▶ tables ──┐
+//!                        │ frontends         ├──▶ Document ──▶ halb.toml
+//!  keepalived.conf ─▶ keepalived ─▶ tables ──┘
+//!                        └──▶ findings, hints, faults ──▶ the report
+//! ```
+//!
+//! Each directive of a source ends in exactly one [`Finding`]; nothing is dropped in silence, and
+//! words that nobody knows are told too. What is kept is what a directive does, not its words: of
+//! several check options HAProxy takes the last one, so only that is translated.
+//!
+//! What this module does not do: it changes nothing on the host, and asks it only through
+//! [`Surroundings`].
+
+pub mod document;
+pub mod finding;
+pub mod haproxy;
+pub mod ledger;
+pub mod report;
+pub mod source;
+
+use std::net::SocketAddr;
+
+use document::{Document, Table};
+use finding::{Fault, Finding, Hint};
+use source::{SourceFile, Surroundings};
+
+/// What an import is asked for.
+pub struct Request<'a> {
+    /// HAProxy's files, in the order that HAProxy is given them.
+    pub haproxy: Vec<SourceFile>,
+    /// What the configurations lean on beside their texts.
+    pub surroundings: &'a dyn Surroundings,
+}
+
+/// What one language said.
+#[derive(Debug, Clone, Default)]
+pub struct Imported {
+    /// The texts that places point into: those given, and those that they include.
+    pub sources: Vec<SourceFile>,
+    /// One for each directive, in the order of the sources.
+    pub findings: Vec<Finding>,
+    /// What is kept, and could be better.
+    pub hints: Vec<Hint>,
+    /// Where a source can't be read. With any of these `tables` mean nothing.
+    pub faults: Vec<Fault>,
+    /// What goes into the result.
+    pub tables: Vec<Table>,
+}
+
+impl Imported {
+    /// The directives that aren't kept, and whose absence somebody will notice.
+    pub fn losses(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.class.changes_behaviour())
+    }
+}
+
+/// The frontends of the result, for whoever asks which one answers at a port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrontendsKnown {
+    /// In the order of the result.
+    pub frontends: Vec<FrontendKnown>,
+}
+
+/// A frontend of the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrontendKnown {
+    /// NAME of `[frontend.NAME]`.
+    pub name: String,
+    /// Where it listens.
+    pub binds: Vec<SocketAddr>,
+}
+
+impl FrontendsKnown {
+    /// The frontend that answers at a port of this host, if exactly one does.
+    #[must_use]
+    pub fn at_port(&self, port: u16) -> Option<&FrontendKnown> {
+        let listens = |known: &&FrontendKnown| known.binds.iter().any(|bind| bind.port() == port);
+        let mut fitting = self.frontends.iter().filter(listens);
+        let first = fitting.next();
+        if fitting.next().is_some() { None } else { first }
+    }
+}
+
+/// All that an import found and made.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What each language said, in the order of the report.
+    pub languages: Vec<Imported>,
+    /// The result.
+    pub document: Document,
+}
+
+impl Outcome {
+    /// Whether all sources could be read.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.languages.iter().all(|imported| imported.faults.is_empty())
+    }
+
+    /// How many directives aren't kept whose absence somebody will notice.
+    #[must_use]
+    pub fn losses(&self) -> usize {
+        self.languages.iter().map(|imported| imported.losses().count()).sum()
+    }
+}
+
+/// Reads what the old pair was told, and makes the new file of it.
+#[must_use]
+pub fn import(request: &Request<'_>) -> Outcome {
+    let haproxy::Translation { imported, .. } =
+        haproxy::import(&request.haproxy, request.surroundings);
+    let names: Vec<_> = imported.sources.iter().map(|source| source.name.as_str()).collect();
+    let head = format!("Written by `halb import` from {}.", names.join(" and "));
+    let tables = imported.tables.clone();
+    Outcome { languages: vec![imported], document: Document { head: vec![head], tables } }
+}
