@@ -3,6 +3,7 @@
 mod release;
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 
@@ -13,7 +14,7 @@ use crate::control::protocol::{Request, Response};
 use crate::status::peer;
 use crate::status::peer::Peer;
 use crate::status::text::WIDTH;
-use crate::status::vrrp::{Instance, Vrrp, explain, text};
+use crate::status::vrrp::{Instance, Vrrp, explain, keepalived, text};
 use crate::status::words::wrap;
 
 /// What to do with virtual IPs.
@@ -28,6 +29,10 @@ pub(super) enum Order {
         /// Answer as JSON (docs/status.md)
         #[arg(long)]
         json: bool,
+
+        /// Answer as JSON in keepalived's shape and under its names (docs/vip.md)
+        #[arg(long, conflicts_with = "json")]
+        keepalived_json: bool,
     },
     /// Explains why this node holds them or not, and what would happen if something failed now
     #[command(after_help = "Example: halb vip explain VI_1")]
@@ -79,7 +84,11 @@ pub(super) enum Order {
 
 pub(super) fn run(order: Order, config: &Path, socket: &Path, out: &mut Output) -> Exit {
     match order {
-        Order::Status { name, json } => {
+        Order::Status { name, keepalived_json: true, .. } => match ask(name.as_deref(), socket) {
+            Ok((vrrp, _)) => out.json(&keepalived::json(&vrrp, unix_seconds())),
+            Err(exit) => exit,
+        },
+        Order::Status { name, json, keepalived_json: false } => {
             show(name.as_deref(), json, socket, out, |vrrp, peer, out| {
                 let peer = peer.map(|peer| peer::text::short(peer, out.colour()));
                 text::render(vrrp, out.colour()) + &peer.unwrap_or_default()
@@ -110,26 +119,36 @@ fn show(
     out: &mut Output,
     text: impl Fn(&Vrrp, Option<&Peer>, &Output) -> String,
 ) -> Exit {
+    match ask(name, socket) {
+        Ok((vrrp, _)) if json => out.json(&vrrp),
+        Ok((vrrp, peer)) => out.text(&text(&vrrp, peer.as_ref(), out)).err().unwrap_or(Exit::Done),
+        Err(exit) => exit,
+    }
+}
+
+/// What the daemon says of the virtual router with this name, or of all.
+fn ask(name: Option<&str>, socket: &Path) -> Result<(Vrrp, Option<Peer>), Exit> {
     let status = match client::ask(socket, Request::Status) {
         Ok(Response::Status { status }) => status,
-        Ok(response) => return output::unexpected(&response),
-        Err(error) => return output::failed(&error),
+        Ok(response) => return Err(output::unexpected(&response)),
+        Err(error) => return Err(output::failed(&error)),
     };
     let Some(mut vrrp) = status.vrrp else {
-        return output::refused("no virtual IP is configured ([vrrp.NAME])");
+        return Err(output::refused("no virtual IP is configured ([vrrp.NAME])"));
     };
     if let Some(name) = name {
         let all = names(&vrrp.instances);
         vrrp.instances.retain(|instance| instance.name == name);
         if vrrp.instances.is_empty() {
             let why = format!("there is no virtual router '{name}'; there are: {all}");
-            return output::refused(&why);
+            return Err(output::refused(&why));
         }
     }
-    if json {
-        return out.json(&vrrp);
-    }
-    out.text(&text(&vrrp, status.peer.as_ref(), out)).err().unwrap_or(Exit::Done)
+    Ok((vrrp, status.peer))
+}
+
+fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 fn names(instances: &[Instance]) -> String {

@@ -23,6 +23,8 @@ pub(super) struct Daemon {
     pub(super) realtime: Option<(NonZeroU8, Span)>,
     /// `freeze_limit`, and where it stands.
     pub(super) freeze_limit: Option<(Duration, Span)>,
+    /// `notify_fifo`, and where it stands.
+    pub(super) notify_fifo: Option<(PathBuf, Span)>,
 }
 
 /// What `SCHED_FIFO` knows, 1 to 99.
@@ -47,9 +49,11 @@ pub(super) fn read(top: &Table<'_>) -> Daemon {
     let freeze_limit = global
         .as_ref()
         .and_then(|table| table.duration("freeze_limit", FREEZE_LIMIT_MIN..=FREEZE_LIMIT_LONGEST));
+    let notify_fifo = global.as_ref().and_then(|table| table.file("notify_fifo"));
     Daemon {
         realtime: realtime.and_then(NonZeroU8::new).zip(span("realtime_priority")),
         freeze_limit: freeze_limit.zip(span("freeze_limit")),
+        notify_fifo: notify_fifo.zip(span("notify_fifo")),
         maxconn: global.as_ref().and_then(|table| table.count("maxconn", CONNECTIONS_MAX)),
         global: read_global(global.as_ref()),
         log: read_log(top.table("log", &[&keys::LOG]).as_ref()),

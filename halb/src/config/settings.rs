@@ -38,6 +38,8 @@ pub struct Vrrp {
     pub files: Vec<TrackedFile>,
     /// What is run after a change, in the order of the file.
     pub hooks: Vec<Hook>,
+    /// Where changes are told in keepalived's format. None: nowhere.
+    pub fifo: Option<PathBuf>,
 }
 
 /// A script that is run again and again for its exit status; how many results count belongs to

@@ -233,6 +233,7 @@ pub(super) fn settings(
         scripts: scripts(drafts),
         files: files(drafts),
         hooks: drafts.iter().filter_map(hook).collect(),
+        fifo: daemon.notify_fifo.as_ref().map(|(path, _)| path.clone()),
     }
 }
 

@@ -10,6 +10,7 @@
 //! Nothing here is waited for by the thread of the virtual routers.
 
 mod details;
+mod fifo;
 mod hooks;
 mod journal;
 pub(super) mod orders;

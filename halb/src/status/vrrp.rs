@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod explain;
+pub mod keepalived;
 pub mod notices;
 pub mod outlook;
 pub mod remedy;

@@ -22,4 +22,5 @@ mod mismatches;
 mod packets;
 mod repair;
 mod support;
+mod told;
 mod tracking;

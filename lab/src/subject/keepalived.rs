@@ -1,6 +1,7 @@
 //! keepalived's VRRP, from Debian's package.
 
 use std::{
+    collections::BTreeSet,
     fs,
     ops::Deref,
     process::Command,
@@ -112,6 +113,12 @@ impl Report {
     #[must_use]
     pub fn counter(&self, name: &str) -> Option<u64> {
         self.0["stats"][name].as_u64()
+    }
+
+    /// The names in a part of the report, `data` or `stats`.
+    #[must_use]
+    pub fn names(&self, part: &str) -> BTreeSet<String> {
+        self.0[part].as_object().into_iter().flat_map(|part| part.keys().cloned()).collect()
     }
 
     /// The counters of adverts that it found fault with and that aren't zero.

@@ -80,6 +80,14 @@ pub static GLOBAL: Section = Section {
             "How long that thread may stand still before its guard takes the virtual IPs from the \
              node.",
         ),
+        Key::optional("notify_fifo", "an absolute path", "changes are told in no FIFO", r#""/run/halb/notify""#)
+            .also(&["vrrp_notify_fifo", "fifo"])
+            .doc(
+                "FIFO in which each change of a virtual IP is told as keepalived's `vrrp_notify_fifo` \
+                 does, in lines such as `INSTANCE \"VI_1\" MASTER 100` and `GROUP \"gateway\" MASTER \
+                 0`. It is made if it isn't there. Nobody needs to read it; what finds no room in it \
+                 is left out.",
+            ),
         Key::with_default("state_dir", "an absolute path", r#""/var/lib/halb""#)
             .also(&["state_directory", "statedir", "data_dir"])
             .doc(

@@ -169,6 +169,9 @@ fn lint_scheduling(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>)
     if let (Some((_, span)), true) = (&others.daemon.realtime, drafts.is_empty()) {
         sink.report_absence(without_virtual_ip(span, "realtime_priority"));
     }
+    if let (Some((_, span)), true) = (&others.daemon.notify_fifo, drafts.is_empty()) {
+        sink.report_absence(without_virtual_ip(span, "notify_fifo"));
+    }
     if others.daemon.realtime.is_some() {
         return;
     }
@@ -192,7 +195,7 @@ fn lint_scheduling(sink: &Sink, drafts: &[RouterDraft<'_>], others: &Others<'_>)
 
 fn without_virtual_ip(span: &Span, key: &str) -> Diagnostic {
     Diagnostic::lint(span.clone(), format!("'{key}' without a virtual IP"))
-        .consequence("there is no [vrrp.NAME], whose thread it is for")
+        .consequence("there is no [vrrp.NAME], which it is for")
         .remedy("remove it")
 }
 

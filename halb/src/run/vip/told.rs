@@ -12,6 +12,7 @@ use halb_vrrp::settings::Instance;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
+use super::fifo::Fifo;
 use super::hooks::{Change, Hooks};
 use super::journal::{Entry, Journal, unix_ms};
 use crate::config::settings::Vrrp;
@@ -43,6 +44,7 @@ struct Book {
     /// By instance, state and reason; bounded by the configuration and the number of reasons.
     counts: HashMap<Arc<str>, BTreeMap<(State, &'static str), u64>>,
     notices: VecDeque<(Instant, Option<Arc<str>>, String)>,
+    fifo: Fifo,
 }
 
 impl Book {
@@ -80,7 +82,9 @@ impl Book {
 impl Told {
     pub(super) fn new(settings: Vrrp, journal: Journal, hooks: Hooks, carry: Carry) -> Self {
         let (counts, notices) = (HashMap::new(), VecDeque::new());
-        let book = Book { settings, before: None, journal, counts, notices };
+        let mut fifo = Fifo::default();
+        fifo.configure(settings.fifo.as_deref());
+        let book = Book { settings, before: None, journal, counts, notices, fifo };
         Self { book: Arc::new(Mutex::new(book)), hooks, carry, grown: Arc::default() }
     }
 
@@ -93,6 +97,7 @@ impl Told {
         let mut book = self.book();
         let stays = |name: &Arc<str>| settings.routers.instances.iter().any(|i| i.name == *name);
         book.counts.retain(|name, _| stays(name));
+        book.fifo.configure(settings.fifo.as_deref());
         book.before = Some(std::mem::replace(&mut book.settings, settings));
     }
 
@@ -184,6 +189,8 @@ impl Told {
         let counts = book.counts.entry(name.clone()).or_default();
         let count = counts.entry((change.to, change.reason)).or_default();
         *count = count.saturating_add(1);
+        let groups = book.of(name).0.routers.groups.clone();
+        book.fifo.tell(&change, &groups);
         self.hooks.push(&book.of(name).0.hooks, &change);
         drop(book);
         self.grown.notify_one();

@@ -37,7 +37,7 @@ fn settings(name: &str) -> Vrrp {
         command: vec!["/bin/true".to_owned()],
         timeout: Duration::from_secs(1),
     };
-    Vrrp { routers, scripts: Vec::new(), files: Vec::new(), hooks: vec![hook] }
+    Vrrp { routers, scripts: Vec::new(), files: Vec::new(), hooks: vec![hook], fifo: None }
 }
 
 fn told(name: &str) -> (Told, Hooks) {

@@ -1,0 +1,133 @@
+//! The FIFO in which changes are told in keepalived's format, a line each:
+//!
+//! ```text
+//!  INSTANCE "VI_1" MASTER 100
+//!  GROUP "gateway" MASTER 0
+//! ```
+//!
+//! What nobody reads waits in the kernel, which keeps 64 KiB of it; what doesn't fit is left out,
+//! counted and said. Writing never waits, and nobody needs to listen.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use halb_vrrp::settings::Group;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use tracing::{info, warn};
+
+use super::hooks::Change;
+use crate::status::vrrp::State;
+
+/// The end that changes are written to.
+#[derive(Debug, Default)]
+pub(super) struct Fifo {
+    pipe: Option<Pipe>,
+    /// What each instance's state was last.
+    states: HashMap<Arc<str>, State>,
+    /// What each group was last told as.
+    groups: HashMap<Arc<str>, State>,
+    /// Lines that found no room since the last one that did.
+    lost: u64,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    path: PathBuf,
+    file: File,
+    /// It wasn't there before.
+    is_own: bool,
+}
+
+impl Fifo {
+    /// From now on changes are told there. None: nowhere.
+    pub(super) fn configure(&mut self, path: Option<&Path>) {
+        if self.pipe.as_ref().map(|pipe| pipe.path.as_path()) == path {
+            return;
+        }
+        self.pipe = None;
+        let Some(path) = path else { return };
+        match Pipe::open(path) {
+            Ok(pipe) => self.pipe = Some(pipe),
+            Err(error) => {
+                let path = path.display();
+                warn!(%path, %error, "changes aren't told in the FIFO: it can't be opened");
+            }
+        }
+    }
+
+    /// Tells a change, and what it makes of its group. Returns at once.
+    pub(super) fn tell(&mut self, change: &Change, groups: &[Group]) {
+        self.states.insert(Arc::clone(&change.instance), change.to);
+        let state = change.to.keepalived();
+        self.write(&line("INSTANCE", &change.instance, state, change.priority));
+        let Some(group) = groups.iter().find(|group| group.members.contains(&change.instance))
+        else {
+            return;
+        };
+        // A group has a state once all of its members have.
+        let states: Vec<_> = group.members.iter().map(|name| self.states.get(name)).collect();
+        let is_one = states.iter().all(|state| *state == Some(&change.to));
+        if is_one && self.groups.insert(group.name.clone(), change.to) != Some(change.to) {
+            self.write(&line("GROUP", &group.name, state, 0));
+        }
+    }
+
+    fn write(&mut self, line: &str) {
+        let Some(pipe) = &mut self.pipe else { return };
+        // Less than PIPE_BUF goes in as a whole or not at all.
+        match pipe.file.write(line.as_bytes()) {
+            Ok(_) if self.lost > 0 => {
+                let lost = std::mem::take(&mut self.lost);
+                info!(lost, "the FIFO has room again for changes of virtual IPs");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.lost = self.lost.saturating_add(1);
+                if self.lost == 1 {
+                    let path = pipe.path.display();
+                    warn!(%path, %error, "a change isn't told in the FIFO; nobody reads it");
+                }
+            }
+        }
+    }
+}
+
+fn line(kind: &str, name: &str, state: &str, priority: u8) -> String {
+    format!("{kind} \"{name}\" {state} {priority}\n")
+}
+
+impl Pipe {
+    fn open(path: &Path) -> io::Result<Self> {
+        let is_own = match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP) {
+            Ok(()) => true,
+            Err(nix::Error::EEXIST) => false,
+            Err(error) => return Err(error.into()),
+        };
+        // With a reading end of its own it opens without a reader, and never gets SIGPIPE.
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file =
+            OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(path)?;
+        if !file.metadata()?.file_type().is_fifo() {
+            return Err(io::Error::other("it is no FIFO"));
+        }
+        Ok(Self { path: path.to_owned(), file, is_own })
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        if self.is_own {
+            // As keepalived does it; whoever reads has it open.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
