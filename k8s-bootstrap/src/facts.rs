@@ -1,6 +1,6 @@
 //! What a host says of itself, at one moment.
 //!
-//! One script ([`script`]) asks for everything in one go and prints a line for each thing that it
+//! One script ([`script()`]) asks for everything in one go and prints a line for each thing that it
 //! finds; [`parse()`] reads these lines. The script changes nothing, needs a POSIX shell and
 //! coreutils, and goes to `sh -s` as root.
 

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  cluster.yaml ──inventory──▶ Inventory ─┐
-//!                                         ├─ plan ──▶ Plan ──▶ driver ──▶ hosts
+//!                                         ├─ plan ──▶ Plan ──▶ apply ◀─▶ driver ◀─▶ hosts
 //!  hosts ──script, parse──▶ Facts ────────┤
 //!  keys and token ───────▶ Material ──────┘
 //! ```
 //!
-//! The pure part ([`inventory`], [`facts`], [`plan`], [`pki`], [`kubeadm`]) says what there is to
-//! do; the driver (feature `driver`, on by default) reaches hosts and does it. A plan is made from
+//! The pure part ([`inventory`], [`facts`], [`plan`], [`pki`], [`kubeadm`]) says what there is to do
+//! and which step comes next ([`apply`]); the driver (feature `driver`, on by default) reaches hosts
+//! and does it. A plan is made from
 //! what hosts say at that moment, so that after an interruption the next one holds what is left,
 //! and the one after a finished run is empty.
 //!
@@ -22,11 +23,19 @@
 //! What this crate does not do: it makes no machines, runs no daemon, and knows no other crate of
 //! halb. What it writes for balancers is text in halb's own format.
 
+pub mod apply;
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod facts;
+pub mod hints;
 pub mod inventory;
 pub mod kubeadm;
 mod paths;
 pub mod pki;
 pub mod plan;
+pub mod progress;
 pub mod secret;
 pub mod shell;
+
+#[cfg(test)]
+mod testing;
