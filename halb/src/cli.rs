@@ -169,12 +169,24 @@ Examples:
     #[command(hide = true, after_help = "Example: none; the daemon starts it by itself")]
     Guard,
 
-    /// Runs the whole thing on this machine: servers, balancer, traffic; no root, no set-up
-    #[command(after_help = "Example: halb demo --seconds 30")]
+    /// Runs a whole cluster on this machine, to look at and to break; no root, no set-up
+    ///
+    /// Two balancers with a virtual IP, three API servers and clients, each a network namespace of
+    /// its own; keys kill, cut and hang them. Without a terminal it plays a few faults and ends.
+    #[command(after_help = "\
+Examples:
+  halb demo                                  in a terminal: break it and look
+  halb demo | cat                            a show of some faults, line by line
+  halb demo --loopback                       one balancer alone")]
     Demo {
-        /// End after so many seconds [default: on Ctrl-C]
+        /// End after so many seconds [default: on q or Ctrl-C, or when the show is over]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         seconds: Option<u32>,
+
+        /// The plain form: one balancer before three servers on loopback, without a virtual IP;
+        /// also where the system allows no network namespaces
+        #[arg(long)]
+        loopback: bool,
     },
 }
 
@@ -211,6 +223,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(()) => Exit::Done.into(),
             Err(error) => output::failed(&error).into(),
         },
-        Command::Demo { seconds } => demo::run(seconds).into(),
+        Command::Demo { seconds, loopback } => demo::run(seconds, loopback).into(),
     }
 }

@@ -1,74 +1,212 @@
-//! Three stand-in API servers in this process, each on an address of its own.
+//! The seeds' cluster on one machine: two balancers with a virtual IP, three API servers and
+//! clients, each a host of its own, and someone who breaks it.
+//!
+//! ```text
+//!   keys, or a show ──▶ plan: what can be done ──▶ stage: does it
+//!                                                    │ looks: the kernel's and the daemons' word
+//!   clients ──▶ felt: what they met ──▶ story ◀──────┘
+//!                                         └──▶ view: a picture, or line by line
+//! ```
+//!
+//! `plan`, `felt`, `story` and `view` are pure.
 
-use std::net::SocketAddr;
+mod clients;
+mod felt;
+mod node;
+mod plan;
+mod stage;
+mod story;
+mod view;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use halb_lab::apiserver::{Ca, Ending, Options};
-use halb_lab::{ApiServer, Loopback};
-use tokio::sync::Mutex;
+use tokio::sync::mpsc;
+use tokio::{task, time};
 
-/// The port of an API server, as a cluster has it.
-pub(super) const PORT: u16 = 6443;
+use super::ends::Ends;
+use super::screen;
+use super::screen::Screen;
+use crate::cli::Exit;
+use clients::lock;
+use felt::Felt;
+use plan::Deed;
+use stage::Stage;
+use story::{Look, Story};
+use view::Scene;
 
-/// As many as the smallest cluster that outlives one of them.
-const SERVERS: usize = 3;
+/// Time between two looks at the cluster, each of which is a picture.
+const LOOK: Duration = Duration::from_millis(100);
 
-/// The servers and what the balancer before them is given.
-pub(super) struct Cluster {
-    ca: Ca,
-    servers: Vec<Member>,
-    balancer: Loopback,
+/// How long all is well before the first fault of a show.
+const PRELUDE: Duration = Duration::from_secs(2);
+
+/// What is told to whoever shows it.
+enum News {
+    Seen(anyhow::Result<Look>),
+    Done(Deed, Result<(), String>),
 }
 
-struct Member {
-    server: ApiServer,
-    running: Mutex<bool>,
-    _address: Loopback,
+/// Looks and outcomes on their way: one of each kind at a time, since the next is asked for only
+/// after the last has come.
+const NEWS_MAX: usize = 4;
+
+/// Everything that the loop below holds.
+struct Demo {
+    began: Instant,
+    story: Story,
+    felt: Arc<Mutex<Felt>>,
+    screen: Screen,
+    socket: PathBuf,
+    /// Events that were said.
+    said: usize,
+    /// Deeds to come where nobody presses keys.
+    show: Option<VecDeque<Deed>>,
+    /// A deed is being done.
+    busy: bool,
+    /// The cluster is being looked at.
+    looking: bool,
 }
 
-impl Cluster {
-    pub(super) async fn start() -> anyhow::Result<Self> {
-        let ca = Ca::new()?;
-        let no_address = "no address of loopback is to be had";
-        let balancer = Loopback::claim().context(no_address)?;
-        let mut servers = Vec::with_capacity(SERVERS);
-        for number in 1..=SERVERS {
-            let address = Loopback::claim().context(no_address)?;
-            let mut options = Options::new(&format!("kmaster{number}"), address.port(PORT), &ca);
-            options.names.push(balancer.ip().to_string());
-            let server = ApiServer::start(options).await?;
-            servers.push(Member { server, running: Mutex::new(true), _address: address });
+/// Shows it until something ends it.
+pub(super) async fn show(mut ends: Ends) -> anyhow::Result<Exit> {
+    screen::say(&view::opening()).context("nobody can see it")?;
+    let felt = Arc::new(Mutex::new(Felt::default()));
+    let counted = Arc::clone(&felt);
+    let stage = task::spawn_blocking(move || Stage::start(&counted)).await??;
+    let stage = Arc::new(stage);
+    let mut demo = Demo::new(felt, stage.socket());
+    let mut keys = demo.screen.keys();
+    let (tell, mut news) = mpsc::channel(NEWS_MAX);
+    let mut looks = time::interval(LOOK);
+    let broken = loop {
+        tokio::select! {
+            () = ends.come() => break None,
+            key = keys.recv() => match key {
+                Some(b'q' | b'Q') | None => break None,
+                Some(key) => if let Some(deed) = demo.deed_of(key) {
+                    demo.begin(deed, &stage, &tell);
+                },
+            },
+            Some(news) = news.recv() => match demo.hear(news) {
+                Ok(true) => {}
+                Ok(false) => break None,
+                Err(error) => break Some(error),
+            },
+            _ = looks.tick() => match demo.next_of_the_show() {
+                Some(Some(deed)) => demo.begin(deed, &stage, &tell),
+                Some(None) => break None,
+                None => demo.look(&stage, &tell),
+            },
         }
-        Ok(Self { ca, servers, balancer })
+    };
+    demo.screen.close();
+    drop(tell);
+    // What is still being done ends first: it holds the stage.
+    while news.recv().await.is_some() {}
+    let stage = Arc::into_inner(stage).context("the stage is still in use")?;
+    let ended = task::spawn_blocking(move || stage.end()).await?;
+    // Nobody may be left to read it.
+    let _ = screen::say(&view::farewell(&lock(&demo.felt)));
+    if let Some(error) = broken {
+        return Err(error);
     }
+    ended?;
+    let served = lock(&demo.felt).answered > 0;
+    Ok(if served && demo.story.is_as_expected() { Exit::Done } else { Exit::Failed })
+}
 
-    /// The certificate that clients trust, as PEM.
-    pub(super) fn authority(&self) -> &str {
-        self.ca.pem()
-    }
-
-    /// The address that is kept for the balancer.
-    pub(super) fn balancer(&self) -> &Loopback {
-        &self.balancer
-    }
-
-    /// Name and address of each server.
-    pub(super) fn servers(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
-        self.servers.iter().map(|member| (member.server.name(), member.server.address()))
-    }
-
-    /// Kills the server of this number (from 1), or starts it again.
-    pub(super) async fn toggle(&self, number: usize) -> anyhow::Result<()> {
-        let Some(member) = number.checked_sub(1).and_then(|index| self.servers.get(index)) else {
-            return Ok(());
-        };
-        let mut running = member.running.lock().await;
-        if *running {
-            member.server.stop(Ending::Rst).await;
-        } else {
-            member.server.restart().await?;
+impl Demo {
+    fn new(felt: Arc<Mutex<Felt>>, socket: PathBuf) -> Self {
+        let screen = Screen::open();
+        let show = if screen.has_keyboard() { None } else { Some(plan::SHOW.into()) };
+        Self {
+            began: Instant::now(),
+            story: Story::new(),
+            felt,
+            screen,
+            socket,
+            said: 0,
+            show,
+            busy: false,
+            looking: false,
         }
-        *running = !*running;
+    }
+
+    /// What a key asks for, as it was shown; nothing while a deed is being done.
+    fn deed_of(&self, key: u8) -> Option<Deed> {
+        let key = char::from(key).to_ascii_lowercase();
+        let offers = self.story.condition().offers();
+        let offer = offers.into_iter().find(|offer| offer.key == key && !self.busy);
+        offer.map(|offer| offer.deed)
+    }
+
+    /// The next deed of a show if its time has come; none in it: the show is over.
+    fn next_of_the_show(&mut self) -> Option<Option<Deed>> {
+        let now = self.began.elapsed() > PRELUDE && self.story.is_settled();
+        let show = self.show.as_mut().filter(|_| now)?;
+        Some(show.pop_front())
+    }
+
+    fn begin(&mut self, deed: Deed, stage: &Arc<Stage>, tell: &mpsc::Sender<News>) {
+        self.busy = true;
+        self.story.begin(deed, Instant::now());
+        let (stage, tell) = (Arc::clone(stage), tell.clone());
+        task::spawn_blocking(move || {
+            let outcome = stage.act(deed).map_err(|error| format!("{error:#}"));
+            drop(stage);
+            // Nobody listens once the demo is over.
+            let _ = tell.blocking_send(News::Done(deed, outcome));
+        });
+    }
+
+    fn look(&mut self, stage: &Arc<Stage>, tell: &mpsc::Sender<News>) {
+        if self.looking {
+            return;
+        }
+        self.looking = true;
+        let (stage, tell) = (Arc::clone(stage), tell.clone());
+        task::spawn_blocking(move || {
+            let look = stage.look();
+            drop(stage);
+            let _ = tell.blocking_send(News::Seen(look));
+        });
+    }
+
+    /// Takes in what was seen or done, and shows it; false: nobody can see it any more.
+    fn hear(&mut self, news: News) -> anyhow::Result<bool> {
+        match news {
+            News::Done(deed, outcome) => {
+                self.busy = false;
+                self.story.done(deed, Instant::now(), outcome);
+            }
+            News::Seen(look) => {
+                self.looking = false;
+                self.story.saw(look?, &lock(&self.felt));
+            }
+        }
+        Ok(self.tell().is_ok())
+    }
+
+    fn tell(&mut self) -> std::io::Result<()> {
+        if self.screen.is_terminal() {
+            let felt = lock(&self.felt);
+            return self.screen.draw(&view::picture(&Scene {
+                began: self.began,
+                now: Instant::now(),
+                story: &self.story,
+                felt: &felt,
+                socket: &self.socket,
+                keyboard: self.screen.has_keyboard(),
+            }));
+        }
+        let (events, said) = self.story.since(self.said);
+        let lines = events.into_iter().map(|event| view::event(event, self.began) + "\n");
+        screen::say(&lines.collect::<String>())?;
+        self.said = said;
         Ok(())
     }
 }

@@ -7,15 +7,6 @@ use nix::sys::termios;
 use nix::sys::termios::{LocalFlags, SetArg, Termios};
 use tokio::sync::mpsc;
 
-/// What a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Key {
-    /// Stop or start the server of this number.
-    Server(usize),
-    /// End the demo.
-    Quit,
-}
-
 /// Keys that wait to be acted upon; more are dropped, nobody types faster.
 const KEYS_MAX: usize = 16;
 
@@ -43,21 +34,13 @@ impl Drop for Keyboard {
 }
 
 /// Reads keys on a thread of its own, which ends with the process.
-pub(super) fn read() -> io::Result<mpsc::Receiver<Key>> {
+pub(super) fn read() -> io::Result<mpsc::Receiver<u8>> {
     let (sender, keys) = mpsc::channel(KEYS_MAX);
     thread::Builder::new().name("keys".to_owned()).spawn(move || {
-        for key in io::stdin().lock().bytes().map_while(Result::ok).filter_map(meaning) {
+        for key in io::stdin().lock().bytes().map_while(Result::ok) {
             // Full: the demo is busy with those before. Closed: it ends.
             let _ = sender.try_send(key);
         }
     })?;
     Ok(keys)
-}
-
-fn meaning(byte: u8) -> Option<Key> {
-    match byte {
-        b'1'..=b'9' => Some(Key::Server(usize::from(byte - b'0'))),
-        b'q' | b'Q' => Some(Key::Quit),
-        _ => None,
-    }
 }

@@ -1,13 +1,12 @@
-//! Where the view is shown: redrawn on a terminal, line by line anywhere else.
+//! Where the demo is shown: redrawn on a terminal, line by line anywhere else.
 
 use std::io;
 use std::io::{IsTerminal as _, Write as _};
 
 use tokio::sync::mpsc;
 
-use super::keys::{Key, Keyboard};
-use super::view::Scene;
-use super::{keys, view};
+use super::keys;
+use super::keys::Keyboard;
 
 /// Switches to a screen of its own and hides the cursor; back again.
 const OPEN: &str = "\x1b[?1049h\x1b[?25l";
@@ -16,18 +15,14 @@ const CLOSE: &str = "\x1b[?25h\x1b[?1049l";
 /// Each line clears what it leaves of the one before; the rest is cleared at the end.
 const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K\n";
-const CLEAR_BELOW: &str = "\x1b[J";
-
-/// Pictures from one line of text to the next: one line every two seconds.
-const PICTURES_PER_LINE: u32 = 4;
+const CLEAR_BELOW: &str = "\x1b[K\x1b[J";
 
 /// The open screen; closed on drop too.
 pub(super) struct Screen {
     terminal: bool,
     keyboard: Option<Keyboard>,
-    pictures: u32,
     /// Kept open where there are no keys.
-    no_keys: Option<mpsc::Sender<Key>>,
+    no_keys: Option<mpsc::Sender<u8>>,
 }
 
 impl Screen {
@@ -36,15 +31,25 @@ impl Screen {
         let terminal = io::stdout().is_terminal() && !dumb;
         if terminal {
             // If it can't be written, the first picture can't either, and that ends the demo.
-            let _ = write(OPEN);
+            let _ = say(OPEN);
         }
         let keyboard =
             if terminal && io::stdin().is_terminal() { Keyboard::take().ok() } else { None };
-        Self { terminal, keyboard, pictures: 0, no_keys: None }
+        Self { terminal, keyboard, no_keys: None }
+    }
+
+    /// Whether pictures are drawn here; otherwise lines are said.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether somebody can press keys.
+    pub(super) fn has_keyboard(&self) -> bool {
+        self.keyboard.is_some()
     }
 
     /// The keys that are typed; none ever where there is no keyboard.
-    pub(super) fn keys(&mut self) -> mpsc::Receiver<Key> {
+    pub(super) fn keys(&mut self) -> mpsc::Receiver<u8> {
         if self.keyboard.is_some()
             && let Ok(keys) = keys::read()
         {
@@ -55,35 +60,32 @@ impl Screen {
         keys
     }
 
-    pub(super) fn show(&mut self, scene: &Scene) -> io::Result<()> {
-        let line_due = self.pictures.is_multiple_of(PICTURES_PER_LINE);
-        self.pictures = self.pictures.wrapping_add(1);
-        if self.terminal {
-            let picture = view::picture(scene, self.keyboard.is_some());
-            write(&format!("{HOME}{}{CLEAR_BELOW}", picture.replace('\n', CLEAR_LINE)))
-        } else if line_due {
-            write(&view::line(scene))
-        } else {
-            Ok(())
-        }
+    /// Puts a picture in place of the one before.
+    pub(super) fn draw(&self, picture: &str) -> io::Result<()> {
+        // A line break after the last line of a full screen would move it all up.
+        let picture = picture.trim_end_matches('\n').replace('\n', CLEAR_LINE);
+        say(&format!("{HOME}{picture}{CLEAR_BELOW}"))
     }
 
     /// Leaves the terminal as it was found.
-    pub(super) fn close(self) {
-        drop(self);
+    pub(super) fn close(&mut self) {
+        self.keyboard = None;
+        if self.terminal {
+            self.terminal = false;
+            // It may be gone.
+            let _ = say(CLOSE);
+        }
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        if self.terminal {
-            // The terminal may be gone.
-            let _ = write(CLOSE);
-        }
+        self.close();
     }
 }
 
-fn write(text: &str) -> io::Result<()> {
+/// Adds text to what was said before.
+pub(super) fn say(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()

@@ -4,6 +4,7 @@ use crate::status::samples;
 fn scene(sample: &samples::Sample) -> Scene {
     let answered = [("kmaster1", 104), ("kmaster2", 70), ("kmaster3", 104)];
     Scene {
+        why: None,
         elapsed: Duration::from_millis(28_900),
         frontend: "127.101.102.103:6443".parse().unwrap(),
         http: "127.101.102.103:40404".parse().unwrap(),
@@ -33,6 +34,7 @@ fn a_picture_of_one_server_down() {
 fn a_picture_fits_into_80_by_24_whatever_happens() {
     for sample in [samples::all_fine(), samples::one_down(), samples::all_down()] {
         let mut scene = scene(&sample);
+        scene.why = Some(crate::demo::DENIED);
         scene.answers.failed = 1;
         scene.answers.last_failure = Some("x".repeat(200));
         let picture = picture(&scene, true);

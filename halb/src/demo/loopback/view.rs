@@ -14,6 +14,8 @@ use crate::status::{Server, Status, notices};
 
 /// Everything that a picture is made of.
 pub(super) struct Scene {
+    /// Why it is the plain form; none: because that was asked for.
+    pub(super) why: Option<&'static str>,
     pub(super) elapsed: Duration,
     pub(super) frontend: SocketAddr,
     pub(super) http: SocketAddr,
@@ -41,7 +43,8 @@ pub(super) fn picture(scene: &Scene, keyboard: bool) -> String {
     let mut out = String::new();
     let time = format!("for {}", elapsed(scene));
     let title = "halb demo: three API servers, one balancer before them, a little traffic";
-    let _ = writeln!(out, "\n  {title}\n");
+    let why = scene.why.map(|why| format!("  {why}"));
+    let _ = writeln!(out, "\n  {title}\n{}", why.unwrap_or_default());
     let _ = writeln!(out, "  client -> halb https://{} -> masters{time:>14}\n", scene.frontend);
     let rows: Vec<Vec<String>> = servers(scene).map(|server| row(server, &scene.answers)).collect();
     out.push_str(&table::render(&COLUMNS, &rows, WIDTH, |line, _| line));
