@@ -21,6 +21,7 @@ pub mod contender;
 pub mod site;
 
 use std::{
+    io,
     net::SocketAddr,
     num::NonZeroU32,
     thread,
@@ -37,7 +38,6 @@ use crate::{
     load::{self, Load, Tally, Window},
     report::{Curve, Report, Row},
     scenario::{Metric, Outcome, Scale, Scenario},
-    usage,
 };
 
 /// What to compare, and how long.
@@ -120,7 +120,7 @@ pub enum Error {
         name: &'static str,
         /// Why.
         #[source]
-        source: usage::Error,
+        source: io::Error,
     },
 }
 
@@ -159,15 +159,11 @@ impl Comparison {
         if present.is_empty() {
             return Err(Error::Nobody);
         }
-        let backend = present
-            .iter()
-            .any(|contender| contender.needs_backend())
-            .then(|| site.backend(&self.programs, self.threads))
-            .transpose()?;
+        let backend = site.backend(&self.programs, self.threads)?;
         let mut work = Work {
             comparison: self,
             site,
-            backend: backend.as_ref().map(|backend| backend.address),
+            backend: backend.address,
             samples: Samples::new(&present, self.rounds),
             done: Duration::ZERO,
             tell,
@@ -183,7 +179,7 @@ impl Comparison {
 struct Work<'a> {
     comparison: &'a Comparison,
     site: &'a Site,
-    backend: Option<SocketAddr>,
+    backend: SocketAddr,
     samples: Samples,
     done: Duration,
     tell: &'a mut dyn FnMut(Progress),
@@ -227,17 +223,15 @@ impl Work<'_> {
             .start(self.site, self.backend, &self.comparison.programs)
             .map_err(|source| Error::Start { name, source })?;
         thread::sleep(SETTLING);
-        running.at_rest = running.look(usage::memory)?;
+        running.at_rest = running.usage()?.map(|usage| usage.memory);
         let deadline = Instant::now() + COMING;
         while !self.site.from_client(|| load::answers(running.address, PROBE)).unwrap_or(false) {
             if Instant::now() > deadline {
                 return Err(match contender {
                     Contender::Target(address) => Error::Foreign { address },
-                    Contender::Halb
-                    | Contender::Haproxy
-                    | Contender::Nginx
-                    | Contender::Envoy
-                    | Contender::Direct => Error::Silent { name, words: running.words() },
+                    Contender::Balancer(_) | Contender::Direct => {
+                        Error::Silent { name, words: running.words() }
+                    }
                 });
             }
             thread::sleep(BETWEEN_PROBES);
@@ -275,11 +269,11 @@ struct Seen {
 /// Looks at the clock of a process when the window begins and when it ends.
 fn look_on(scenario: Scenario, running: &Running, window: Window) -> Result<Seen, Error> {
     sleep_until(window.from);
-    let (before, began) = (running.look(usage::processor_time)?, Instant::now());
-    let during = if scenario.looks_at_memory() { running.look(usage::memory)? } else { None };
+    let (before, began) = (running.usage()?, Instant::now());
     sleep_until(window.to);
-    let (after, ended) = (running.look(usage::processor_time)?, Instant::now());
-    let used = after.zip(before).map(|(after, before)| after.saturating_sub(before));
+    let (after, ended) = (running.usage()?, Instant::now());
+    let used = after.zip(before).map(|(after, before)| after.cpu.saturating_sub(before.cpu));
+    let during = before.filter(|_| scenario.looks_at_memory()).map(|usage| usage.memory);
     // Both looks are late by a little; what is counted is what was done between two moments.
     let (seen, lasted) = (ended - began, window.to - window.from);
     let processor = used.map(|used| used.mul_f64(lasted.as_secs_f64() / seen.as_secs_f64()));

@@ -5,14 +5,13 @@
 //!   Comparison ─ starts ─▶ contenders (halb, haproxy, nginx, envoy) and the backend
 //!       │ each in turn, in rounds
 //!       ├─ Load ──────▶ generator ─▶ contender ─▶ backend     what was done, how long it took
-//!       └─ usage ─────▶ /proc                                 processor time, memory
+//!       └─ Usage (lab) ─▶ /proc                               processor time, memory
 //!                 └──▶ Report ─▶ table, JSON, HTML
 //! ```
 //!
 //! - [`load`]: connections and what they ask for; the generator, and the backend that answers.
 //! - [`scenario`]: the kinds of load, and what each tells. [`compare`]: side-by-side runs.
-//! - [`usage`]: what a program takes. [`statistics`]: what several rounds say. [`report`]: all of it
-//!   for people and programs.
+//! - [`statistics`]: what several rounds say. [`report`]: all of it for people and programs.
 //! - [`target`]: whom a load may be sent to.
 //!
 //! # What this crate does not do
@@ -26,4 +25,3 @@ pub mod report;
 pub mod scenario;
 pub mod statistics;
 pub mod target;
-pub mod usage;

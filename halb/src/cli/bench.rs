@@ -159,11 +159,11 @@ fn measure(order: &Order) -> anyhow::Result<Report> {
 }
 
 fn comparison(order: &Order, this: &Path) -> Comparison {
-    let mut contenders = vec![Contender::Halb];
+    let mut contenders = vec![Contender::HALB];
     match order.target {
         Some(target) => contenders = vec![Contender::Target(target)],
         None if order.compare.is_empty() => contenders.push(Contender::Direct),
-        None => contenders.extend(order.compare.iter().filter(|one| **one != Contender::Halb)),
+        None => contenders.extend(order.compare.iter().filter(|one| **one != Contender::HALB)),
     }
     let all = || Scenario::ALL.to_vec();
     let (rounds, measured, warm_up, idle) = if order.quick {

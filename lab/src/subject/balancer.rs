@@ -14,7 +14,7 @@ use super::{Error, Place, Subject, envoy, halb, haproxy, nginx};
 /// A program that balances TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Balancer {
-    /// halb.
+    /// halb, without access log and admin pages, which the others don't have either.
     Halb,
     /// HAProxy, with `splice-auto`.
     Haproxy,
@@ -59,6 +59,20 @@ impl Balancer {
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
             Self::Envoy => "envoy",
+        }
+    }
+
+    /// Where its program is; halb's is where the caller says.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] says how to install it.
+    pub fn find(self, halb: &Path) -> Result<PathBuf, Error> {
+        match self {
+            Self::Halb if halb.is_file() => Ok(halb.to_owned()),
+            Self::Halb => halb::PROGRAM.find(),
+            Self::Haproxy => haproxy::PROGRAM.find(),
+            Self::Nginx => nginx::find_proxy(),
+            Self::Envoy => envoy::PROGRAM.find(),
         }
     }
 
@@ -107,7 +121,8 @@ fn for_halb(task: &Task) -> String {
     let Task { listen, servers, threads, connections, halb: _ } = task;
     let mut text = format!(
         "[global]\nworkers = {threads}\nmaxconn = {connections}\n\n\
-         [frontend.work]\nbind = [\"{listen}\"]\nbackend = \"servers\"\n\n[backend.servers.server]\n"
+         [frontend.work]\nbind = [\"{listen}\"]\nbackend = \"servers\"\n\
+         access_log = false\n\n[admin]\nhttp = false\n\n[backend.servers.server]\n"
     );
     for (number, server) in servers.iter().enumerate() {
         line(&mut text, &format!("s{number} = \"{server}\""));

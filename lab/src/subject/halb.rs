@@ -29,4 +29,4 @@ pub fn halb(
     Ok(subject)
 }
 
-const PROGRAM: Program = Program { name: "halb", install: "cargo build --release" };
+pub(super) const PROGRAM: Program = Program { name: "halb", install: "cargo build --release" };

@@ -25,4 +25,4 @@ pub fn haproxy(
     Ok(subject)
 }
 
-const PROGRAM: Program = Program { name: "haproxy", install: "apt-get install haproxy" };
+pub(super) const PROGRAM: Program = Program { name: "haproxy", install: "apt-get install haproxy" };

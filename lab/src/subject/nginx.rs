@@ -1,6 +1,11 @@
 //! nginx with its stream module, from Debian's packages.
 
-use std::{fmt::Write, net::SocketAddr, path::Path, process::Command};
+use std::{
+    fmt::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{Error, Place, Program, Subject};
 
@@ -72,6 +77,12 @@ pub fn stream_proxy(listen: SocketAddr, servers: &[SocketAddr]) -> String {
     block
 }
 
+/// Its program, where its stream module is there too.
+pub(super) fn find_proxy() -> Result<PathBuf, Error> {
+    stream_module("stream")?;
+    PROGRAM.find()
+}
+
 /// The line that loads the stream module, if a block needs it.
 fn stream_module(blocks: &str) -> Result<String, Error> {
     let needed = blocks.lines().any(|line| line.trim_start().starts_with("stream"));
@@ -85,7 +96,7 @@ fn stream_module(blocks: &str) -> Result<String, Error> {
     Ok(format!("load_module {STREAM_MODULE};\n"))
 }
 
-const PROGRAM: Program = Program { name: "nginx", install: "apt-get install nginx" };
+pub(super) const PROGRAM: Program = Program { name: "nginx", install: "apt-get install nginx" };
 
 const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
