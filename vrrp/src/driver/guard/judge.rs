@@ -13,6 +13,11 @@
 //! limit, and when it comes late to a look it grants a fresh period. It does so once in a silence;
 //! after that it only leaves out what it missed, so that a host which is slow for long doesn't
 //! keep the addresses of a frozen daemon for ever.
+//!
+//! What that promises, whatever the limit: a guard that comes to each look within 10 ms revokes
+//! within the limit and these 10 ms after the last beat, which leaves as much for giving everything
+//! up. One that comes later than that to its last look revokes when it comes, for nothing would be
+//! gained by waiting on; only what is more than an eighth of the limit puts it off.
 
 use std::time::Duration;
 
@@ -182,7 +187,8 @@ pub(super) fn usual_lateness(limit: Duration) -> Duration {
     (limit / (2 * LOOKS)).max(LATE_MIN)
 }
 
-/// Lateness of any host that is busy, and half of what a revocation may come late.
+/// Lateness of any host that is busy, and half of the 20 ms that a revocation may come late. It
+/// never puts anything off, so that the promise holds for the shortest limit, too.
 const LATE_MIN: Duration = Duration::from_millis(10);
 
 /// Time between sweeps while an act of the frozen daemon may still come through, or while

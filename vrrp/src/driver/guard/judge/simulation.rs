@@ -17,6 +17,9 @@ const LENGTH: u32 = 40;
 /// How late a process that may run is let run, at most.
 const JITTER: Duration = Duration::from_millis(1);
 
+/// How late the guard may come to each look and yet keep its promise.
+const LATE_MAX: Duration = Duration::from_millis(10);
+
 /// What stands still in a run, beside the guard's and the host's ordinary lateness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stalls {
@@ -56,6 +59,8 @@ struct World {
     judge: Judge,
     guard_turn: Stamp,
     guard_resumes: Stamp,
+    /// How late it comes to each look, at most.
+    guard_lateness: Duration,
     /// Time since the last beat in which it could not look.
     guard_missed: Duration,
     sweep: Option<Look>,
@@ -68,6 +73,10 @@ impl World {
         let mut dice = Dice::new(seed);
         let limit = Duration::from_millis(dice.one_of(&[30, 100, 300, 2000]));
         let stalls = dice.one_of(&[Stalls::Daemon, Stalls::GuardAndHost, Stalls::All]);
+        let guard_lateness = match stalls {
+            Stalls::Daemon => dice.one_of(&[JITTER, LATE_MAX]),
+            Stalls::GuardAndHost | Stalls::All => JITTER,
+        };
         let now = Stamp::from_nanos(1 << 40);
         let lease = Lease { beat: now, is_acting: false, is_revoked: false, is_swept: false };
         Self {
@@ -84,6 +93,7 @@ impl World {
             judge: Judge::new(now, lease),
             guard_turn: now,
             guard_resumes: now,
+            guard_lateness,
             guard_missed: Duration::ZERO,
             sweep: None,
             is_released: false,
@@ -158,14 +168,24 @@ impl World {
         };
         self.guard_turn = self.soon();
         match self.judge.judge(&look) {
-            Verdict::Wait { until } => self.guard_turn = self.guard_turn.max(until),
+            Verdict::Wait { until } => {
+                self.guard_turn = until.plus(self.dice.time(self.guard_lateness));
+            }
             Verdict::Revoke => {
                 let silence = self.now.since(self.lease.beat);
                 if silence < self.limit {
                     return Err(format!("revoked after {silence:?}"));
                 }
-                if self.stalls == Stalls::GuardAndHost {
-                    return Err("revoked though the daemon never stood still alone".to_owned());
+                match self.stalls {
+                    Stalls::GuardAndHost => {
+                        return Err("revoked though the daemon never stood still alone".to_owned());
+                    }
+                    // The promise: the limit, and what it came late to this look; giving everything
+                    // up takes the rest of 20 ms.
+                    Stalls::Daemon if silence > self.limit + self.guard_lateness => {
+                        return Err(format!("revoked only after {silence:?}"));
+                    }
+                    Stalls::Daemon | Stalls::All => {}
                 }
                 self.lease.is_revoked = true;
                 self.revocations += 1;
