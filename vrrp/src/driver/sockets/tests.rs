@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
-use std::time::Duration;
 
 use halb_lab::capture::{Capture, Checksum};
 use halb_lab::{Host, Lab, eventually};
@@ -48,6 +47,26 @@ fn next(listener: &mut Listener) -> (IpAddr, IpAddr, u8, Vec<u8>) {
             (source, destination, hop_limit, message.to_vec())
         }
         Received::Broken(refusal) => panic!("{refusal:?}"),
+    })
+}
+
+/// Sends until it is heard: an interface that has just come up drops what is sent before the kernel
+/// has activated its queue, which it does in the background.
+fn send_until_heard(
+    sender: &Sender,
+    from: IpAddr,
+    message: &[u8],
+    listener: &mut Listener,
+) -> (IpAddr, IpAddr, u8, Vec<u8>) {
+    eventually("a packet is heard", PATIENCE, || {
+        let _not_yet = sender.send(from, group(Family::of(from)), message);
+        match listener.receive().unwrap() {
+            Some(Received::Datagram(Datagram { source, destination, hop_limit, message })) => {
+                Ok((source, destination, hop_limit, message.to_vec()))
+            }
+            Some(Received::Broken(refusal)) => panic!("{refusal:?}"),
+            None => Err("nothing yet"),
+        }
     })
 }
 
@@ -237,8 +256,7 @@ fn a_listener_hears_its_interface_only_and_with_ipv4_its_own_membership_only() {
             joined.join().unwrap();
             elsewhere.join().unwrap();
             let sender = Sender::open(&interface("near"), family).unwrap();
-            sender.send(from, group(family), &[1; 16]).unwrap();
-            assert_eq!(next(&mut joined).0, from);
+            assert_eq!(send_until_heard(&sender, from, &[1; 16], &mut joined).0, from);
             match family {
                 Family::V4 => assert!(aloof.receive().unwrap().is_none(), "joined nothing itself"),
                 Family::V6 => assert_eq!(next(&mut aloof).1, group(family), "as it was sent"),
@@ -270,8 +288,7 @@ fn an_interface_that_is_made_anew_needs_and_gets_new_sockets() {
         let index = make();
         let (mut listener, sender) = open();
         assert_eq!(listener.index(), index);
-        sender.send(ip("10.0.2.9"), GROUP_V4.into(), &[1; 16]).unwrap();
-        next(&mut listener);
+        send_until_heard(&sender, ip("10.0.2.9"), &[1; 16], &mut listener);
 
         shell("link del near");
         let error = sender.send(ip("10.0.2.9"), GROUP_V4.into(), &[1; 16]).unwrap_err();
@@ -279,8 +296,8 @@ fn an_interface_that_is_made_anew_needs_and_gets_new_sockets() {
         assert_eq!(error.to_string(), expected);
         assert_ne!(make(), index);
         let (mut anew, sender) = open();
-        sender.send(ip("10.0.2.9"), GROUP_V4.into(), &[2; 16]).unwrap();
-        assert_eq!(next(&mut anew).3, [2; 16]);
+        let heard = send_until_heard(&sender, ip("10.0.2.9"), &[2; 16], &mut anew);
+        assert_eq!(heard.3, [2; 16]);
         assert!(!matches!(listener.receive(), Ok(Some(_))), "the old one is deaf");
     });
 }
@@ -352,7 +369,7 @@ fn a_pulled_cable_is_no_error_of_a_listener() {
     second.link_down().unwrap();
     assert!(listener.receive().unwrap().is_none());
     second.link_up().unwrap();
-    eventually("heard again", Duration::from_secs(5), || {
+    eventually("heard again", PATIENCE, || {
         let _lost = sender.send(ip("fe80::51"), GROUP_V6.into(), &[3; 16]);
         listener.receive().unwrap().is_some()
     });
