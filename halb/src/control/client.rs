@@ -10,8 +10,8 @@ use super::frame::RESPONSE_LEN_MAX;
 use super::protocol::{Envelope, Request, Response, VERSION};
 
 /// A daemon that says nothing for so long won't: a reload, its longest work, takes milliseconds
-/// unless the disk is dead.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// unless it removes all virtual IPs, which are handed over first: 30 s at the longest intervals.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

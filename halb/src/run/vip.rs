@@ -213,8 +213,8 @@ impl Vip {
         }
     }
 
-    /// Puts changed settings into force, and says what changed in words. Blocks for some seconds
-    /// at most.
+    /// Puts changed settings into force, and says what changed in words. Blocks for some seconds,
+    /// or if no virtual IP is left for as long as it takes to hand them over.
     pub(super) fn apply(&self, settings: &Settings) -> anyhow::Result<Vec<String>> {
         let wanted = &settings.vrrp;
         // Before anything happens that is to be told by these names and hooks.
@@ -227,9 +227,11 @@ impl Vip {
                 self.begin(wanted)?;
                 vec!["virtual IPs are held from now on".to_owned()]
             }
-            (Some(_), true) => {
-                let running = lock(&self.driver).take();
-                let stopped = running.map(|running| running.stop(HAND_OVER_MARGIN));
+            (Some(handle), true) => {
+                let (running, patience) =
+                    (lock(&self.driver).take(), hand_over_time(&handle.snapshot()));
+                info!(?patience, "handing the virtual IPs over, as none is configured any more");
+                let stopped = running.map(|running| running.stop(patience));
                 *lock(&self.handle) = None;
                 anyhow::ensure!(
                     stopped != Some(Stopped::Stuck),

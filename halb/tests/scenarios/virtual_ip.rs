@@ -180,6 +180,27 @@ fn a_reload_brings_changes_and_takes_a_virtual_ip_away() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_reload_that_removes_the_last_virtual_ip_waits_for_the_other_node_as_a_stop_does() {
+    let site = Site::new();
+    let _server = site.serve();
+    // The other node takes an offer after its skew, 1.3 s.
+    let slow = |priority| router(priority, "").replace("100ms", "1500ms");
+    let one = site.start(0, &slow(150));
+    wait_for(&one, State::Active);
+    let two = site.start(1, &slow(30));
+    eventually("the other node is a healthy backup", PATIENCE, || {
+        let instance = vip(&two);
+        let ready = instance.state == State::Backup && !instance.priority.sick;
+        if ready { Ok(()) } else { Err(Box::new(instance)) }
+    });
+    one.files().write(&configuration(""));
+    assert!(one.done(&["reload"]).contains("virtual IPs are no longer held"));
+    one.wait_for_line("took the addresses, which were offered", PATIENCE).unwrap();
+    wait_for(&two, State::Active);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn orders_say_what_came_of_them_and_refuse_what_makes_no_sense() {
     let site = Site::new();
     let server = site.serve();
