@@ -59,7 +59,8 @@ pub use netlink::{AddressError, NetlinkError};
 pub use ownership::OwnershipError;
 pub use release::{ReleaseError, Released, release};
 pub use snapshot::{
-    GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot, ThreadSnapshot,
+    AddressMarks, GuardReport, GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot,
+    ThreadSnapshot,
 };
 pub use sockets::SocketError;
 
@@ -124,7 +125,8 @@ impl Vrrp {
     /// # Errors
     /// [`StartError`], with nothing left behind.
     pub fn start(settings: Settings, options: Options) -> Result<Self, StartError> {
-        let (handle, thread) = thread::start(settings, options)?;
+        let (handle, thread) =
+            thread::start(settings, options, ownership::Tagging::AsTheKernelDoes)?;
         Ok(Self { handle, thread })
     }
 

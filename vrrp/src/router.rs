@@ -122,6 +122,7 @@ pub struct Router {
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
     rival: bool,
+    same_priority: bool,
     other_addresses: bool,
 }
 
@@ -292,6 +293,11 @@ impl Router {
                     self.yield_to(Some(heard), cause, now);
                 }
             },
+        }
+        // Of a sick node it says nothing about the configuration.
+        let is_tie = priority == self.standing.effective && !self.standing.is_sick();
+        if is_tie && !std::mem::replace(&mut self.told.same_priority, true) {
+            self.notice(Notice::SamePriority(heard));
         }
         if !same_addresses {
             // RFC 9568 erratum 8298: worth a word, and no reason to discard.

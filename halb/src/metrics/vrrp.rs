@@ -52,7 +52,10 @@ fn thread(sheet: &Sheet, thread: &Thread) {
     sheet.flag(&names::REALTIME, &[], thread.scheduling == "fifo");
     sheet.flag(&names::MEMORY_LOCKED, &[], thread.memory_locked);
     sheet.flag(&names::GUARD, &[], thread.guard == "watching");
+    sheet.flag(&names::GUARD_REALTIME, &[], thread.guard_scheduling.as_deref() == Some("fifo"));
     sheet.counter(&names::GUARD_REPLACED, &[], thread.guard_replaced);
+    sheet.counter(&names::GUARD_REVOCATIONS, &[], thread.guard_revocations);
+    sheet.counter(&names::GUARD_FAILURES, &[], thread.guard_failures);
     sheet.counter(&names::NETLINK_OVERRUNS, &[], thread.netlink_overruns);
     sheet.counter(&names::EVENTS_DROPPED, &[], thread.events_dropped);
     sheet.counter(&names::STRAYS, &[], thread.strays);

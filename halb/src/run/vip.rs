@@ -246,13 +246,15 @@ impl Vip {
 
     /// The section of the status; none: no virtual IP is configured.
     pub(super) fn status(&self) -> Option<vrrp::Vrrp> {
-        let snapshot = self.handle()?.snapshot();
+        let handle = self.handle()?;
+        let snapshot = handle.snapshot();
         let (now, wall) = (Instant::now(), SystemTime::now());
         let facts = build::Facts {
             now,
             wall,
             freeze_limit: *lock(&self.freeze_limit),
             details: self.details.all(),
+            marks: handle.marks(),
             history: self.told.history(wall),
             counts: self.told.counts(),
             hooks: self.hooks.told(),

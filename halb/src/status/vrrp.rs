@@ -86,6 +86,8 @@ pub struct Instance {
     pub since_seconds: f64,
     /// The event and the decision that led to it.
     pub why: String,
+    /// Why this node, a backup, leaves the addresses to another one now.
+    pub leaves_because: Option<String>,
     /// What keeps it from taking part.
     pub fault: Option<String>,
     /// An operator has given it away (`halb vip yield`).
@@ -272,6 +274,8 @@ pub struct Peer {
     pub ago_seconds: Option<f64>,
     /// It claims the same addresses as this node.
     pub same_addresses: Option<bool>,
+    /// It has the priority of this node, so that the greater address decides between them.
+    pub same_priority: Option<bool>,
 }
 
 /// What another halb last said of this virtual router over the link.
@@ -396,8 +400,27 @@ pub struct Thread {
     pub guard_pid: Option<u32>,
     /// How many were replaced.
     pub guard_replaced: u64,
+    /// How it is scheduled: `normal`, `fifo` or `refused`; none: none watches.
+    pub guard_scheduling: Option<String>,
+    /// The same in words.
+    pub guard_scheduling_detail: Option<String>,
+    /// Its memory can't be swapped out; none: none watches.
+    pub guard_memory_locked: Option<bool>,
+    /// Times that a guard took the addresses away because this process stood still.
+    pub guard_revocations: u64,
+    /// Time since the last of them.
+    pub guard_revoked_ago_seconds: Option<f64>,
+    /// How long it took a guard last to give everything up.
+    pub guard_sweep_seconds: Option<f64>,
+    /// Addresses and goodbyes that a guard failed with.
+    pub guard_failures: u64,
     /// How long the thread may stand still before its guard takes the addresses away.
     pub freeze_limit_seconds: f64,
+    /// How it is known which addresses are halb's, also after its death: by marks of the `kernel`,
+    /// by a `file`, or `unknown`.
+    pub address_marks: String,
+    /// The file, or why there is none; none: the kernel keeps marks.
+    pub address_marks_detail: Option<String>,
     /// Times that changes of interfaces were missed, so that all was read anew.
     pub netlink_overruns: u64,
     /// Events that nobody took.

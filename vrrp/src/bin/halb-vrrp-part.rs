@@ -249,7 +249,7 @@ impl Tending {
         if let Some(notice) = notice {
             println!("{notice:?}");
         }
-        let guard = leash.report().and_then(|report| report.ready);
+        let guard = leash.report().ready;
         if guard != self.guard {
             self.guard = guard;
             println!("guard {}", guard.unwrap_or_default());

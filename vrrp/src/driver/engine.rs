@@ -74,6 +74,8 @@ pub(super) struct Engine {
     plan: Plan,
     /// It was told that the guard has taken the addresses away.
     revocation_told: bool,
+    /// When it last did.
+    revoked_at: Option<Instant>,
     troubles: Troubles,
     outbox: Outbox,
     mailbox: Arc<Mailbox>,
@@ -162,6 +164,7 @@ impl Engine {
             leash,
             plan: Plan::default(),
             revocation_told: false,
+            revoked_at: None,
             troubles: Troubles::default(),
             outbox,
             mailbox,

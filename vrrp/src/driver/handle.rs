@@ -8,7 +8,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::ledger::Ledger;
 use super::mailbox::{Answer, Mailbox, Order, answer};
-use super::{OrderError, OwnedSighting, Snapshot};
+use super::{AddressMarks, OrderError, OwnedSighting, Snapshot};
 use crate::link::Word;
 use crate::settings::Settings;
 
@@ -84,6 +84,12 @@ impl Handle {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.board.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How it is known which addresses on this host's interfaces are ours.
+    #[must_use]
+    pub fn marks(&self) -> AddressMarks {
+        self.ledger.marks()
     }
 
     fn ask<T>(

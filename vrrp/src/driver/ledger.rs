@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::AddressMarks;
+use super::engine::words;
 use super::netlink::{Netlink, NetlinkError};
-use super::ownership::{self, Marks, OwnershipError};
+use super::ownership::{self, Marks, OwnershipError, Tagging};
 use crate::interfaces::Interfaces;
 use crate::settings::Settings;
 
@@ -13,18 +15,42 @@ use crate::settings::Settings;
 pub(super) struct Ledger {
     /// None: the kernel keeps marks.
     run_dir: Option<PathBuf>,
+    /// Held while settings are applied.
     settings: Mutex<Settings>,
+    /// For people, who don't wait for that.
+    marks: Mutex<AddressMarks>,
 }
 
 impl Ledger {
     /// Lists the addresses of the first settings, if that is needed on this kernel; and whether
     /// that worked. If not, nobody knows of an address that a crash leaves behind.
-    pub(super) fn open(run_dir: &Path, settings: Settings) -> (Self, Result<(), OwnershipError>) {
-        let run_dir = (!keeps_marks(run_dir)).then(|| run_dir.to_owned());
-        let ledger = Self { run_dir, settings: Mutex::new(settings) };
+    pub(super) fn open(
+        run_dir: &Path,
+        settings: Settings,
+        tagging: Tagging,
+    ) -> (Self, Result<(), OwnershipError>) {
+        let run_dir = (!keeps_marks(run_dir, tagging)).then(|| run_dir.to_owned());
+        let ledger = Self::new(run_dir, settings);
         let written =
             ledger.write(&[&ledger.settings.lock().unwrap_or_else(PoisonError::into_inner)]);
+        if let Err(error) = &written {
+            ledger.mark(AddressMarks::Unlisted { why: words(error) });
+        }
         (ledger, written)
+    }
+
+    fn new(run_dir: Option<PathBuf>, settings: Settings) -> Self {
+        let (settings, marks) = (Mutex::new(settings), Mutex::new(AddressMarks::Kept));
+        Self { run_dir, settings, marks }
+    }
+
+    /// How it is known which addresses are ours.
+    pub(super) fn marks(&self) -> AddressMarks {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn mark(&self, marks: AddressMarks) {
+        *self.marks.lock().unwrap_or_else(PoisonError::into_inner) = marks;
     }
 
     /// Lists the addresses of both settings while `apply` puts the new ones in force, and those of
@@ -47,11 +73,14 @@ impl Ledger {
     }
 
     fn write(&self, settings: &[&Settings]) -> Result<(), OwnershipError> {
-        self.run_dir.as_deref().map_or(Ok(()), |run_dir| ownership::write(run_dir, settings))
+        let Some(run_dir) = &self.run_dir else { return Ok(()) };
+        ownership::write(run_dir, settings)?;
+        self.mark(AddressMarks::Listed { file: ownership::file(run_dir) });
+        Ok(())
     }
 }
 
-fn keeps_marks(run_dir: &Path) -> bool {
+fn keeps_marks(run_dir: &Path, tagging: Tagging) -> bool {
     let picture = || -> Result<Interfaces, NetlinkError> {
         let mut netlink = Netlink::open()?;
         let mut picture = Interfaces::default();
@@ -59,7 +88,7 @@ fn keeps_marks(run_dir: &Path) -> bool {
         Ok(picture)
     };
     let picture = picture().unwrap_or_default();
-    matches!(Marks::find(&picture, run_dir), Ok(Marks::Kept))
+    matches!(Marks::find(&picture, run_dir, tagging), Ok(Marks::Kept))
 }
 
 #[cfg(test)]
@@ -86,7 +115,7 @@ mod tests {
     fn both_settings_are_listed_while_one_replaces_the_other() {
         let dir = tempfile::tempdir().unwrap();
         let run_dir = Some(dir.path().to_owned());
-        let ledger = Ledger { run_dir, settings: Mutex::new(settings(1)) };
+        let ledger = Ledger::new(run_dir, settings(1));
         let during = ledger.apply(settings(2), |_| Ok::<_, OrderError>(listed(dir.path())));
         assert_eq!(during.unwrap(), "eth0 10.0.0.1/32\neth0 10.0.0.2/32\n");
         assert_eq!(listed(dir.path()), "eth0 10.0.0.2/32\n");
@@ -98,10 +127,31 @@ mod tests {
     #[test]
     fn without_the_list_nothing_is_applied() {
         let run_dir = Some(PathBuf::from("/nonexistent"));
-        let ledger = Ledger { run_dir, settings: Mutex::new(settings(1)) };
+        let ledger = Ledger::new(run_dir, settings(1));
         let refused =
             ledger.apply(settings(2), |_| -> Result<(), OrderError> { panic!("applied") });
         let Err(OrderError::Unlisted(why)) = refused else { panic!("{refused:?}") };
         assert!(why.contains("/nonexistent/addresses"), "{why}");
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_written_is_told_until_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().join("halb");
+        let (ledger, written) = Ledger::open(&run_dir, settings(1), Tagging::Ignored);
+        let why = words(&written.unwrap_err());
+        assert_eq!(ledger.marks(), AddressMarks::Unlisted { why });
+        std::fs::create_dir(&run_dir).unwrap();
+        ledger.apply(settings(2), |_| Ok::<_, OrderError>(())).unwrap();
+        assert_eq!(ledger.marks(), AddressMarks::Listed { file: run_dir.join("addresses") });
+    }
+
+    #[test]
+    fn a_kernel_that_keeps_marks_needs_no_list() {
+        let run_dir = Path::new("/nonexistent");
+        let ledger = Ledger::new(None, settings(1));
+        ledger.apply(settings(2), |_| Ok::<_, OrderError>(())).unwrap();
+        assert_eq!(ledger.marks(), AddressMarks::Kept);
+        assert!(!run_dir.exists());
     }
 }

@@ -45,7 +45,7 @@ const LONGEST: u64 = 1 << 20;
 /// # Errors
 /// The file can't be written; what it said before stays.
 pub(super) fn write(run_dir: &Path, settings: &[&Settings]) -> Result<(), OwnershipError> {
-    let path = run_dir.join(NAME);
+    let path = file(run_dir);
     let mut text = String::new();
     for instance in settings.iter().flat_map(|settings| &settings.instances) {
         for placement in &instance.placements {
@@ -65,7 +65,7 @@ pub(super) fn write(run_dir: &Path, settings: &[&Settings]) -> Result<(), Owners
 /// # Errors
 /// The file is there and can't be read.
 fn read(run_dir: &Path) -> Result<Vec<Owned>, OwnershipError> {
-    let path = run_dir.join(NAME);
+    let path = file(run_dir);
     let mut bytes = Vec::new();
     let read = fs::File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
     match read {
@@ -82,6 +82,21 @@ fn line(text: &str) -> Option<Owned> {
     Some(Owned { interface: interface.to_owned(), address, prefix_len })
 }
 
+/// The file's path.
+pub(super) fn file(run_dir: &Path) -> PathBuf {
+    run_dir.join(NAME)
+}
+
+/// Whether the kernel keeps marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tagging {
+    /// As it shows, or as its version says.
+    AsTheKernelDoes,
+    /// It is taken for one that keeps none, whatever it shows.
+    #[cfg(test)]
+    Ignored,
+}
+
 /// How addresses are known to be ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Marks {
@@ -96,12 +111,18 @@ impl Marks {
     ///
     /// # Errors
     /// The list is needed and can't be read.
-    pub(super) fn find(picture: &Interfaces, run_dir: &Path) -> Result<Self, OwnershipError> {
+    pub(super) fn find(
+        picture: &Interfaces,
+        run_dir: &Path,
+        tagging: Tagging,
+    ) -> Result<Self, OwnershipError> {
         let version = fs::read_to_string(KERNEL_VERSION).unwrap_or_default();
-        if picture.shows_tags() || keeps_tags(&version) {
-            return Ok(Self::Kept);
-        }
-        read(run_dir).map(Self::Listed)
+        let kept = match tagging {
+            Tagging::AsTheKernelDoes => picture.shows_tags() || keeps_tags(&version),
+            #[cfg(test)]
+            Tagging::Ignored => false,
+        };
+        if kept { Ok(Self::Kept) } else { read(run_dir).map(Self::Listed) }
     }
 
     /// The addresses on interfaces that halb put there.

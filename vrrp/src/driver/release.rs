@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::netlink::{AddressError, Netlink, NetlinkError, Removed};
-use super::ownership::{Marks, OwnershipError};
+use super::ownership::{Marks, OwnershipError, Tagging};
 use super::sockets::{Sender, SocketError};
 use crate::config::Delivery;
 use crate::interfaces::{Assigned, Interfaces, Placed, SourceRule};
@@ -52,11 +52,20 @@ pub enum ReleaseError {
 /// # Errors
 /// [`ReleaseError::Netlink`] if nothing can be seen. Else [`Released::problems`] has what failed.
 pub fn release(settings: &Settings, run_dir: &Path) -> Result<Released, ReleaseError> {
+    release_as(settings, run_dir, Tagging::AsTheKernelDoes)
+}
+
+/// The same on a kernel that keeps marks or not.
+pub(super) fn release_as(
+    settings: &Settings,
+    run_dir: &Path,
+    tagging: Tagging,
+) -> Result<Released, ReleaseError> {
     let mut netlink = Netlink::open()?;
     let mut picture = Interfaces::default();
     picture.replace(netlink.interfaces()?, netlink.addresses()?);
     let mut released = Released::default();
-    let held = match Marks::find(&picture, run_dir) {
+    let held = match Marks::find(&picture, run_dir, tagging) {
         Ok(marks) => marks.held(&picture),
         Err(error) => {
             released.problems.push(error.into());

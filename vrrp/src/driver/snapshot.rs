@@ -1,8 +1,9 @@
 //! What the thread tells of itself to whoever looks.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::histogram::Histogram;
 use crate::node::Stray;
@@ -68,6 +69,8 @@ pub struct ThreadSnapshot {
     pub memory: MemoryLock,
     /// The guard process.
     pub guard: GuardSnapshot,
+    /// What the guard says of itself.
+    pub guard_report: GuardReport,
     /// Times that the kernel told of more changes of interfaces and addresses than were read in
     /// time, so that all of them were read anew.
     pub netlink_overruns: u64,
@@ -117,5 +120,37 @@ pub enum GuardSnapshot {
     Dead {
         /// How many were replaced.
         replaced: u64,
+    },
+}
+
+/// What the guard says of itself, and what guards did since this process began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuardReport {
+    /// How the kernel schedules it, and whether its memory may be swapped out; none: none watches.
+    pub ready: Option<(Scheduling, MemoryLock)>,
+    /// Times that the addresses were taken away because this process stood still.
+    pub revocations: u64,
+    /// When this process noticed the last of them.
+    pub revoked_at: Option<Instant>,
+    /// How long it took last to give everything up.
+    pub sweep: Option<Duration>,
+    /// Farewells and addresses that failed.
+    pub failures: u64,
+}
+
+/// How it is known which addresses on this host's interfaces are halb's, also after its death.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressMarks {
+    /// The kernel marks them (`IFA_PROTO`, since Linux 5.18).
+    Kept,
+    /// It doesn't, and a file lists those that may be halb's.
+    Listed {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It doesn't, and they couldn't be listed: left-over ones stay where they are.
+    Unlisted {
+        /// Why.
+        why: String,
     },
 }

@@ -16,7 +16,8 @@ use super::handle::Board;
 use super::ledger::Ledger;
 use super::mailbox::{Answer, Mailbox, answer};
 use super::outbox::{self, Outbox};
-use super::release::{Released, release};
+use super::ownership::Tagging;
+use super::release::{Released, release_as};
 use super::{
     DriverNotice, Event, GuardCommand, Handle, Options, StartError, Stopped, punctual, realtime,
 };
@@ -38,7 +39,11 @@ const READY_WITHIN: Duration = Duration::from_secs(5);
 const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Starts it in the network namespace of the calling thread, and waits until it is ready.
-pub(super) fn start(settings: Settings, options: Options) -> Result<(Handle, Running), StartError> {
+pub(super) fn start(
+    settings: Settings,
+    options: Options,
+    tagging: Tagging,
+) -> Result<(Handle, Running), StartError> {
     guard::check(&settings)?;
     let Options { guard, events, run_dir } = options;
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
@@ -46,8 +51,8 @@ pub(super) fn start(settings: Settings, options: Options) -> Result<(Handle, Run
     let bell = Arc::new(bell);
     let mailbox = Arc::new(Mailbox::default());
     let mut outbox = outbox::open(events).map_err(kernel("cannot start a thread for events"))?;
-    tidy_up(&settings, &run_dir, &mut outbox);
-    let (ledger, listed) = Ledger::open(&run_dir, settings.clone());
+    tidy_up(&settings, &run_dir, tagging, &mut outbox);
+    let (ledger, listed) = Ledger::open(&run_dir, settings.clone(), tagging);
     if let Err(error) = listed {
         fail(&mut outbox, &error);
     }
@@ -69,8 +74,8 @@ pub(super) fn start(settings: Settings, options: Options) -> Result<(Handle, Run
 }
 
 /// Takes away what an earlier life has left behind, before anything could be taken for its own.
-fn tidy_up(settings: &Settings, run_dir: &Path, outbox: &mut Outbox) {
-    match release(settings, run_dir) {
+fn tidy_up(settings: &Settings, run_dir: &Path, tagging: Tagging, outbox: &mut Outbox) {
+    match release_as(settings, run_dir, tagging) {
         Ok(Released { addresses, problems, .. }) => {
             for (interface, address) in addresses {
                 let notice = DriverNotice::LeftoverRemoved { interface, address };
@@ -162,3 +167,6 @@ impl Drop for Running {
         self.end(Duration::ZERO);
     }
 }
+
+#[cfg(test)]
+mod tests;

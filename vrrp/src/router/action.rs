@@ -72,6 +72,9 @@ pub enum Notice {
         /// Who.
         source: IpAddr,
     },
+    /// An active peer has the priority that this node has when it is well, so that the greater
+    /// address decides between them. Said once.
+    SamePriority(Heard),
     /// A peer of lower priority was active too.
     Rival(Heard),
     /// This process woke so late that adverts may have come meanwhile; it listens once more

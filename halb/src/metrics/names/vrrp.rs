@@ -170,9 +170,21 @@ metrics! {
         "halb_vrrp_guard_up", "", THREAD,
         "1 if a guard process watches, which takes the addresses off if the daemon dies or freezes"
     );
+    GUARD_REALTIME = gauge(
+        "halb_vrrp_guard_realtime", "", THREAD,
+        "1 if a guard process watches and is scheduled in real time"
+    );
     GUARD_REPLACED = counter(
         "halb_vrrp_guard_replacements_total", "", THREAD,
         "Guard processes that died and were replaced"
+    );
+    GUARD_REVOCATIONS = counter(
+        "halb_vrrp_guard_revocations_total", "", THREAD,
+        "Times that the guard took the addresses off because the daemon stood still"
+    );
+    GUARD_FAILURES = counter(
+        "halb_vrrp_guard_failures_total", "", THREAD,
+        "Addresses and goodbyes that the guard failed with"
     );
     NETLINK_OVERRUNS = counter(
         "halb_vrrp_netlink_overruns_total", "", THREAD,

@@ -262,8 +262,14 @@ fn words(notice: &Notice) -> String {
             vrrp::remedy::of(*refusal)
         ),
         Notice::OtherAddresses { source } => format!(
-            "{source} advertises other addresses than this node; give both nodes the same \
-             'addresses'"
+            "{source} advertises other addresses than this node: {}",
+            vrrp::remedy::OTHER_ADDRESSES
+        ),
+        Notice::SamePriority(heard) => format!(
+            "{} has the same priority as this node, {}: {}",
+            heard.source,
+            heard.priority,
+            vrrp::remedy::SAME_PRIORITY
         ),
         Notice::Rival(heard) => {
             format!("{heard} was active at the same time; it is answered, and has to yield")

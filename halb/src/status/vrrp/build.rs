@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use halb_vrrp::config::Delivery;
-use halb_vrrp::driver::{GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot};
+use halb_vrrp::driver::{
+    AddressMarks, GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot,
+};
 use halb_vrrp::node;
 use halb_vrrp::router::{self, RefusedSender};
 use halb_vrrp::timers::{down_interval, skew};
@@ -26,6 +28,8 @@ pub struct Facts {
     pub wall: SystemTime,
     /// How long the thread may stand still.
     pub freeze_limit: Duration,
+    /// How it is known which addresses are halb's.
+    pub marks: AddressMarks,
     /// What was seen of trackers' subjects, in words, by subject as it is displayed.
     pub details: HashMap<String, String>,
     /// The last transitions of each instance, the latest last.
@@ -86,6 +90,7 @@ fn instance(of: &InstanceSnapshot, snapshot: &Snapshot, facts: &Facts) -> Instan
         since: facts.written(status.since),
         since_seconds: facts.ago(status.since),
         why: last.map_or_else(|| "it has not begun".to_owned(), |l| why::decision(l, config)),
+        leaves_because: why::leaves_them(of),
         fault: status.fault.map(|fault| fault.to_string()),
         yielded: of.yielded,
         offered_seconds: status.offer.map(|offer| facts.left(offer.until)),
@@ -203,6 +208,7 @@ fn peers(of: &InstanceSnapshot, facts: &Facts) -> Vec<Peer> {
         interval_seconds: Some(peer.last.interval.duration().as_secs_f64()),
         ago_seconds: Some(facts.ago(peer.last.at)),
         same_addresses: Some(peer.same_addresses),
+        same_priority: peer.priority.map(|theirs| theirs == of.status.standing.effective),
     };
     let mut peers: Vec<Peer> = of.status.peers.iter().map(heard).collect();
     if let Delivery::Unicast { peers: configured, .. } = of.settings.router.delivery() {
@@ -217,6 +223,7 @@ fn peers(of: &InstanceSnapshot, facts: &Facts) -> Vec<Peer> {
             interval_seconds: None,
             ago_seconds: None,
             same_addresses: None,
+            same_priority: None,
         }));
     }
     peers.sort_by(|one, other| one.address.cmp(&other.address));
@@ -287,17 +294,9 @@ fn histogram(of: &halb_vrrp::histogram::Histogram) -> Histogram {
 }
 
 fn thread(snapshot: &Snapshot, facts: &Facts) -> Thread {
-    let of = &snapshot.thread;
-    let (scheduling, scheduling_detail) = match &of.scheduling {
-        Scheduling::Normal => ("normal", "as any other thread".to_owned()),
-        Scheduling::Fifo(priority) => ("fifo", format!("in real time, priority {priority}")),
-        Scheduling::Refused(why) => {
-            ("refused", format!("as any other, as real time was refused ({why})"))
-        }
-        Scheduling::Demoted => {
-            ("demoted", "as any other, since it once ran too long in real time".to_owned())
-        }
-    };
+    let (of, report) = (&snapshot.thread, &snapshot.thread.guard_report);
+    let (scheduling, scheduling_detail) = scheduling(&of.scheduling);
+    let guard_scheduling = report.ready.as_ref().map(|(of, _)| self::scheduling(of));
     let memory_detail = match &of.memory {
         MemoryLock::Locked => None,
         MemoryLock::Refused(why) => Some(why.clone()),
@@ -306,6 +305,11 @@ fn thread(snapshot: &Snapshot, facts: &Facts) -> Thread {
         GuardSnapshot::None => ("none", None, 0),
         GuardSnapshot::Alive { pid, replaced } => ("watching", Some(pid), replaced),
         GuardSnapshot::Dead { replaced } => ("dead", None, replaced),
+    };
+    let (address_marks, address_marks_detail) = match &facts.marks {
+        AddressMarks::Kept => ("kernel", None),
+        AddressMarks::Listed { file } => ("file", Some(file.display().to_string())),
+        AddressMarks::Unlisted { why } => ("unknown", Some(why.clone())),
     };
     Thread {
         heartbeat_age_seconds: facts.ago(snapshot.at),
@@ -316,11 +320,34 @@ fn thread(snapshot: &Snapshot, facts: &Facts) -> Thread {
         guard: guard.to_owned(),
         guard_pid,
         guard_replaced,
+        guard_scheduling: guard_scheduling.as_ref().map(|(word, _)| (*word).to_owned()),
+        guard_scheduling_detail: guard_scheduling.map(|(_, detail)| detail),
+        guard_memory_locked: report.ready.as_ref().map(|(_, lock)| *lock == MemoryLock::Locked),
+        guard_revocations: report.revocations,
+        guard_revoked_ago_seconds: report.revoked_at.map(|at| facts.ago(at)),
+        guard_sweep_seconds: report.sweep.map(|took| took.as_secs_f64()),
+        guard_failures: report.failures,
         freeze_limit_seconds: facts.freeze_limit.as_secs_f64(),
+        address_marks: address_marks.to_owned(),
+        address_marks_detail,
         netlink_overruns: of.netlink_overruns,
         events_dropped: of.events_dropped,
         strays: of.strays,
         broken: of.broken,
+    }
+}
+
+/// A word for programs and some for people.
+fn scheduling(of: &Scheduling) -> (&'static str, String) {
+    match of {
+        Scheduling::Normal => ("normal", "as any other thread".to_owned()),
+        Scheduling::Fifo(priority) => ("fifo", format!("in real time, priority {priority}")),
+        Scheduling::Refused(why) => {
+            ("refused", format!("as any other, as real time was refused ({why})"))
+        }
+        Scheduling::Demoted => {
+            ("demoted", "as any other, since it once ran too long in real time".to_owned())
+        }
     }
 }
 

@@ -30,6 +30,9 @@ pub fn render(instance: &Instance, vrrp: &Vrrp, colour: Colour) -> String {
     headline(instance, colour, &mut out);
     labelled(&mut out, "since", &since(instance));
     labelled(&mut out, "why", &sentence(&instance.why));
+    if let Some(because) = &instance.leaves_because {
+        labelled(&mut out, "now", &sentence(because));
+    }
     if let Some(fault) = &instance.fault {
         labelled(&mut out, "fault", &format!("{fault}. {}", way_out(instance)));
     }
@@ -181,7 +184,7 @@ fn interface(instance: &Instance, colour: Colour, out: &mut String) {
 fn peers(instance: &Instance, colour: Colour, out: &mut String) {
     section(out, colour, "Other nodes");
     for peer in &instance.peers {
-        push_from(out, 2, &peer_line(peer));
+        push_from(out, 2, &peer_line(peer, instance.state));
     }
     for word in &instance.words {
         push_from(out, 2, &word_line(word));

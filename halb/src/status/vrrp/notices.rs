@@ -1,6 +1,7 @@
 //! What is unusual about the virtual IPs, in sentences.
 
-use super::{Instance, State, Vrrp};
+use super::remedy::{OTHER_ADDRESSES, SAME_PRIORITY};
+use super::{Instance, Peer, State, Vrrp};
 use crate::status::notices::Severity;
 use crate::status::readiness::HEARTBEAT_LATE;
 use crate::status::words::{span, things};
@@ -28,6 +29,18 @@ pub fn add_all(vrrp: &Vrrp, add: &mut impl FnMut(Severity, String)) {
     if thread.scheduling == "refused" || thread.scheduling == "demoted" {
         let text = format!("the virtual IPs' thread is scheduled {}", thread.scheduling_detail);
         add(Severity::Note, text);
+    }
+    if let Some(ago) = thread.guard_revoked_ago_seconds.filter(|ago| *ago < RECENT_SECONDS) {
+        let ago = span(ago);
+        let text = format!(
+            "halb stood still for more than its freeze limit {ago} ago, and its guard took the \
+             virtual IPs off"
+        );
+        add(Severity::Warning, text);
+    }
+    if let ("unknown", Some(why)) = (thread.address_marks.as_str(), &thread.address_marks_detail) {
+        let text = format!("virtual IPs that a crash leaves behind won't be known as such: {why}");
+        add(Severity::Warning, text);
     }
     if let Some(failure) = &vrrp.hooks.last_failure {
         let failed = things(vrrp.hooks.failed, "run of a hook", "runs of hooks");
@@ -64,12 +77,33 @@ fn instance(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
         };
         add(Severity::Warning, format!("vip {name}: {} {text}", address.address));
     }
+    for peer in &instance.peers {
+        peer_notices(instance, peer, add);
+    }
     for refused in &instance.refused {
         if refused.ago_seconds < RECENT_SECONDS && refused.reason != "foreign_vrid" {
             let who = &refused.address;
             let text = format!("vip {name}: adverts of {who} aren't taken: {}", refused.detail);
             add(Severity::Warning, text);
         }
+    }
+}
+
+/// What can only be seen on the wire, and is a mistake of somebody's configuration.
+fn peer_notices(instance: &Instance, peer: &Peer, add: &mut impl FnMut(Severity, String)) {
+    let (name, who, id) = (&instance.name, &peer.address, instance.router_id);
+    if !peer.active && peer.ago_seconds.is_none_or(|ago| ago > RECENT_SECONDS) {
+        return;
+    }
+    if peer.same_priority == Some(true) && !instance.priority.sick {
+        let priority = instance.priority.effective;
+        let text = format!("vip {name}: {who} has the same priority, {priority}: {SAME_PRIORITY}");
+        add(Severity::Note, text);
+    }
+    if peer.same_addresses == Some(false) {
+        let text =
+            format!("vip {name}: {who} has other addresses for router id {id}: {OTHER_ADDRESSES}");
+        add(Severity::Warning, text);
     }
 }
 
@@ -101,8 +135,21 @@ mod tests {
         assert!(told[0].contains("172.16.16.53 aren't taken: the password"), "{told:?}");
         let told = texts(&samples::sick().vrrp());
         assert!(told[0].contains("100 - 2 (frontend 'kubernetes') = 98"), "{told:?}");
+        let mut node = samples::Node::new();
+        node.hear(samples::OTHER, 100, "mysecret");
+        assert!(texts(&node.vrrp())[0].contains("172.16.16.52 has the same priority, 100"));
+        let mut vrrp = samples::backup().vrrp();
+        vrrp.instances[0].peers[0].same_addresses = Some(false);
+        assert!(texts(&vrrp)[0].contains("172.16.16.52 has other addresses for router id 1"));
         let mut vrrp = samples::active().vrrp();
         vrrp.instances[0].addresses[0].present = false;
         assert!(texts(&vrrp)[0].contains("is missing on this node"));
+        let mut node = samples::active();
+        node.revoke(std::time::Duration::from_millis(2));
+        node.pass(std::time::Duration::from_secs(60));
+        let told = texts(&node.vrrp());
+        assert!(told.iter().any(|text| text.contains("its guard took the virtual IPs off")));
+        node.pass(std::time::Duration::from_secs(600));
+        assert_eq!(texts(&node.vrrp()), [] as [&str; 0]);
     }
 }

@@ -2,6 +2,15 @@
 
 use halb_vrrp::packet::Refusal;
 
+/// What to do about a node with this one's priority.
+pub const SAME_PRIORITY: &str =
+    "the greater address decides; give each node another 'priority', tens apart";
+
+/// What to do about a node that claims other addresses under the same id.
+pub const OTHER_ADDRESSES: &str = "if it is the other node, give both the same 'addresses'; if it isn't \
+                                   yours, that 'router_id' is in use: choose another one on all of \
+                                   your nodes";
+
 /// What is wrong, without what to do.
 #[must_use]
 pub fn fault(refusal: Refusal) -> String {
@@ -28,14 +37,18 @@ pub fn of(refusal: Refusal) -> String {
             "the packet came through a router; put both nodes on one segment, or use 'unicast_peers' \
              with a lower bound for the hop limit"
         }
-        Refusal::Version { .. } => "set the same 'version' on both nodes",
+        Refusal::Version { .. } => {
+            "set the same 'version' on both nodes; or choose another 'router_id' if this one is \
+             somebody else's"
+        }
         Refusal::AuthTypeInvalid(_) => "the sender uses authentication that VRRP no longer has",
         Refusal::AuthTypeMismatch { .. } => {
-            "give both nodes the same 'auth_pass', or remove it from both"
+            "give both nodes the same 'auth_pass', or remove it from both; or choose another \
+             'router_id' if this one is somebody else's"
         }
         Refusal::AuthFailure => {
-            "give both nodes the same 'auth_pass'; 'auth_pass_also' accepts a second one while \
-             you change it"
+            "give both nodes the same 'auth_pass' ('auth_pass_also' accepts a second one while \
+             you change it); or choose another 'router_id' if this one is somebody else's"
         }
         Refusal::Interval { theirs, .. } => {
             return format!(

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use halb_vrrp::config::{Auth, Behaviour, Delivery, Protocol, RouterConfig};
 use halb_vrrp::driver::{
-    GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot, ThreadSnapshot,
+    AddressMarks, GuardReport, GuardSnapshot, InstanceSnapshot, MemoryLock, Scheduling, Snapshot,
+    ThreadSnapshot,
 };
 use halb_vrrp::histogram::Histogram;
 use halb_vrrp::link::Word;
@@ -41,6 +42,9 @@ pub(crate) struct Node {
     servers: u32,
     pub(crate) yielded: bool,
     pub(crate) guard: GuardSnapshot,
+    /// What guards did; how the one that watches is scheduled follows from the thread.
+    did: GuardReport,
+    pub(crate) marks: AddressMarks,
     pub(crate) scheduling: Scheduling,
 }
 
@@ -86,6 +90,8 @@ impl Node {
             servers: 3,
             yielded: false,
             guard: GuardSnapshot::Alive { pid: 4712, replaced: 0 },
+            did: GuardReport::default(),
+            marks: AddressMarks::Kept,
             scheduling: Scheduling::Fifo(10),
         };
         node.link(true);
@@ -97,6 +103,14 @@ impl Node {
     pub(crate) fn link(&mut self, is_up: bool) {
         self.link = Link { is_up, source: Some(ip(OWN)) };
         self.router.handle_link(self.link, self.now);
+        self.settle();
+    }
+
+    /// This process stood still, and its guard gave everything up within this time.
+    pub(crate) fn revoke(&mut self, took: Duration) {
+        self.did.revocations += 1;
+        (self.did.revoked_at, self.did.sweep) = (Some(self.now), Some(took));
+        self.router.handle_revoked(self.now);
         self.settle();
     }
 
@@ -197,12 +211,19 @@ impl Node {
             scheduling: self.scheduling.clone(),
             memory: MemoryLock::Locked,
             guard: self.guard,
+            guard_report: self.guard_report(),
             netlink_overruns: 0,
             events_dropped: 0,
             strays: 0,
             broken: 0,
         };
         Snapshot { at: self.now, instances: vec![instance], strays: Vec::new(), thread }
+    }
+
+    fn guard_report(&self) -> GuardReport {
+        let watches = matches!(self.guard, GuardSnapshot::Alive { .. });
+        let ready = watches.then(|| (self.scheduling.clone(), MemoryLock::Locked));
+        GuardReport { ready, ..self.did.clone() }
     }
 
     /// The section, looked at 200 ms later on the 22nd of November 2026 at 3:04:05.
@@ -229,6 +250,7 @@ impl Node {
             now,
             wall,
             freeze_limit: Duration::from_secs(2),
+            marks: self.marks.clone(),
             details: HashMap::from([("frontend 'kubernetes'".to_owned(), ready)]),
             history: HashMap::from([("VI_1".to_owned(), history)]),
             counts: HashMap::from([("VI_1".to_owned(), vec![count])]),

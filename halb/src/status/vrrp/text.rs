@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use super::{Instance, LinkWord, Peer, State, Thread, Vrrp};
 use crate::status::notices::Severity;
 use crate::status::text::{Colour, WIDTH};
-use crate::status::words::{clip, exact, plain, span, wrap};
+use crate::status::words::{clip, exact, plain, span, things, wrap};
 
 /// Longest name in a line.
 const NAME_WIDTH: usize = 18;
+
+/// After so many of its intervals without an advert a node is silent.
+const QUIET_INTERVALS: f64 = 3.0;
 
 /// A few lines for each virtual router, as part of `halb status`.
 #[must_use]
@@ -33,7 +36,7 @@ pub fn render(vrrp: &Vrrp, colour: Colour) -> String {
             push(&mut out, &line);
         }
         for peer in &instance.peers {
-            push(&mut out, &peer_line(peer));
+            push(&mut out, &peer_line(peer, instance.state));
         }
         for word in &instance.words {
             push(&mut out, &word_line(word));
@@ -103,8 +106,8 @@ pub(super) fn timers(instance: &Instance) -> Vec<String> {
     lines
 }
 
-/// What another node last said.
-pub(super) fn peer_line(peer: &Peer) -> String {
+/// What another node last said. A backup says nothing, which is no fault of it.
+pub(super) fn peer_line(peer: &Peer, own: State) -> String {
     let address = &peer.address;
     let (Some(ago), Some(last)) = (peer.ago_seconds, peer.last_priority) else {
         return format!("{address} is a configured peer and was never heard");
@@ -113,6 +116,9 @@ pub(super) fn peer_line(peer: &Peer) -> String {
     let said = match (last, peer.priority) {
         (0, Some(before)) => format!("gave the addresses up (priority 0, before that {before})"),
         (0, None) => "gave the addresses up (priority 0)".to_owned(),
+        (last, _) if peer.same_priority == Some(true) => {
+            format!("priority {last}, the same as ours: the greater address decides")
+        }
         (last, _) => format!("priority {last}"),
     };
     let every = peer.interval_seconds.map(|s| format!(", every {}", exact(s))).unwrap_or_default();
@@ -120,7 +126,12 @@ pub(super) fn peer_line(peer: &Peer) -> String {
         Some(false) => ", but claims other addresses than this node",
         Some(true) | None => "",
     };
-    format!("{address} {role}: {said}{every}, last {} ago{other}", exact(ago))
+    let quiet = ago > QUIET_INTERVALS * peer.interval_seconds.unwrap_or_default();
+    let backup = match own {
+        State::Active if quiet && last != 0 => " (a backup is silent)",
+        State::Active | State::Backup | State::Fault | State::Initialize => "",
+    };
+    format!("{address} {role}: {said}{every}, last {} ago{backup}{other}", exact(ago))
 }
 
 /// What another halb last said over the link.
@@ -142,22 +153,89 @@ pub(super) fn word_line(word: &LinkWord) -> String {
 }
 
 /// How the guard and the thread are.
-pub(super) fn thread_lines(thread: &Thread) -> [String; 2] {
-    let guard = match (thread.guard.as_str(), thread.guard_pid) {
+pub(super) fn thread_lines(thread: &Thread) -> Vec<String> {
+    let mut lines = vec![guard_line(thread)];
+    let memory = match &thread.memory_detail {
+        None => "memory locked".to_owned(),
+        Some(why) => format!("memory not locked ({why})"),
+    };
+    let own = format!("the thread is scheduled {}; {memory}", thread.scheduling_detail);
+    lines.push(match (&thread.guard_scheduling_detail, thread.guard_memory_locked) {
+        (None, _) | (_, None) => own,
+        (Some(guard), Some(locked))
+            if *guard == thread.scheduling_detail && locked == thread.memory_locked =>
+        {
+            format!("{own}; the guard likewise")
+        }
+        (Some(guard), Some(locked)) => {
+            let not = if locked { "" } else { " not" };
+            format!("{own}; the guard is scheduled {guard}, its memory is{not} locked")
+        }
+    });
+    lines.extend(revocations(thread));
+    lines.extend(marks(thread));
+    lines
+}
+
+fn guard_line(thread: &Thread) -> String {
+    let replaced = match thread.guard_replaced {
+        0 => String::new(),
+        count => format!(" ({} died so far)", things(count, "guard", "guards")),
+    };
+    match (thread.guard.as_str(), thread.guard_pid) {
         ("watching", Some(pid)) => format!(
-            "guard process {pid} takes the addresses off if halb dies or stands still for {}",
+            "guard process {pid} takes the addresses off if halb dies or stands still for \
+             {}{replaced}",
             exact(thread.freeze_limit_seconds)
+        ),
+        ("dead", _) => format!(
+            "guard process: dead{replaced}, and another one is tried again and again; if halb dies \
+             meanwhile, its addresses stay on the interface until systemd or the next start of \
+             halb takes them off"
         ),
         (state, _) => format!(
             "guard process: {state}; if halb dies, its addresses stay on the interface until \
              systemd or the next start of halb takes them off"
         ),
+    }
+}
+
+/// What the guard did while this process stood still.
+fn revocations(thread: &Thread) -> Option<String> {
+    let times = match thread.guard_revocations {
+        0 => return None,
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
     };
-    let memory = match &thread.memory_detail {
-        None => "memory locked".to_owned(),
-        Some(why) => format!("memory not locked ({why})"),
+    let last = thread.guard_revoked_ago_seconds.map(|ago| format!(", last {} ago", span(ago)));
+    let took = thread.guard_sweep_seconds.map(|took| format!(", within {}", exact(took)));
+    let failed = match thread.guard_failures {
+        0 => String::new(),
+        count => {
+            format!("; {} failed", things(count, "address or goodbye", "addresses or goodbyes"))
+        }
     };
-    [guard, format!("the thread is scheduled {}; {memory}", thread.scheduling_detail)]
+    Some(format!(
+        "the guard took the addresses off {times} because halb stood still{}{}{failed}",
+        last.unwrap_or_default(),
+        took.unwrap_or_default()
+    ))
+}
+
+/// Where the kernel doesn't know whose an address is.
+fn marks(thread: &Thread) -> Option<String> {
+    let detail = thread.address_marks_detail.as_deref().unwrap_or_default();
+    match thread.address_marks.as_str() {
+        "file" => Some(format!(
+            "this kernel doesn't mark addresses (Linux 5.18 does); {detail} lists those that may be \
+             halb's"
+        )),
+        "unknown" => Some(format!(
+            "this kernel doesn't mark addresses (Linux 5.18 does), and halb's couldn't be listed \
+             ({detail}): what a crash leaves on an interface stays there"
+        )),
+        _ => None,
+    }
 }
 
 fn push(out: &mut String, text: &str) {

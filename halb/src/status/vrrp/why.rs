@@ -1,8 +1,10 @@
 //! Why a virtual router changed its state, in sentences: the event, and the rule that decided.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
-use halb_vrrp::config::RouterConfig;
+use halb_vrrp::config::{Preempt, RouterConfig};
+use halb_vrrp::driver::InstanceSnapshot;
 use halb_vrrp::router::{Cause, FaultReason, Heard, OfferReason, Transition};
 use halb_vrrp::timers::{down_interval, skew};
 use halb_vrrp::track::Standing;
@@ -154,6 +156,35 @@ pub fn decision(transition: &Transition, config: &RouterConfig) -> String {
         Some(rule) => format!("{event}. {rule}"),
         None => event,
     }
+}
+
+/// Why a backup leaves the addresses to the node that it hears; none: it is no backup, or hears
+/// nobody.
+#[must_use]
+pub fn leaves_them(of: &InstanceSnapshot) -> Option<String> {
+    let status = &of.status;
+    let active = status.active.filter(|_| status.state == halb_vrrp::router::State::Backup)?;
+    let own = status.standing.effective;
+    let rule = match active.priority.cmp(&own) {
+        Ordering::Greater => format!("more than this node's {}", sum(&status.standing)),
+        Ordering::Equal => {
+            "as this node has; between equals the addresses stay where they are".to_owned()
+        }
+        Ordering::Less => match of.settings.router.behaviour.preempt {
+            Preempt::Never => {
+                format!("less than this node's {own}, which waits all the same (preempt = false)")
+            }
+            Preempt::After(delay) => format!(
+                "less than this node's {own}, which takes over once it has heard that for its \
+                 preempt delay of {}",
+                time(delay)
+            ),
+            Preempt::Immediately => {
+                format!("less than this node's {own}, which is about to take over")
+            }
+        },
+    };
+    Some(format!("{} is active with priority {}, {rule}", active.source, active.priority))
 }
 
 fn waiting(own: Priority, interval: AdvertInterval, adverts: DownTimerAdverts) -> String {

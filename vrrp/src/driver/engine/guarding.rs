@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use nix::errno::Errno;
+
 use super::super::guard::{Farewell, Held, Notice, Plan};
 use super::super::{DriverNotice, punctual, realtime};
-use super::super::{GuardSnapshot, Scheduling};
+use super::super::{GuardReport, GuardSnapshot, MemoryLock, Scheduling};
 use super::network::family;
 use super::{Engine, words};
 
@@ -17,6 +19,7 @@ impl Engine {
         }
         if !std::mem::replace(&mut self.revocation_told, true) {
             self.notice(DriverNotice::Revoked);
+            self.revoked_at = Some(now);
         }
         self.node.handle_revoked(now);
         self.act(now);
@@ -76,10 +79,29 @@ impl Engine {
 
     pub(super) fn guard(&self) -> GuardSnapshot {
         let replaced = self.leash.replaced();
-        match self.leash.report().and_then(|report| report.ready) {
+        match self.leash.report().ready {
             Some(pid) => GuardSnapshot::Alive { pid, replaced },
             None if self.guarded => GuardSnapshot::Dead { replaced },
             None => GuardSnapshot::None,
+        }
+    }
+
+    pub(super) fn guard_report(&self) -> GuardReport {
+        let report = self.leash.report();
+        let words = |errno: Errno| errno.desc().to_owned();
+        let scheduling = match (self.settings.realtime, report.realtime_refused) {
+            (None, _) => Scheduling::Normal,
+            (Some(priority), None) => Scheduling::Fifo(priority.get()),
+            (Some(_), Some(errno)) => Scheduling::Refused(words(errno)),
+        };
+        let lock = report.lock_refused.map(|errno| MemoryLock::Refused(words(errno)));
+        let memory = lock.unwrap_or(MemoryLock::Locked);
+        GuardReport {
+            ready: report.ready.map(|_| (scheduling, memory)),
+            revocations: report.revocations,
+            revoked_at: self.revoked_at,
+            sweep: Some(report.sweep).filter(|sweep| !sweep.is_zero()),
+            failures: report.failures,
         }
     }
 }

@@ -99,6 +99,7 @@ impl Engine {
                 scheduling: self.reached.scheduling.clone(),
                 memory: self.reached.memory.clone(),
                 guard: self.guard(),
+                guard_report: self.guard_report(),
                 netlink_overruns: self.overruns,
                 events_dropped: self.outbox.dropped(),
                 strays: self.node.strays_total(),

@@ -300,10 +300,10 @@ impl Leash {
         was_missed.then_some(Notice::Replaced)
     }
 
-    /// What the guard says of itself, while one is ready.
+    /// What the guard says of itself, and what guards have done since the page was made.
     #[must_use]
-    pub fn report(&self) -> Option<Report> {
-        Some(self.page.report()).filter(|report| report.ready.is_some())
+    pub fn report(&self) -> Report {
+        self.page.report()
     }
 
     /// How many guards died after they had been ready.

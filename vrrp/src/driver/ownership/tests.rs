@@ -35,7 +35,9 @@ fn addresses(held: &[Assigned]) -> Vec<String> {
 fn with_marks_what_bears_ours_is_ours() {
     let picture = picture(&[("10.0.0.51/24", 0), ("10.0.0.100/32", TAG), ("10.0.0.101/32", 18)]);
     assert_eq!(addresses(&Marks::Kept.held(&picture)), ["10.0.0.100/32"]);
-    assert_eq!(Marks::find(&picture, Path::new("/nonexistent")).unwrap(), Marks::Kept);
+    let find = |tagging| Marks::find(&picture, Path::new("/nonexistent"), tagging).unwrap();
+    assert_eq!(find(Tagging::AsTheKernelDoes), Marks::Kept);
+    assert_eq!(find(Tagging::Ignored), Marks::Listed(Vec::new()));
 }
 
 #[test]

@@ -316,6 +316,24 @@ fn version_3_sums_as_the_peer_does_once_it_was_heard() {
 }
 
 #[test]
+fn an_active_node_of_the_same_priority_is_told_once_but_by_no_sick_node() {
+    let told = |bench: &Bench| {
+        let tie = |notice: &&Notice| matches!(notice, Notice::SamePriority(_));
+        bench.notices.iter().filter(tie).count()
+    };
+    let mut bench = backup(v3(100), Preempt::Immediately);
+    bench.hear(GREATER, 101);
+    assert_eq!(told(&bench), 0);
+    for _ in 0..3 {
+        bench.hear(GREATER, 100);
+    }
+    assert_eq!(told(&bench), 1);
+    let mut sick = Bench::backup(config(v3(100), preempting(Preempt::Immediately)), sick(102, -2));
+    sick.hear(GREATER, 100);
+    assert_eq!(told(&sick), 0, "a weight made it so");
+}
+
+#[test]
 fn other_addresses_in_an_advert_are_told_and_the_advert_counts() {
     let mut bench = backup(v3(100), Preempt::Immediately);
     bench.pass(SECOND);

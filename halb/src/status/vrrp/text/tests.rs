@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use halb_vrrp::driver::AddressMarks;
 use insta::assert_snapshot;
 
 use super::*;
@@ -40,4 +43,27 @@ fn whatever_it_is_it_fits_a_terminal() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }
+}
+
+#[test]
+fn what_the_guard_did_and_what_the_kernel_cannot_are_lines_of_their_own() {
+    let mut node = samples::active();
+    node.revoke(Duration::from_millis(2));
+    node.pass(Duration::from_secs(180));
+    node.marks = AddressMarks::Listed { file: "/run/halb/addresses".into() };
+    let mut thread = node.vrrp().thread;
+    assert_eq!(
+        thread_lines(&thread)[1..],
+        [
+            "the thread is scheduled in real time, priority 10; memory locked; the guard likewise",
+            "the guard took the addresses off once because halb stood still, last 3 min ago, \
+             within 2 ms",
+            "this kernel doesn't mark addresses (Linux 5.18 does); /run/halb/addresses lists those \
+             that may be halb's",
+        ]
+    );
+    (thread.guard_memory_locked, thread.guard_replaced) = (Some(false), 2);
+    let lines = thread_lines(&thread);
+    assert!(lines[0].ends_with("(2 guards died so far)"), "{lines:?}");
+    assert!(lines[1].ends_with("priority 10, its memory is not locked"), "{lines:?}");
 }

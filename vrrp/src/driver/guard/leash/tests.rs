@@ -52,7 +52,7 @@ fn a_guard_that_ends_at_once_is_told_with_how_it_ended() {
     let mut leash = leash("/bin/sh", &["-c", "exit 7"]);
     let Notice::Absent(AbsentError::Ended(exit)) = tend(&mut leash) else { panic!() };
     assert_eq!(exit.code(), Some(7));
-    assert!(leash.report().is_none());
+    assert_eq!(leash.report().ready, None);
 }
 
 #[test]
