@@ -57,7 +57,7 @@ use crate::config::render::Style;
 use crate::config::settings::Settings;
 use crate::config::sink::Sink;
 use crate::config::source::Source;
-use crate::config::vrrp::RouterDraft;
+use crate::config::vrrp::{GroupDraft, RouterDraft};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -175,6 +175,11 @@ fn read_tree<'a>(
         backends: named_backends.iter().filter_map(|entry| backend::read(sink, entry)).collect(),
         frontends: named_frontends.iter().filter_map(|e| frontend::read(sink, e)).collect(),
         routers: top.named_tables("vrrp").iter().filter_map(|e| vrrp::read(sink, e)).collect(),
+        groups: top
+            .named_tables("vrrp_group")
+            .iter()
+            .filter_map(|e| GroupDraft::read(sink, e))
+            .collect(),
         peer: peer::read(&top),
         daemon: daemon::read(&top),
     };
@@ -190,6 +195,7 @@ fn read_tree<'a>(
         named_backends: &named_backends,
         daemon,
         peer: drafts.peer.as_ref(),
+        groups: &drafts.groups,
     };
     vrrp::check(sink, &drafts.routers, &others);
     if !sink.has_errors() {
@@ -203,6 +209,7 @@ struct Drafts<'a> {
     frontends: Vec<FrontendDraft>,
     backends: Vec<BackendDraft>,
     routers: Vec<RouterDraft<'a>>,
+    groups: Vec<GroupDraft<'a>>,
     peer: Option<PeerDraft>,
     daemon: Daemon,
 }
@@ -211,8 +218,8 @@ fn settings(sink: &Sink, drafts: Drafts<'_>) -> Option<Settings> {
     if sink.has_errors() {
         return None;
     }
-    let Drafts { frontends, backends, routers, peer, daemon } = drafts;
-    let vrrp = vrrp::settings(sink, &routers, &daemon, peer.as_ref());
+    let Drafts { frontends, backends, routers, groups, peer, daemon } = drafts;
+    let vrrp = vrrp::settings(sink, &routers, &groups, &daemon, peer.as_ref());
     let checks = backends.iter().flat_map(|draft| draft.targets.clone()).collect();
     let down: Vec<_> = backends.iter().flat_map(|draft| draft.begin_down.clone()).collect();
     let frontends = frontends.into_iter().map(|draft| draft.frontend).collect();

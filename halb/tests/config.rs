@@ -149,9 +149,10 @@ fn check_says_what_virtual_ips_will_do() {
 virtual IP outside: router 51 on eth3
   holds fd00:16::100/128 while active
   adverts of version 3 every 1s, to all on the segment
-  priority 100: takes over after 3s609ms of silence, from a lower one at once
-  50 less while frontend 'kubernetes' is down
+  priority 150: takes over after 3s414ms of silence, from a lower one at once
+  60 less while frontend 'kubernetes' is down
   moves together with inside
+group both: runs /usr/local/bin/group-moved after each change
 virtual IP thread: real-time priority 50, guarded if it freezes for 300ms
 peer: 172.16.16.52:7112, heard on 172.16.16.51:7112, key /etc/halb/peer.key
 admin: http://127.0.0.1:8404, socket /run/halb/admin.sock

@@ -11,7 +11,7 @@ use crate::config::check::PlacedCheck;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::sink::Sink;
 use crate::config::source::Source;
-use crate::config::vrrp::RouterDraft;
+use crate::config::vrrp::{GroupDraft, RouterDraft};
 use crate::config::{Drafts, Report, key_file};
 
 /// Largest file, in bytes. A thousand backends with ten servers each are half of that.
@@ -72,6 +72,7 @@ pub(super) fn check_named(sink: &Sink, drafts: &Drafts<'_>) {
         }
     }
     drafts.routers.iter().for_each(RouterDraft::check_programs);
+    drafts.groups.iter().for_each(GroupDraft::check_program);
     if let Some((path, span)) = drafts.peer.as_ref().and_then(|peer| peer.key_file.as_ref())
         && let Err(error) = key_file::read(path)
     {

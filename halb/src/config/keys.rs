@@ -11,7 +11,7 @@ pub use self::backend::{BACKEND, QUEUE, SERVER};
 pub use self::check::{CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS};
 pub use self::daemon::{ADMIN, GLOBAL, LOG, ROOT};
 pub use self::frontend::{FRONTEND, KEEPALIVE, ROUTE};
-pub use self::vrrp::{PEER, TRACK, VIRTUAL_ADDRESS, VRRP};
+pub use self::vrrp::{PEER, TRACK, VIRTUAL_ADDRESS, VRRP, VRRP_GROUP};
 
 /// A table of the file.
 #[derive(Debug)]
@@ -102,6 +102,7 @@ pub static SECTIONS: &[&Section] = &[
     &VRRP,
     &VIRTUAL_ADDRESS,
     &TRACK,
+    &VRRP_GROUP,
     &PEER,
     &GLOBAL,
     &LOG,

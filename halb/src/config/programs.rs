@@ -53,6 +53,10 @@ pub(super) fn joined(command: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
+/// What to do about one that is [`unusable`].
+pub(super) const USABLE: &str = "correct the path or the file: root's, executable by the user that \
+                                 halb runs as, and writable by nobody else";
+
 /// Why a program of this host can't be started, or had better not be, if that can be told before
 /// trying: whoever may change it decides what runs as halb's user.
 pub(super) fn unusable(program: &str) -> Option<String> {

@@ -67,11 +67,20 @@ pub struct TrackedFile {
     pub interval: Duration,
 }
 
-/// A command that is run when an instance has changed its state.
+/// Whose changes a command is run after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookSubject {
+    /// The instance of this name.
+    Instance(Arc<str>),
+    /// The group of this name, as a whole.
+    Group(Arc<str>),
+}
+
+/// A command that is run when an instance or a group has changed its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
-    /// Name of the instance.
-    pub instance: Arc<str>,
+    /// Whose.
+    pub subject: HookSubject,
     /// The program, by its absolute path, and its first arguments.
     pub command: Vec<String>,
     /// A run that lasts longer is ended.

@@ -6,6 +6,7 @@
 mod addresses;
 mod behaviour;
 mod delivery;
+mod group;
 mod lints;
 mod protocol;
 mod together;
@@ -27,7 +28,7 @@ use crate::config::daemon::Daemon;
 use crate::config::diagnostic::{Diagnostic, Span};
 use crate::config::peer::PeerDraft;
 use crate::config::reader::{Entry, Table};
-use crate::config::settings::{Hook, TrackedFile, TrackedScript, Vrrp};
+use crate::config::settings::{Hook, HookSubject, TrackedFile, TrackedScript, Vrrp};
 use crate::config::sides::name_of;
 use crate::config::sink::Sink;
 use crate::config::{HOUR, SHORTEST, defaults, keys, programs};
@@ -36,6 +37,7 @@ use addresses::VirtualAddress;
 use protocol::ProtocolDraft;
 use track::TrackerDraft;
 
+pub(super) use group::GroupDraft;
 pub(super) use together::{Others, check};
 
 /// A virtual router in parts. What is wrong is none, and has been reported.
@@ -80,7 +82,7 @@ pub(super) fn read<'a>(sink: &'a Sink, entry: &Entry<'a>) -> Option<RouterDraft<
         behaviour: behaviour::read(&table),
         trackers: track::read(&table),
         sync_group: read_group(&table),
-        hook: read_hook(&table),
+        hook: read_hook(&table, "/usr/local/bin/vip-moved"),
         addresses,
         protocol,
         unicast_peers,
@@ -97,7 +99,8 @@ fn read_group(table: &Table<'_>) -> Option<(Arc<str>, Span)> {
         .map(|name| (name, named.span))
 }
 
-fn read_hook(table: &Table<'_>) -> Option<(Vec<String>, Duration)> {
+/// A hook, whoever has it. `example` is a program that could be written.
+fn read_hook(table: &Table<'_>, example: &str) -> Option<(Vec<String>, Duration)> {
     let timeout = table.duration("notify_timeout", SHORTEST..=HOUR);
     if let (Some(entry), false) = (table.get("notify_timeout"), table.has("notify")) {
         table.sink.report_absence(
@@ -106,7 +109,7 @@ fn read_hook(table: &Table<'_>) -> Option<(Vec<String>, Duration)> {
                 .remedy("add 'notify', or remove this key"),
         );
     }
-    let command = programs::read(table, "notify", "/usr/local/bin/vip-moved")?;
+    let command = programs::read(table, "notify", example)?;
     Some((command, timeout.unwrap_or(defaults::NOTIFY_TIMEOUT)))
 }
 
@@ -133,9 +136,8 @@ impl RouterDraft<'_> {
             hook.map(|program| (program, self.place("notify"), "nobody would hear of a change"));
         for (program, span, consequence) in scripts.chain(hook) {
             let Some(why) = programs::unusable(program) else { continue };
-            let remedy = "correct the path or the file: root's, executable by the user that \
-                          halb runs as, and writable by nobody else";
-            self.report(Diagnostic::error(span, why).consequence(consequence).remedy(remedy));
+            let wrong = Diagnostic::error(span, why).consequence(consequence);
+            self.report(wrong.remedy(programs::USABLE));
         }
     }
 
@@ -191,6 +193,7 @@ fn placement(placed: &VirtualAddress) -> Placement {
 pub(super) fn settings(
     sink: &Sink,
     drafts: &[RouterDraft<'_>],
+    groups: &[GroupDraft<'_>],
     daemon: &Daemon,
     peer: Option<&PeerDraft>,
 ) -> Vrrp {
@@ -209,7 +212,7 @@ pub(super) fn settings(
     }
     let routers = halb_vrrp::settings::Settings {
         instances,
-        groups: groups(drafts),
+        groups: members(drafts),
         realtime: daemon.realtime.as_ref().map(|(priority, _)| *priority),
         freeze_limit: daemon.freeze_limit.as_ref().map(|(limit, _)| *limit),
     };
@@ -226,19 +229,20 @@ pub(super) fn settings(
     }
     let hook = |draft: &RouterDraft<'_>| {
         let (command, timeout) = draft.hook.clone()?;
-        Some(Hook { instance: draft.name.clone()?, command, timeout })
+        Some(Hook { subject: HookSubject::Instance(draft.name.clone()?), command, timeout })
     };
+    let hooks = drafts.iter().filter_map(hook).chain(groups.iter().filter_map(GroupDraft::hook));
     Vrrp {
         routers,
         scripts: scripts(drafts),
         files: files(drafts),
-        hooks: drafts.iter().filter_map(hook).collect(),
+        hooks: hooks.collect(),
         fifo: daemon.notify_fifo.as_ref().map(|(path, _)| path.clone()),
     }
 }
 
 /// Groups in the order of their first members.
-fn groups(drafts: &[RouterDraft<'_>]) -> Vec<Group> {
+fn members(drafts: &[RouterDraft<'_>]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for draft in drafts {
         let (Some((group, _)), Some(name)) = (&draft.sync_group, &draft.name) else { continue };

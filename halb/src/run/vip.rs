@@ -11,6 +11,7 @@
 
 mod details;
 mod fifo;
+mod groups;
 mod hooks;
 mod journal;
 pub(super) mod orders;
@@ -253,8 +254,8 @@ impl Vip {
             now,
             wall,
             freeze_limit: *lock(&self.freeze_limit),
-            details: self.details.all(),
             marks: handle.marks(),
+            details: self.details.all(),
             history: self.told.history(wall),
             counts: self.told.counts(),
             hooks: self.hooks.told(),

@@ -17,6 +17,14 @@ pub static ROOT: Section = Section {
         Key::optional("vrrp", "tables by name", "no virtual IP", "[vrrp.VI_1]")
             .also(&["vrrp_instance", "virtual_ip", "vip", "keepalived"])
             .doc("Virtual IPs that this node shares with others."),
+        Key::optional(
+            "vrrp_group",
+            "tables by name",
+            "groups have no hooks",
+            "[vrrp_group.gateway]",
+        )
+        .also(&["vrrp_sync_group", "sync_group", "vrrp_groups"])
+        .doc("Hooks of groups of virtual IPs that move together."),
         Key::optional("peer", "a table", "each balancer works by itself", "[peer]")
             .also(&["peers", "partner", "link", "ha"])
             .doc("The other balancer, if it runs halb."),

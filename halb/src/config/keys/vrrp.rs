@@ -139,6 +139,26 @@ pub static VRRP: Section = Section {
     ],
 };
 
+/// `[vrrp_group.NAME]`.
+pub static VRRP_GROUP: Section = Section {
+    path: "[vrrp_group.NAME]",
+    doc: "What is run when a group has changed its state as a whole: the instances with \
+          `sync_group = \"NAME\"`. A group needs no such table.",
+    keys: &[
+        Key::required("notify", "an array of texts", r#"["/usr/local/bin/group-moved"]"#)
+            .also(&["hook", "hooks", "notify_script", "on_change"])
+            .doc(
+                "Program (absolute) and arguments to run after each change of the group. Four more \
+                 arguments follow, as keepalived gives them: `GROUP`, the name, \
+                 `MASTER`, `BACKUP`, `FAULT` or `STOP` once all members are that, and 0. Runs stand in one line with those of \
+                 instances.",
+            ),
+        Key::with_default("notify_timeout", "a duration, 10ms to 1h", r#""10s""#)
+            .also(&["hook_timeout"])
+            .doc("A run of `notify` that takes longer is ended."),
+    ],
+};
+
 /// A virtual address with more than its number.
 pub static VIRTUAL_ADDRESS: Section = Section {
     path: "addresses = [{ … }]",
@@ -271,6 +291,16 @@ pub(super) static HABITS: &[Habit] = &[
         &VRRP,
         &["notify_master", "notify_backup", "notify_fault", "notify_stop"],
         "write `notify = [\"/path\"]`, which is told the new state",
+    ),
+    habit(
+        &VRRP_GROUP,
+        &["notify_master", "notify_backup", "notify_fault", "notify_stop"],
+        "write `notify = [\"/path\"]`, which is told the new state",
+    ),
+    habit(
+        &VRRP_GROUP,
+        &["group", "members", "instances"],
+        "write `sync_group = \"NAME\"` in each [vrrp.NAME] that belongs to it",
     ),
     habit(
         &VRRP,

@@ -1,5 +1,6 @@
 //! What the virtual IPs and the link to the other balancer will do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use halb_vrrp::config::{Delivery, Preempt};
@@ -8,7 +9,7 @@ use halb_vrrp::timers::down_interval;
 use halb_vrrp::track::{Subject, Tracker};
 
 use super::push;
-use crate::config::settings::{Peer, Vrrp};
+use crate::config::settings::{HookSubject, Peer, Vrrp};
 use crate::config::units::DurationText;
 
 /// A few lines for each instance.
@@ -21,8 +22,15 @@ pub(super) fn push_instances(out: &mut String, vrrp: &Vrrp) {
             let others = others.map(|member| &**member).collect::<Vec<_>>().join(", ");
             push(out, 1, &format!("moves together with {others}"));
         }
-        for hook in vrrp.hooks.iter().filter(|hook| hook.instance == instance.name) {
+        let own = HookSubject::Instance(Arc::clone(&instance.name));
+        for hook in vrrp.hooks.iter().filter(|hook| hook.subject == own) {
             push(out, 1, &format!("runs {} after each change", hook.command.join(" ")));
+        }
+    }
+    for hook in &vrrp.hooks {
+        if let HookSubject::Group(group) = &hook.subject {
+            let command = hook.command.join(" ");
+            push(out, 0, &format!("group {group}: runs {command} after each change"));
         }
     }
     let routers = &vrrp.routers;

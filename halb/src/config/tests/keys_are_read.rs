@@ -5,7 +5,7 @@ use super::{bad, good};
 use crate::config::keys::{
     ADMIN, Absent, BACKEND, CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS, FRONTEND,
     GLOBAL, KEEPALIVE, Key, LOG, PEER, QUEUE, ROOT, ROUTE, SECTIONS, SERVER, Section, TRACK,
-    VIRTUAL_ADDRESS, VRRP,
+    VIRTUAL_ADDRESS, VRRP, VRRP_GROUP,
 };
 
 type Pairs = Vec<(&'static str, String)>;
@@ -120,6 +120,12 @@ fn file(section: &Section, key: &'static str, value: &str) -> String {
         }
         path if path == VRRP.path || path == VIRTUAL_ADDRESS.path || path == TRACK.path => {
             other = format!("[vrrp.VI_1]\n{}", lines(&router(section, key, value)));
+        }
+        path if path == VRRP_GROUP.path => {
+            let member = with(router_for(""), "sync_group", "'gateway'");
+            let group = with(pairs([("notify", "['/bin/true']")]), key, value);
+            other =
+                format!("[vrrp.VI_1]\n{}[vrrp_group.gateway]\n{}", lines(&member), lines(&group));
         }
         path if path == PEER.path => {
             let peer = pairs([("address", "'172.16.16.52:7112'"), ("key_file", "'/key'")]);

@@ -13,7 +13,7 @@ use halb_vrrp::track::{RiseFall, Subject, Weight};
 use halb_vrrp::values::{AdvertInterval, Centiseconds, Seconds};
 
 use super::*;
-use crate::config::settings::{Hook, Peer, TrackedFile, TrackedScript};
+use crate::config::settings::{Hook, HookSubject, Peer, TrackedFile, TrackedScript};
 
 const LOADBALANCER01: &str = include_str!("../../../../examples/loadbalancer01.toml");
 const LOADBALANCER02: &str = include_str!("../../../../examples/loadbalancer02.toml");
@@ -209,7 +209,7 @@ fn scripts_and_files_are_run_once_for_all_that_track_them() {
     assert_eq!(vrrp.scripts, [script]);
     assert_eq!(vrrp.files, [TrackedFile { path: "/run/w".into(), interval: seconds(1) }]);
     let hook = Hook {
-        instance: "VI_1".into(),
+        subject: HookSubject::Instance("VI_1".into()),
         command: vec!["/bin/hook".into(), "x".into()],
         timeout: seconds(10),
     };
@@ -227,12 +227,15 @@ fn instances_with_the_same_group_move_together() {
         )
     };
     let text = format!(
-        "{SERVICE}{}sync_group = 'g'\n{}{}sync_group = 'g'\n",
+        "{SERVICE}{}sync_group = 'g'\n{}{}sync_group = 'g'\n[vrrp_group.g]\nnotify = ['/bin/g']\n",
         member("a", 11),
         member("b", 12),
         member("c", 13),
     );
-    let groups = good(&text).vrrp.routers.groups;
+    let vrrp = good(&text).vrrp;
+    let [hook] = &vrrp.hooks[..] else { panic!("{:?}", vrrp.hooks) };
+    assert_eq!((&hook.subject, &*hook.command[0]), (&HookSubject::Group("g".into()), "/bin/g"));
+    let groups = vrrp.routers.groups;
     let [group] = &groups[..] else { panic!("{groups:?}") };
     assert_eq!(&*group.name, "g");
     assert_eq!(group.members.iter().map(|member| &**member).collect::<Vec<_>>(), ["a", "c"]);

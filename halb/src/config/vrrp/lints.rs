@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use halb_vrrp::config::Preempt;
 use halb_vrrp::track::{Subject, Weight};
-use halb_vrrp::values::BasePriority;
+use halb_vrrp::values::{BasePriority, Priority};
 
 use super::together::{Others, Places};
 use super::{RouterDraft, TrackerDraft};
@@ -26,6 +26,7 @@ pub(super) fn report(draft: &RouterDraft<'_>) {
     lint_weights(draft);
     lint_never_preempting(draft);
     lint_own_interface(draft);
+    lint_lowest_priorities(draft);
 }
 
 fn lint_password(draft: &RouterDraft<'_>) {
@@ -145,6 +146,22 @@ fn lint_own_interface(draft: &RouterDraft<'_>) {
     }
 }
 
+fn lint_lowest_priorities(draft: &RouterDraft<'_>) {
+    let (priority, yielded) = (draft.priority.get(), Priority::YIELDED.get());
+    if priority <= yielded {
+        let least = yielded + 1;
+        draft.report(
+            Diagnostic::lint(draft.place("priority"), format!("priority {priority} is too low"))
+                .consequence(format!(
+                    "a node that has failed says {}, and one that was given away ('halb vip yield') \
+                     {yielded}: this one would be no better, and the addresses would stay there",
+                    Priority::LAST_RESORT.get()
+                ))
+                .remedy(format!("write {least} or more, tens away from the other node's")),
+        );
+    }
+}
+
 /// What is unwise in the file as a whole. Only in a file without errors: what is wrong elsewhere
 /// may be what is missed here.
 pub(super) fn report_together(
@@ -159,6 +176,7 @@ pub(super) fn report_together(
     lint_scheduling(sink, drafts, others);
     lint_freeze_limit(sink, drafts, others);
     lint_alone_in_group(drafts);
+    lint_unequal_group(drafts);
     lint_bound_to_virtual(sink, held, others);
     for draft in drafts {
         lint_untracked(draft, others);
@@ -235,6 +253,31 @@ fn lint_alone_in_group(drafts: &[RouterDraft<'_>]) {
                 Diagnostic::lint(span.clone(), format!("nobody else is in group '{group}'"))
                     .consequence("there is nothing that this instance could move together with")
                     .remedy("write the same name at another instance, or remove it"),
+            );
+        }
+    }
+}
+
+/// Members are elected one by one, and the group waits for all of them.
+fn lint_unequal_group(drafts: &[RouterDraft<'_>]) {
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some((group, _)) = &draft.sync_group else { continue };
+        let same =
+            |other: &&RouterDraft<'_>| other.sync_group.as_ref().is_some_and(|(g, _)| g == group);
+        let Some(first) = drafts[..index].iter().find(same) else { continue };
+        let (own, theirs) = (draft.priority.get(), first.priority.get());
+        if own != theirs {
+            draft.report(
+                Diagnostic::lint(
+                    draft.place("priority"),
+                    format!("priority {own} in group '{group}', where another one has {theirs}"),
+                )
+                .consequence(
+                    "each is compared with the other node's by itself: if one is better and one is \
+                     worse, neither node can hold the whole group",
+                )
+                .remedy(format!("write `priority = {theirs}`, and the same at all of the group"))
+                .related(first.place("priority"), "the first of the group"),
             );
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use halb_vrrp::track::Subject;
 use halb_vrrp::values::{Family, Version};
 
-use super::{RouterDraft, lints};
+use super::{GroupDraft, RouterDraft, group, lints};
 use crate::config::backend::BackendDraft;
 use crate::config::daemon::Daemon;
 use crate::config::diagnostic::{Diagnostic, Span};
@@ -28,6 +28,7 @@ pub(in crate::config) struct Others<'a> {
     pub(in crate::config) named_backends: &'a [Entry<'a>],
     pub(in crate::config) daemon: &'a Daemon,
     pub(in crate::config) peer: Option<&'a PeerDraft>,
+    pub(in crate::config) groups: &'a [GroupDraft<'a>],
 }
 
 /// Reports what doesn't fit within one virtual router.
@@ -115,6 +116,7 @@ pub(in crate::config) fn check(sink: &Sink, drafts: &[RouterDraft<'_>], others: 
     }
     let held = check_addresses(drafts);
     check_paces(drafts);
+    group::check(sink, others.groups, drafts);
     check_peer(sink, &held, others);
     check_loops(sink, &held, others);
     lints::report_together(sink, drafts, &held, others);

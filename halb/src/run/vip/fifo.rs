@@ -8,30 +8,22 @@
 //! What nobody reads waits in the kernel, which keeps 64 KiB of it; what doesn't fit is left out,
 //! counted and said. Writing never waits, and nobody needs to listen.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use halb_vrrp::settings::Group;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tracing::{info, warn};
 
 use super::hooks::Change;
-use crate::status::vrrp::State;
 
 /// The end that changes are written to.
 #[derive(Debug, Default)]
 pub(super) struct Fifo {
     pipe: Option<Pipe>,
-    /// What each instance's state was last.
-    states: HashMap<Arc<str>, State>,
-    /// What each group was last told as.
-    groups: HashMap<Arc<str>, State>,
     /// Lines that found no room since the last one that did.
     lost: u64,
 }
@@ -61,21 +53,14 @@ impl Fifo {
         }
     }
 
-    /// Tells a change, and what it makes of its group. Returns at once.
-    pub(super) fn tell(&mut self, change: &Change, groups: &[Group]) {
-        self.states.insert(Arc::clone(&change.instance), change.to);
+    /// Tells a change of a virtual router, or of a group. Returns at once.
+    pub(super) fn tell(&mut self, change: &Change) {
         let state = change.to.keepalived();
-        self.write(&line("INSTANCE", &change.instance, state, change.priority));
-        let Some(group) = groups.iter().find(|group| group.members.contains(&change.instance))
-        else {
-            return;
+        let line = match &change.group {
+            None => line("INSTANCE", &change.instance, state, change.priority),
+            Some(group) => line("GROUP", group, state, 0),
         };
-        // A group has a state once all of its members have.
-        let states: Vec<_> = group.members.iter().map(|name| self.states.get(name)).collect();
-        let is_one = states.iter().all(|state| *state == Some(&change.to));
-        if is_one && self.groups.insert(group.name.clone(), change.to) != Some(change.to) {
-            self.write(&line("GROUP", &group.name, state, 0));
-        }
+        self.write(&line);
     }
 
     fn write(&mut self, line: &str) {

@@ -1,6 +1,6 @@
 //! Hooks: commands that are run after a change of state, in the order of the changes, one at a
 //! time. keepalived's arguments are appended: `INSTANCE NAME STATE PRIORITY`, with STATE one of
-//! MASTER, BACKUP, FAULT and STOP.
+//! MASTER, BACKUP, FAULT and STOP, or `GROUP NAME STATE 0`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time;
 use tracing::{debug, warn};
 
-use crate::config::settings::Hook;
+use crate::config::settings::{Hook, HookSubject};
 use crate::status::vrrp::{Hooks as Told, State};
 use crate::status::words::exact;
 
@@ -21,7 +21,9 @@ const WAITING_MAX: usize = 64;
 /// A change of state, as a hook is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
-    /// The virtual router.
+    /// The group that changed as a whole; none: a virtual router did.
+    pub(super) group: Option<Arc<str>>,
+    /// The virtual router; of a group the one whose change made it.
     pub(super) instance: Arc<str>,
     /// The state before.
     pub(super) from: State,
@@ -39,6 +41,15 @@ pub(super) struct Change {
     pub(super) addresses: String,
     /// The interface.
     pub(super) interface: Arc<str>,
+}
+
+impl Change {
+    fn subject(&self) -> HookSubject {
+        match &self.group {
+            Some(group) => HookSubject::Group(Arc::clone(group)),
+            None => HookSubject::Instance(Arc::clone(&self.instance)),
+        }
+    }
 }
 
 /// A run of a hook.
@@ -86,7 +97,8 @@ impl Hooks {
 
     /// Lets the hooks of this change run when it is their turn. Returns at once.
     pub(super) fn push(&self, hooks: &[Hook], change: &Change) {
-        for hook in hooks.iter().filter(|hook| hook.instance == change.instance) {
+        let subject = change.subject();
+        for hook in hooks.iter().filter(|hook| hook.subject == subject) {
             let call = Call { hook: hook.clone(), change: change.clone(), skipped: 0 };
             self.queue().push(call);
         }
@@ -121,17 +133,19 @@ impl Hooks {
     }
 
     fn note(&self, call: &Call, outcome: Result<String, String>) {
-        let (instance, to) = (&call.change.instance, call.change.to.keepalived());
+        let change = &call.change;
+        let (name, to) =
+            (change.group.as_ref().unwrap_or(&change.instance), change.to.keepalived());
         let command = call.hook.command.join(" ");
         let told = &mut self.queue().told;
         match outcome {
             Ok(end) => {
                 told.succeeded = told.succeeded.saturating_add(1);
-                debug!(instance = &**instance, to, command, end, "hook ended");
+                debug!(name = &**name, to, command, end, "hook ended");
             }
             Err(error) => {
                 told.failed = told.failed.saturating_add(1);
-                warn!(instance = &**instance, to, command, error, "hook failed");
+                warn!(name = &**name, to, command, error, "hook failed");
                 told.last_failure = Some(format!("{command}: {error}"));
             }
         }
@@ -173,10 +187,15 @@ fn program(call: &Call) -> Program {
     let change = &call.change;
     let priority = change.priority.to_string();
     let mut words = call.hook.command.clone();
-    let added = ["INSTANCE", &change.instance, change.to.keepalived(), &priority];
+    let added = match &change.group {
+        None => ["INSTANCE", &change.instance, change.to.keepalived(), &priority],
+        // A group has no priority, and keepalived says 0.
+        Some(group) => ["GROUP", group, change.to.keepalived(), "0"],
+    };
     words.extend(added.map(str::to_owned));
     let environment = [
         ("HALB_VIP_INSTANCE", change.instance.to_string()),
+        ("HALB_VIP_GROUP", change.group.as_deref().unwrap_or_default().to_owned()),
         ("HALB_VIP_STATE", change.to.word().to_owned()),
         ("HALB_VIP_PREVIOUS_STATE", change.from.word().to_owned()),
         ("HALB_VIP_REASON", change.reason.to_owned()),

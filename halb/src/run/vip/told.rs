@@ -8,11 +8,12 @@ use std::time::{Instant, SystemTime};
 use halb_vrrp::driver::{DriverNotice, Event};
 use halb_vrrp::link::Word;
 use halb_vrrp::router::{Cause, Notice, OfferReason, Transition};
-use halb_vrrp::settings::Instance;
+use halb_vrrp::settings::{Group, Instance};
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use super::fifo::Fifo;
+use super::groups::Groups;
 use super::hooks::{Change, Hooks};
 use super::journal::{Entry, Journal, unix_ms};
 use crate::config::settings::Vrrp;
@@ -43,6 +44,7 @@ struct Book {
     journal: Journal,
     /// By instance, state and reason; bounded by the configuration and the number of reasons.
     counts: HashMap<Arc<str>, BTreeMap<(State, &'static str), u64>>,
+    groups: Groups,
     notices: VecDeque<(Instant, Option<Arc<str>>, String)>,
     fifo: Fifo,
 }
@@ -66,6 +68,7 @@ impl Book {
             |instance| (addresses(instance), instance.interface.clone()),
         );
         Change {
+            group: None,
             instance: name.clone(),
             from: why::state(transition.from),
             to: why::state(transition.to),
@@ -79,12 +82,36 @@ impl Book {
     }
 }
 
+impl Book {
+    /// What a change makes of the group of its virtual router, if that is another state than
+    /// before.
+    fn group_change(&mut self, change: &Change) -> Option<Change> {
+        let routers = &self.of(&change.instance).0.routers;
+        let of = |group: &&Group| group.members.contains(&change.instance);
+        let group = routers.groups.iter().find(of).cloned();
+        let Some(group) = group else {
+            self.groups.note(&change.instance, change.to);
+            return None;
+        };
+        let members = routers.instances.iter().filter(|one| group.members.contains(&one.name));
+        let all: Vec<String> = members.map(addresses).collect();
+        let (from, to) = self.groups.change(&group, &change.instance, change.to)?;
+        Some(Change {
+            group: Some(group.name),
+            from,
+            to,
+            addresses: all.join(" "),
+            ..change.clone()
+        })
+    }
+}
+
 impl Told {
     pub(super) fn new(settings: Vrrp, journal: Journal, hooks: Hooks, carry: Carry) -> Self {
-        let (counts, notices) = (HashMap::new(), VecDeque::new());
+        let (counts, notices, groups) = (HashMap::new(), VecDeque::new(), Groups::default());
         let mut fifo = Fifo::default();
         fifo.configure(settings.fifo.as_deref());
-        let book = Book { settings, before: None, journal, counts, notices, fifo };
+        let book = Book { settings, before: None, journal, counts, groups, notices, fifo };
         Self { book: Arc::new(Mutex::new(book)), hooks, carry, grown: Arc::default() }
     }
 
@@ -98,7 +125,11 @@ impl Told {
         let stays = |name: &Arc<str>| settings.routers.instances.iter().any(|i| i.name == *name);
         book.counts.retain(|name, _| stays(name));
         book.fifo.configure(settings.fifo.as_deref());
-        book.before = Some(std::mem::replace(&mut book.settings, settings));
+        let before = std::mem::replace(&mut book.settings, settings);
+        // Groups that are gone still tell their end.
+        let Book { settings, groups, .. } = &mut *book;
+        groups.keep(&[&settings.routers, &before.routers]);
+        book.before = Some(before);
     }
 
     /// What the journal's file is to hold.
@@ -189,9 +220,11 @@ impl Told {
         let counts = book.counts.entry(name.clone()).or_default();
         let count = counts.entry((change.to, change.reason)).or_default();
         *count = count.saturating_add(1);
-        let groups = book.of(name).0.routers.groups.clone();
-        book.fifo.tell(&change, &groups);
-        self.hooks.push(&book.of(name).0.hooks, &change);
+        let whole = book.group_change(&change);
+        for change in [Some(change), whole].into_iter().flatten() {
+            book.fifo.tell(&change);
+            self.hooks.push(&book.of(name).0.hooks, &change);
+        }
         drop(book);
         self.grown.notify_one();
     }

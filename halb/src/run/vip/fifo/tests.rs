@@ -1,9 +1,11 @@
 use std::io::Read as _;
 
 use super::*;
+use crate::status::vrrp::State;
 
 fn change(instance: &str, to: State, priority: u8) -> Change {
     Change {
+        group: None,
         instance: instance.into(),
         from: State::Backup,
         to,
@@ -16,8 +18,9 @@ fn change(instance: &str, to: State, priority: u8) -> Change {
     }
 }
 
-fn groups() -> Vec<Group> {
-    vec![Group { name: "G1".into(), members: vec!["VI_1".into(), "VI_2".into()] }]
+/// A change of the group as a whole, made by a member.
+fn whole(change: &Change) -> Change {
+    Change { group: Some("G1".into()), ..change.clone() }
 }
 
 fn reader(path: &Path) -> File {
@@ -39,11 +42,13 @@ fn changes_are_told_as_keepalived_tells_them() {
     fifo.configure(Some(&path));
     let mut reader = reader(&path);
     for (state, priority) in [(State::Backup, 254), (State::Active, 254), (State::Fault, 252)] {
-        fifo.tell(&change("VI_1", state, priority), &groups());
-        fifo.tell(&change("VI_2", state, 254), &groups());
-        fifo.tell(&change("VI_3", state, 250), &groups());
+        fifo.tell(&change("VI_1", state, priority));
+        let last = change("VI_2", state, 254);
+        fifo.tell(&last);
+        fifo.tell(&whole(&last));
+        fifo.tell(&change("VI_3", state, 250));
     }
-    fifo.tell(&change("VI_1", State::Initialize, 252), &groups());
+    fifo.tell(&change("VI_1", State::Initialize, 252));
     // What keepalived 2.2.7 wrote, but for the first GROUP, which it tells before its members.
     assert_eq!(
         read(&mut reader),
@@ -66,14 +71,14 @@ fn a_fifo_that_nobody_reads_keeps_nobody_waiting() {
     let mut fifo = Fifo::default();
     fifo.configure(Some(&path));
     for _ in 0..5000 {
-        fifo.tell(&change("VI_1", State::Active, 100), &[]);
+        fifo.tell(&change("VI_1", State::Active, 100));
     }
     let lost = fifo.lost;
     assert!(lost > 0);
     let text = read(&mut reader(&path));
     assert_eq!(text.lines().count() as u64 + lost, 5000);
     assert!(text.lines().all(|line| line == "INSTANCE \"VI_1\" MASTER 100"));
-    fifo.tell(&change("VI_1", State::Backup, 100), &[]);
+    fifo.tell(&change("VI_1", State::Backup, 100));
     assert_eq!(fifo.lost, 0);
 }
 
@@ -84,7 +89,7 @@ fn what_is_there_and_no_fifo_is_left_alone() {
     std::fs::write(&path, "precious").unwrap();
     let mut fifo = Fifo::default();
     fifo.configure(Some(&path));
-    fifo.tell(&change("VI_1", State::Active, 100), &[]);
+    fifo.tell(&change("VI_1", State::Active, 100));
     drop(fifo);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
 }

@@ -9,11 +9,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn hook(instance: &str, code: &str) -> Hook {
     let command = ["/bin/sh", "-c", code, "hook"].map(str::to_owned).to_vec();
-    Hook { instance: instance.into(), command, timeout: Duration::from_secs(10) }
+    let subject = HookSubject::Instance(instance.into());
+    Hook { subject, command, timeout: Duration::from_secs(10) }
 }
 
 fn change(instance: &str, to: State, priority: u8) -> Change {
     Change {
+        group: None,
         instance: instance.into(),
         from: State::Backup,
         to,
@@ -38,7 +40,7 @@ async fn run_all(hooks: &[Hook], changes: &[Change]) -> Told {
         let told = queue.told();
         let ended = told.succeeded + told.failed;
         let wanted =
-            changes.iter().map(|c| hooks.iter().filter(|h| h.instance == c.instance).count());
+            changes.iter().map(|c| hooks.iter().filter(|h| h.subject == c.subject()).count());
         if ended + told.skipped >= u64::try_from(wanted.sum::<usize>()).unwrap() {
             serving.abort();
             return told;
@@ -75,6 +77,24 @@ async fn hooks_run_in_order_with_keepalived_s_arguments_and_the_cause() {
         ]
     );
     assert_eq!((told.succeeded, told.failed), (4, 0));
+}
+
+#[tokio::test]
+async fn hooks_of_a_group_stand_in_the_same_line_and_are_told_keepalived_s_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("told");
+    let code = format!("echo $1 $2 $3 $4 $HALB_VIP_GROUP $HALB_VIP_INSTANCE >>{}", path.display());
+    let mut of_group = hook("", &code);
+    of_group.subject = HookSubject::Group("gateway".into());
+    let one = change("VI_1", State::Active, 98);
+    let whole = Change { group: Some("gateway".into()), ..one.clone() };
+    let other = Change { group: Some("other".into()), ..one.clone() };
+    let told = run_all(&[of_group, hook("VI_1", &code)], &[one, whole, other]).await;
+    assert_eq!(
+        lines(&path),
+        ["INSTANCE VI_1 MASTER 98 VI_1", "GROUP gateway MASTER 0 gateway VI_1"]
+    );
+    assert_eq!((told.succeeded, told.failed), (2, 0));
 }
 
 #[tokio::test]

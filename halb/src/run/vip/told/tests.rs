@@ -9,7 +9,7 @@ use halb_vrrp::track::Standing;
 use halb_vrrp::values::{BasePriority, Seconds, VrId};
 
 use super::*;
-use crate::config::settings::Hook;
+use crate::config::settings::{Hook, HookSubject};
 
 fn settings(name: &str) -> Vrrp {
     let protocol = Protocol::V2 { interval: Seconds::new(1).unwrap(), auth: None };
@@ -33,7 +33,7 @@ fn settings(name: &str) -> Vrrp {
         freeze_limit: None,
     };
     let hook = Hook {
-        instance: name.into(),
+        subject: HookSubject::Instance(name.into()),
         command: vec!["/bin/true".to_owned()],
         timeout: Duration::from_secs(1),
     };
@@ -89,6 +89,23 @@ fn an_instance_that_a_reload_removes_takes_its_counters_along() {
     told.tell(transition(router::State::Backup, router::State::Initialize, Cause::Stopped));
     assert_eq!(hooks.told().waiting, waiting + 1, "its hook still hears of its end");
     assert!(told.journal_text().contains("VI_1"), "what was is not forgotten");
+}
+
+#[test]
+fn a_group_s_hook_hears_of_the_group_alone() {
+    let mut settings = settings("VI_1");
+    settings.routers.groups = vec![Group { name: "g".into(), members: vec!["VI_1".into()] }];
+    settings.hooks[0].subject = HookSubject::Group("g".into());
+    let hooks = Hooks::default();
+    let told = Told::new(settings, Journal::default(), hooks.clone(), Arc::new(|_| {}));
+    let (initialize, backup) = (router::State::Initialize, router::State::Backup);
+    told.tell(transition(initialize, backup, Cause::Started));
+    assert_eq!(hooks.told().waiting, 1);
+    told.tell(transition(backup, backup, Cause::Group));
+    assert_eq!(hooks.told().waiting, 1, "the group is what it was");
+    told.configure(self::settings("other"));
+    told.tell(transition(backup, initialize, Cause::Stopped));
+    assert_eq!(hooks.told().waiting, 2, "one that a reload removed hears of its end");
 }
 
 #[test]
