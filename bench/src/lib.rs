@@ -12,6 +12,7 @@
 //! - [`load`]: connections and what they ask for; the generator, and the backend that answers.
 //! - [`scenario`]: the kinds of load, and what each tells. [`compare`]: side-by-side runs.
 //! - [`statistics`]: what several rounds say. [`report`]: all of it for people and programs.
+//! - [`drill`]: what clients feel when something fails.
 //! - [`target`]: whom a load may be sent to.
 //!
 //! # What this crate does not do
@@ -20,6 +21,7 @@
 //! replaces, and a fault in halb can't hide in the apparatus.
 
 pub mod compare;
+pub mod drill;
 pub mod load;
 pub mod report;
 pub mod scenario;

@@ -1,6 +1,7 @@
 //! The command line: one sentence and one example per command, exit codes in [`Exit`].
 
 mod bench;
+mod failover;
 mod import;
 mod output;
 mod server;
@@ -169,6 +170,21 @@ Examples:
     #[command(hide = true, after_help = "Example: none; the daemon starts it by itself")]
     Guard,
 
+    /// Measures what clients feel when something fails: in a lab on this machine, or on the real pair
+    ///
+    /// The exit code is 1 if a drill cost more than its bound. Drills of HAProxy and keepalived are
+    /// shown beside and decide nothing.
+    #[command(after_help = "\
+Examples:
+  halb failover-test --lab                   this program, in a lab: 4 minutes
+  halb failover-test --lab --compare         beside HAProxy and keepalived
+  halb failover-test --lab --fault kill --settings 1s
+  halb failover-test --vip 172.16.16.100:6443 --nodes loadbalancer01,loadbalancer02
+                                             hands the real address over and back
+  halb failover-test --vip 172.16.16.100:6443 --fault none
+                                             while you pull a cable")]
+    FailoverTest(Box<failover::Drills>),
+
     /// Runs a whole cluster on this machine, to look at and to break; no root, no set-up
     ///
     /// Two balancers with a virtual IP, three API servers and clients, each a network namespace of
@@ -223,6 +239,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok(()) => Exit::Done.into(),
             Err(error) => output::failed(&error).into(),
         },
+        Command::FailoverTest(arguments) => failover::run(&arguments, &mut out).into(),
         Command::Demo { seconds, loopback } => demo::run(seconds, loopback).into(),
     }
 }

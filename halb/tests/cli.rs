@@ -30,7 +30,7 @@ fn bad_configuration(directory: &TempDir) -> String {
 
 #[test]
 fn each_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["run"],
         &["check"],
@@ -44,6 +44,7 @@ fn each_command_explains_itself_with_an_example() {
         &["reload"],
         &["demo"],
         &["bench"],
+        &["failover-test"],
         &["server", "maint"],
     ];
     let mut all = String::new();

@@ -11,7 +11,8 @@
 //! - [`process`]: processes with their output and signals, gone with whoever started them, and what
 //!   they cost.
 //! - [`subject`]: halb, HAProxy, keepalived, FRR, nginx, Envoy and etcd, started with a given
-//!   configuration; those that balance also by name, with one task for all.
+//!   configuration; those that balance also by name, with one task for all; the guides' files.
+//! - [`pair`]: two balancers and a client; [`masters`]: the API servers behind them.
 //! - [`capture`]: what passes a host's interface, with the time; [`probe`]: how long an address was
 //!   out of reach for a client; [`witness`]: when the machine itself stood still meanwhile.
 //! - [`apiserver`]: the stand-in API server; [`client`]: an HTTPS client that speaks to it.
@@ -31,7 +32,9 @@ pub mod apiserver;
 pub mod capture;
 pub mod client;
 pub mod loopback;
+pub mod masters;
 pub mod net;
+pub mod pair;
 pub mod probe;
 pub mod process;
 pub mod subject;
@@ -41,7 +44,9 @@ pub mod witness;
 pub use apiserver::ApiServer;
 pub use capture::Capture;
 pub use loopback::Loopback;
+pub use masters::Masters;
 pub use net::{Host, Lab, enter_user_namespace};
+pub use pair::Pair;
 pub use probe::{Prober, Responder};
 pub use process::Process;
 pub use wait::{Condition, eventually, eventually_async};

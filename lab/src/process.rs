@@ -14,6 +14,7 @@
 //!   and a signal can't hit a stranger.
 //! - A test that fails shows what its processes last said.
 
+mod hold;
 mod listening;
 mod output;
 mod spawn;
@@ -39,6 +40,7 @@ use nix::{
     unistd::Pid,
 };
 
+pub use self::hold::Held;
 use self::output::Output;
 pub use self::usage::Usage;
 
@@ -76,6 +78,15 @@ pub enum Error {
         program: String,
         /// The signal.
         signal: Signal,
+        /// The kernel's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Its threads couldn't be stopped.
+    #[error("threads of {program} can't be stopped")]
+    Hold {
+        /// The program as it was named.
+        program: String,
         /// The kernel's reason.
         #[source]
         source: io::Error,

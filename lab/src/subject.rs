@@ -10,6 +10,7 @@ mod balancer;
 mod envoy;
 mod etcd;
 mod frr;
+pub mod guides;
 mod halb;
 mod haproxy;
 mod keepalived;
@@ -31,7 +32,7 @@ pub use self::{
     envoy::envoy,
     etcd::{Member, etcd},
     frr::{Frr, frr},
-    halb::halb,
+    halb::{Halb, halb, halb_with},
     haproxy::haproxy,
     keepalived::{Keepalived, Report, keepalived},
     nginx::nginx,

@@ -11,7 +11,7 @@ use crate::support::router::{Router, VIP};
 use crate::support::segment::{Segment, with_each_pair};
 
 /// Two halbs with a link between them.
-fn linked(segment: &Segment, keys: [&Key; 2]) -> [Member; 2] {
+pub(crate) fn linked(segment: &Segment, keys: [&Key; 2]) -> [Member; 2] {
     let members = [0, 1].map(|number| {
         let priority = if number == 0 { 101 } else { 100 };
         let peer = keys[number].peer(&segment.balancers[1 - number]);

@@ -13,6 +13,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure")]
 
+mod drill;
 mod election;
 mod failures;
 mod families;

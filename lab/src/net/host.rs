@@ -6,7 +6,10 @@ use std::{
     io,
     net::IpAddr,
     process::Command,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::TryStreamExt;
@@ -41,6 +44,7 @@ pub struct Host {
     /// Index of [`INTERFACE`].
     interface: u32,
     address: IpNet,
+    is_plugged_in: AtomicBool,
     processes: Mutex<Vec<Weak<Shared>>>,
 }
 
@@ -62,7 +66,8 @@ impl Host {
             })
             .map_err(Error::netlink(name, "bringing its interfaces up"))?;
         let processes = Mutex::new(Vec::new());
-        let host = Self { namespace, segment, port, interface, address, processes };
+        let is_plugged_in = AtomicBool::new(true);
+        let host = Self { namespace, segment, port, interface, address, is_plugged_in, processes };
         host.add(address)?;
         host.wait_for_link()?;
         Ok(host)
@@ -192,6 +197,21 @@ impl Host {
             .map_err(Error::netlink(self.name(), format!("looking for {address}")))
     }
 
+    /// Cuts the power: nothing comes or goes any more, not even a goodbye, and then its processes
+    /// are killed. Its interface and addresses are gone.
+    ///
+    /// # Errors
+    /// [`Error::Netlink`], also when it was done before.
+    pub fn power_off(&self) -> Result<(), Error> {
+        let unplugged = self.segment.unplug(self.port.index, self.name());
+        self.is_plugged_in.store(false, Ordering::Relaxed);
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        for process in processes.iter().filter_map(Weak::upgrade) {
+            process.kill_group();
+        }
+        unplugged
+    }
+
     /// Begins to note when addresses come and go.
     ///
     /// # Errors
@@ -319,12 +339,10 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let processes = self.processes.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for process in processes.iter().filter_map(Weak::upgrade) {
-            process.kill_group();
-        }
-        // The kernel would do it with the namespace, but only when the last socket is gone.
-        if let Err(error) = self.segment.unplug(self.port.index, self.namespace.name()) {
+        // The kernel would unplug it with the namespace, but only when the last socket is gone.
+        if self.is_plugged_in.load(Ordering::Relaxed)
+            && let Err(error) = self.power_off()
+        {
             eprintln!("{error}");
         }
     }

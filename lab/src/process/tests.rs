@@ -114,3 +114,24 @@ fn its_id_stays_its_own_until_it_is_dropped() {
     drop(process);
     assert!(fs::read_to_string(&stat).is_err(), "reaped");
 }
+
+#[test]
+fn a_thread_is_held_until_it_is_let_go() {
+    let process = shell("while :; do echo tick; done");
+    process.wait_for_line("tick", SOON).unwrap();
+    let held = process.hold_threads(|name| name == "sh").unwrap();
+    assert_eq!(held.names(), ["sh"]);
+    let state = || fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
+    assert!(state().contains(") t "), "{}", state());
+    drop(held);
+    let mark = process.line_count();
+    process.wait_for_line_after(mark, "tick", SOON).unwrap();
+}
+
+#[test]
+fn threads_that_are_not_there_are_not_held() {
+    let process = shell("echo ready; read nothing; sleep 600");
+    process.wait_for_line("ready", SOON).unwrap();
+    let error = process.hold_threads(|name| name == "halb-worker-0").unwrap_err();
+    assert_eq!(error.to_string(), "threads of sh can't be stopped");
+}

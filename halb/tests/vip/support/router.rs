@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use halb_lab::subject::guides;
+
 /// What both nodes of a pair agree on, and what is a node's own.
 #[derive(Clone, Debug)]
 pub(crate) struct Router {
@@ -130,32 +132,27 @@ impl Router {
             Some(file) => format!("/usr/bin/test -e {}", file.display()),
             None => "/usr/bin/true".to_owned(),
         };
-        let mut more = format!("    version {}\n", self.version);
+        let mut text = guides::keepalived(self.version, self.priority, self.interval, &check);
         if let Some(peer) = self.unicast_peer {
-            writeln!(more, "    unicast_peer {{\n        {peer}\n    }}").unwrap();
-        }
-        let priority = format!("priority {} ", self.priority);
-        let interval = format!("advert_int {} ", self.interval.as_secs_f64());
-        let mut text = SEED.to_owned();
-        for (old, new) in [
-            ("/etc/keepalived/check_apiserver.sh", check.as_str()),
-            ("interval 3 ", "interval 1 "),
-            ("fall 5 ", "fall 1 "),
-            ("priority 100 ", &priority),
-            ("advert_int 5 ", &interval),
-            ("    virtual_router_id 1 ", &format!("{more}    virtual_router_id {ROUTER_ID} ")),
-        ] {
-            text = replace(&text, old, new);
+            let peers = format!("    unicast_peer {{\n        {peer}\n    }}\n");
+            let id = "    virtual_router_id 1 ";
+            text = guides::replace(&text, id, &format!("{peers}{id}"));
         }
         let listed = "        172.16.16.100      # The VIP Address floating between nodes\n";
-        text = replace(&text, listed, &addresses);
-        let authentication = text.find("    authentication {").unwrap();
-        let end = authentication + text[authentication..].find("}\n").unwrap() + 2;
-        let ours = self.password.map_or_else(String::new, |password| {
-            format!("    authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}\n")
-        });
-        text.replace_range(authentication..end, &ours);
-        text
+        for (old, new) in
+            [("interval 3 ", "interval 1 "), ("fall 5 ", "fall 1 "), (listed, &addresses)]
+        {
+            text = guides::replace(&text, old, new);
+        }
+        match self.password {
+            Some(password) if password != GUIDES_PASSWORD => guides::replace(
+                &text,
+                &format!("auth_pass {GUIDES_PASSWORD} "),
+                &format!("auth_pass {password} "),
+            ),
+            None if self.version == 2 => guides::without_password(&text),
+            Some(_) | None => text,
+        }
     }
 
     /// As FRR's file has it. Addresses belong on interfaces of their own, too.
@@ -175,10 +172,5 @@ impl Router {
     }
 }
 
-/// Replaces what must be there exactly once.
-fn replace(text: &str, old: &str, new: &str) -> String {
-    assert_eq!(text.matches(old).count(), 1, "{old:?} in {text}");
-    text.replace(old, new)
-}
-
-const SEED: &str = include_str!("../seed.conf");
+/// The password in the guides' file.
+const GUIDES_PASSWORD: &str = "mysecret";

@@ -1,35 +1,21 @@
 //! The network of two balancers and a client, and what is to be seen on it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::ops::Deref;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use halb_lab::capture::{Advert, Checksum};
 use halb_lab::net::Watch;
-use halb_lab::{Capture, Host, Lab, Prober, Responder, eventually};
+use halb_lab::pair::BALANCERS;
+use halb_lab::{Pair, eventually};
 
 use super::PATIENCE;
 use super::member::{Kind, Member};
 use super::router::{Router, VIP};
 
 /// loadbalancer01, loadbalancer02 and a client that asks the virtual address all the time.
-pub(crate) struct Segment {
-    pub(crate) prober: Prober,
-    /// What the client's interface sees: all multicast.
-    pub(crate) seen: Capture,
-    pub(crate) watches: [Watch; 2],
-    _responders: [Responder; 2],
-    pub(crate) balancers: [Host; 2],
-    pub(crate) client: Host,
-    vip: IpAddr,
-    _lab: Lab,
-}
-
-/// The balancers' names.
-pub(crate) const NAMES: [&str; 2] = ["loadbalancer01", "loadbalancer02"];
-
-/// Where the balancers answer the client.
-const PORT: u16 = 4000;
+pub(crate) struct Segment(Pair);
 
 /// Often enough to see who answers; measurements ask more often.
 const AT_EASE: Duration = Duration::from_millis(5);
@@ -41,24 +27,7 @@ impl Segment {
 
     /// With another address that the client asks, and another pace.
     pub(crate) fn with(vip: IpAddr, pace: Duration) -> Self {
-        let lab = Lab::new().unwrap();
-        let host = |name: &str, last: u8| {
-            let host = lab.host(name, &format!("172.16.16.{last}/24")).unwrap();
-            host.add_address(&format!("fd00::{last}/64")).unwrap();
-            host
-        };
-        let balancers = [host(NAMES[0], 51), host(NAMES[1], 52)];
-        let client = host("client", 9);
-        Self {
-            prober: Prober::start(&client, SocketAddr::new(vip, PORT), pace).unwrap(),
-            seen: Capture::start(&client).unwrap(),
-            watches: balancers.each_ref().map(|host| host.watch_addresses().unwrap()),
-            _responders: balancers.each_ref().map(|host| Responder::start(host, PORT).unwrap()),
-            balancers,
-            client,
-            vip,
-            _lab: lab,
-        }
+        Self(Pair::new(vip, pace).unwrap())
     }
 
     /// Starts a program on the balancer with this number.
@@ -76,7 +45,7 @@ impl Segment {
 
     /// Which of the balancers have the address.
     pub(crate) fn holders(&self) -> [bool; 2] {
-        self.balancers.each_ref().map(|host| host.holds(self.vip).unwrap())
+        self.0.holders().unwrap()
     }
 
     /// Waits until this balancer alone has the address, and the client is answered by it.
@@ -88,10 +57,10 @@ impl Segment {
     /// Waits until these balancers have the address, and the client is answered by one of them.
     #[track_caller]
     pub(crate) fn wait_for_holders(&self, answers: usize, wanted: [bool; 2]) {
-        let what = format!("{wanted:?} hold the address and {} answers", NAMES[answers]);
+        let what = format!("{wanted:?} hold the address and {} answers", BALANCERS[answers]);
         eventually(&what, PATIENCE, || {
             let (holders, answerer) = (self.holders(), self.prober.answerer());
-            let right = holders == wanted && answerer.as_deref() == Some(NAMES[answers]);
+            let right = holders == wanted && answerer.as_deref() == Some(BALANCERS[answers]);
             if right { Ok(()) } else { Err((holders, answerer)) }
         });
     }
@@ -105,7 +74,7 @@ impl Segment {
             .watches
             .iter()
             .flat_map(Watch::changes)
-            .filter(|change| change.at >= since && change.address == self.vip)
+            .filter(|change| change.at >= since && change.address == self.vip())
             .collect();
         assert!(moves.is_empty(), "the address moved: {moves:?}");
         assert_eq!(self.holders(), before);
@@ -120,7 +89,7 @@ impl Segment {
     /// The next advert over IPv4 of a balancer that doesn't give up.
     #[track_caller]
     pub(crate) fn next_advert(&self, number: usize) -> Advert {
-        self.seen.wait_for(NAMES[number], self.seen.mark(), PATIENCE, |advert| {
+        self.seen.wait_for(BALANCERS[number], self.seen.mark(), PATIENCE, |advert| {
             advert.source == self.balancers[number].ip() && advert.priority > 0
         })
     }
@@ -136,6 +105,14 @@ impl Segment {
             assert_eq!((advert.version, advert.interval), (router.version, router.interval));
             assert_eq!(advert.addresses, router.addresses, "{advert}");
         }
+    }
+}
+
+impl Deref for Segment {
+    type Target = Pair;
+
+    fn deref(&self) -> &Pair {
+        &self.0
     }
 }
 

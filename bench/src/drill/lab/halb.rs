@@ -1,0 +1,145 @@
+//! A pair of halbs.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use halb_lab::{
+    process::{Held, Signal},
+    subject::{Halb, halb_with},
+};
+
+use super::balancer::{Balancer, Error, Kind, Node};
+use crate::drill::plan::Setting;
+
+/// Starts this halb on each node, with a link between them.
+#[derive(Clone, Debug)]
+pub struct Halbs {
+    program: PathBuf,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Member {
+    // Declared first: threads that are held can't end.
+    held: Option<Held>,
+    halb: Halb,
+}
+
+impl Halbs {
+    /// With this binary.
+    #[must_use]
+    pub fn new(program: &Path) -> Self {
+        Self { program: program.to_owned() }
+    }
+}
+
+impl Kind for Halbs {
+    fn start(&self, node: &Node<'_>) -> Result<Box<dyn Balancer>, Error> {
+        let mut written = Ok(());
+        let halb = halb_with(&self.program, node.host, |directory| {
+            written = write_key(directory);
+            configuration(node, directory)
+        });
+        written.map_err(Error::Files)?;
+        Ok(Box::new(Member { held: None, halb: halb? }))
+    }
+}
+
+impl Balancer for Member {
+    fn is_ready(&self) -> Result<bool, Error> {
+        let status = self.halb.status()?;
+        let words = status["vrrp"]["instances"][0]["words"].as_array();
+        Ok(status["peer"]["state"] == "up" && words.is_some_and(|words| !words.is_empty()))
+    }
+
+    fn kill(&mut self) -> Result<(), Error> {
+        Ok(self.halb.signal_group(Signal::SIGKILL)?)
+    }
+
+    fn freeze(&mut self) -> Result<(), Error> {
+        Ok(self.halb.signal(Signal::SIGSTOP)?)
+    }
+
+    fn thaw(&mut self) -> Result<(), Error> {
+        Ok(self.halb.signal(Signal::SIGCONT)?)
+    }
+
+    fn stop(&mut self) -> Result<(), Error> {
+        Ok(self.halb.signal(Signal::SIGTERM)?)
+    }
+
+    fn hang_proxy(&mut self) -> Result<(), Error> {
+        self.held = Some(self.halb.hold_threads(|name| name.starts_with(WORKERS))?);
+        Ok(())
+    }
+}
+
+/// The key of `[peer]`. Both nodes are made by this program, and nobody else is on their network.
+fn write_key(directory: &Path) -> io::Result<()> {
+    let key = directory.join(KEY);
+    fs::write(&key, format!("{SECRET}\n"))?;
+    fs::set_permissions(key, Permissions::from_mode(0o600))
+}
+
+/// As `examples/loadbalancer01.toml`, with checks as often as HAProxy's.
+fn configuration(node: &Node<'_>, directory: &Path) -> String {
+    let Node { other, priority, setting, vip, .. } = node;
+    let servers: String = node
+        .masters
+        .addresses()
+        .map(|(name, address)| format!("{name} = \"{address}\"\n"))
+        .collect();
+    let (version, directory) = (setting.version(), directory.display());
+    let interval = setting.interval().as_millis();
+    // keepalived's auth_type PASS.
+    let password = if version == 2 { "auth_pass = \"mysecret\"\n" } else { "" };
+    let realtime = match setting {
+        Setting::Guides | Setting::Second | Setting::Tenth => "",
+        Setting::Hundredth => "realtime_priority = 50\n",
+    };
+    format!(
+        r#"[frontend.kubernetes]
+bind = ["*:6443"]
+backend = "masters"
+
+[backend.masters]
+balance = "roundrobin"
+check = {{ type = "https", path = "/readyz", verify = "none", interval = "2s", timeout = "1s", fall = 3, rise = 2 }}
+
+[backend.masters.server]
+{servers}
+[vrrp.VI_1]
+interface = "eth1"
+router_id = 1
+version = {version}
+priority = {priority}
+advert_interval = "{interval}ms"
+{password}addresses = ["{vip}"]
+track = [{{ frontend = "kubernetes", weight = -2 }}]
+
+[peer]
+address = "{other}:7112"
+key_file = "{directory}/{KEY}"
+
+[admin]
+http = false
+
+[global]
+state_dir = "{directory}"
+{realtime}
+[log]
+access = "off"
+"#
+    )
+}
+
+const KEY: &str = "peer.key";
+
+const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// Threads of the data path, of which each session has one.
+const WORKERS: &str = "halb-worker";
