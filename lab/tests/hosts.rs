@@ -14,7 +14,7 @@ use std::{
 };
 
 use halb_lab::{
-    ApiServer, Host, Lab,
+    ApiServer, Capture, Host, Lab,
     apiserver::{Ca, Options},
     client::{Client, Protocol},
     eventually,
@@ -305,6 +305,31 @@ fn nothing_is_left_after_a_panic() {
             namespaces().into_iter().filter(|namespace| mine.contains(namespace)).collect();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_a_capture_saw_is_kept_as_a_file_when_its_test_panics() {
+    let name = format!("panics-in-{}", std::process::id());
+    let of = name.clone();
+    let panicked = thread::spawn(move || {
+        let lab = Lab::new().unwrap();
+        let host = lab.host(&of, "172.16.16.51/24").unwrap();
+        let seen = Capture::start(&host).unwrap();
+        // Asks the segment for a neighbour that isn't there.
+        assert!(connect(&host, "172.16.16.52:80".parse().unwrap()).is_err());
+        eventually("the question is seen", SOON, || seen.mark() > 0);
+        panic!("on purpose, in a test");
+    })
+    .join();
+    assert!(panicked.is_err());
+    let files = fs::read_dir(std::env::temp_dir()).unwrap().map(|file| file.unwrap().path());
+    let kept = files.filter(|path| path.to_string_lossy().contains(&name)).collect::<Vec<_>>();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let bytes = fs::read(&kept[0]).unwrap();
+    fs::remove_file(&kept[0]).unwrap();
+    // The header of the file, and of a frame at least.
+    assert!(bytes.len() > 24 + 16, "{} bytes", bytes.len());
 }
 
 #[test]

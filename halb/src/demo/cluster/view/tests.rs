@@ -128,6 +128,16 @@ fn an_expectation_is_never_cut_off() {
 }
 
 #[test]
+fn no_line_beside_the_pictures_is_wider_than_a_terminal() {
+    let sample = Sample::after_a_death();
+    let events = sample.story.events().map(|one| event(one, sample.began));
+    let text = opening() + &events.collect::<Vec<_>>().join("\n") + "\n" + &farewell(&sample.felt);
+    for line in text.lines() {
+        assert!(line.chars().count() <= WIDTH, "{line}");
+    }
+}
+
+#[test]
 fn the_last_words_sum_up() {
     assert_eq!(
         farewell(&Sample::after_a_death().felt),
