@@ -3,6 +3,7 @@
 mod bench;
 mod failover;
 mod import;
+mod k8s;
 mod output;
 mod server;
 mod sessions;
@@ -165,6 +166,12 @@ Examples:
     /// through the whole change.
     #[command(after_help = "Example: halb import --haproxy /etc/haproxy/haproxy.cfg -o halb.toml")]
     Import(import::Order),
+    /// Builds a highly available Kubernetes cluster out of one file
+    #[command(after_help = "Example: halb k8s init-inventory > cluster.yaml")]
+    K8s {
+        #[command(subcommand)]
+        order: k8s::Order,
+    },
 
     /// Guards the virtual IPs of the daemon that starts it
     #[command(hide = true, after_help = "Example: none; the daemon starts it by itself")]
@@ -235,6 +242,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Reload { json } => server::reload(&daemon(), json, &mut out).into(),
         Command::Bench(order) => bench::run(&order, &mut out).into(),
         Command::Import(order) => import::run(&order, &mut out).into(),
+        Command::K8s { order } => k8s::run(order, &mut out).into(),
         Command::Guard => match halb_vrrp::driver::guard::run() {
             Ok(()) => Exit::Done.into(),
             Err(error) => output::failed(&error).into(),

@@ -6,6 +6,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod import;
+pub mod k8s;
 pub mod logs;
 pub mod metrics;
 pub mod run;

@@ -13,6 +13,7 @@ use serde_json::Value;
 const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-bench", "normal"), // `halb bench` and `halb failover-test`
     ("halb", "halb-healthcheck", "normal"),
+    ("halb", "halb-k8s-bootstrap", "normal"),
     ("halb", "halb-lab", "normal"), // `halb demo` starts its stand-in API servers
     ("halb", "halb-lb", "normal"),
     ("halb", "halb-peer", "normal"),

@@ -30,7 +30,7 @@ fn bad_configuration(directory: &TempDir) -> String {
 
 #[test]
 fn each_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["run"],
         &["check"],
@@ -45,6 +45,8 @@ fn each_command_explains_itself_with_an_example() {
         &["demo"],
         &["bench"],
         &["failover-test"],
+        &["k8s"],
+        &["k8s", "init-inventory"],
         &["server", "maint"],
     ];
     let mut all = String::new();

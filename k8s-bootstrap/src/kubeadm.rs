@@ -329,3 +329,6 @@ struct TokenData {
     usage_bootstrap_signing: &'static str,
     auth_extra_groups: &'static str,
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ pub(crate) const KUBEADM_LOG: &str = "/var/log/halb-kubeadm.log";
 pub(crate) const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
 pub(crate) const MODULES: &str = "/etc/modules-load.d/halb-k8s.conf";
 pub(crate) const PKI: &str = "/etc/kubernetes/pki";
+pub(crate) const NETWORK_MANAGER: &str = "/etc/NetworkManager/conf.d/halb-calico.conf";
 pub(crate) const SELINUX_CONFIG: &str = "/etc/selinux/config";
 pub(crate) const SYSCTL: &str = "/etc/sysctl.d/99-halb-k8s.conf";
 

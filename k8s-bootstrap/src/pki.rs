@@ -79,6 +79,15 @@ impl Material {
         })
     }
 
+    /// Makes everything anew from the system's random source.
+    ///
+    /// # Errors
+    /// The random source failed.
+    #[cfg(feature = "driver")]
+    pub fn make_with_system(now: std::time::SystemTime) -> Result<Self, MakeError> {
+        Self::make(&ring::rand::SystemRandom::new(), OffsetDateTime::from(now))
+    }
+
     /// What nodes compare with before they trust a cluster: `sha256:` and the hash of the
     /// authority's public key, as kubeadm computes it.
     #[must_use]

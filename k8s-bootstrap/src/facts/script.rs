@@ -27,6 +27,7 @@ const TEXTS: &[&str] = &[
     paths::HALB_UNIT,
     paths::HOSTS,
     paths::MODULES,
+    paths::NETWORK_MANAGER,
     paths::SELINUX_CONFIG,
     paths::SYSCTL,
     paths::YUM_CONTAINERD,
@@ -61,7 +62,11 @@ pub(crate) const PACKAGES: &[&str] = &[
     "kubernetes-cni",
 ];
 
+/// What manages interfaces on EL.
+pub(crate) const NETWORK_MANAGER: &str = "NetworkManager.service";
+
 const UNITS: &[&str] = &[
+    NETWORK_MANAGER,
     "containerd.service",
     "firewalld.service",
     "halb.service",

@@ -20,8 +20,9 @@ const SYSUSERS: &str = include_str!("../../../packaging/sysusers.d/halb.conf");
 /// How long halb may take to serve.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Priority of the first balancer, and by how much each further one has less.
-const PRIORITY: (usize, usize) = (150, 10);
+/// Priority of the first balancer, and by how much each further one has less. Near to the usual 100,
+/// so that a balancer which can't serve is below any other that says nothing of its own.
+const PRIORITY: (usize, usize) = (110, 10);
 
 /// Services that hold what halb is to hold.
 pub(super) const REPLACED: [&str; 2] = ["haproxy.service", "keepalived.service"];

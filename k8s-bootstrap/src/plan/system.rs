@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::facts::script::{MODULES, SYSCTLS};
-use crate::facts::{Firewall, Selinux};
+use crate::facts::script::{MODULES, NETWORK_MANAGER, SYSCTLS};
+use crate::facts::{Firewall, Selinux, Service};
 use crate::inventory::{FirewallPolicy, Host, Inventory, Role, SelinuxPolicy, SwapPolicy};
 use crate::paths;
 use crate::plan::step::{Act, Command, Step};
-use crate::plan::wanted::{Context, Steps};
+use crate::plan::wanted::{Context, Progress, Steps};
 
 /// Everything of the system itself.
 pub(super) fn steps(context: &Context<'_>, steps: &mut Steps<'_>) {
@@ -18,6 +18,7 @@ pub(super) fn steps(context: &Context<'_>, steps: &mut Steps<'_>) {
     sysctls(steps);
     selinux(context.inventory.policy.selinux, steps);
     firewall(context.inventory, steps);
+    network_manager(context, steps);
     names(context.inventory, steps);
 }
 
@@ -183,6 +184,25 @@ fn open_firewalld(inventory: &Inventory, steps: &mut Steps<'_>) {
     steps.push(Step::new("firewall", title, Act::Run { command }));
 }
 
+/// Without it NetworkManager takes routes off the interfaces that Calico makes.
+fn network_manager(context: &Context<'_>, steps: &mut Steps<'_>) {
+    let runs = steps.facts.services.get(NETWORK_MANAGER).is_some_and(Service::is_active);
+    if !runs {
+        return;
+    }
+    let interfaces = ["cali*", "tunl*", "vxlan.calico", "wireguard.cali"];
+    let interfaces = interfaces.map(|name| format!("interface-name:{name}")).join(";");
+    let text = format!("[keyfile]\nunmanaged-devices={interfaces}\n");
+    let title = "Keep NetworkManager off the interfaces of pods";
+    let changed = steps.file("network-manager", title, paths::NETWORK_MANAGER, text);
+    // Whether it was told before a run ended can't be seen, so a node that isn't one yet is told.
+    if changed || context.progress(steps.host) != Progress::Joined {
+        let command = Command::new(["systemctl", "reload", NETWORK_MANAGER]);
+        let title = "Make NetworkManager read that";
+        steps.push(Step::new("network-manager-reload", title, Act::Run { command }));
+    }
+}
+
 /// Lines around the names that halb keeps in a hosts file.
 const NAMES_BEGIN: &str = "# halb k8s: begin";
 const NAMES_END: &str = "# halb k8s: end";
@@ -216,3 +236,6 @@ fn hosts_file(there: &str, inventory: &Inventory) -> String {
         _ => format!("{there}\n{block}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::super::wanted::sha256;
 use super::super::{Act, Command, FactsByHost, Operator, Plan, Step, make, text};
-use crate::facts::script::{MODULES, SYSCTLS};
+use crate::facts::script::{MODULES, NETWORK_MANAGER, SYSCTLS};
 use crate::facts::{
     Calico, Cluster, ClusterState, EtcdMember, Facts, FileFact, Interface, Node, Os, Package,
     PackageManager, Runtime, Selinux, Service,
@@ -196,7 +196,7 @@ impl World {
             }
             "calico" => self.calico(),
             "pull-images" | "token" | "halb-check" | "halb-user-made" | "calico-definitions"
-            | "calico-operator" => {}
+            | "calico-operator" | "network-manager-reload" => {}
             id => {
                 if let Some(module) = id.strip_prefix("module-") {
                     facts.modules.insert(module.to_owned());
@@ -340,7 +340,10 @@ fn bare(host: &inventory::Host, system: &str) -> Facts {
         package_manager: Some(package_manager),
         packages: BTreeMap::new(),
         files,
-        services: BTreeMap::new(),
+        services: match el {
+            true => [(NETWORK_MANAGER.to_owned(), service("active", "enabled"))].into(),
+            false => BTreeMap::new(),
+        },
         sysctls: BTreeMap::from([("net.ipv4.ip_forward".to_owned(), "0".to_owned())]),
         modules: BTreeSet::from([MODULES[1].to_owned()]),
         ports: BTreeMap::new(),
