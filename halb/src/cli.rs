@@ -166,6 +166,7 @@ Examples:
     /// through the whole change.
     #[command(after_help = "Example: halb import --haproxy /etc/haproxy/haproxy.cfg -o halb.toml")]
     Import(import::Order),
+
     /// Builds a highly available Kubernetes cluster out of one file
     #[command(after_help = "Example: halb k8s init-inventory > cluster.yaml")]
     K8s {

@@ -93,7 +93,7 @@ impl Material {
     #[must_use]
     pub fn ca_hash(&self) -> String {
         let key = spki_of(&self.ca).expect("checked where material is made and read");
-        format!("sha256:{}", hex(digest(&SHA256, &key).as_ref()))
+        format!("sha256:{}", sha256(&key))
     }
 
     /// The part of the token that isn't secret.
@@ -181,6 +181,12 @@ fn letters(random: &dyn SecureRandom, count: usize) -> Result<String, MakeError>
         text.extend(letters.take(count - text.len()));
     }
     Ok(text)
+}
+
+/// SHA-256 in hexadecimal digits, as `sha256sum` prints it.
+#[must_use]
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(digest(&SHA256, bytes).as_ref())
 }
 
 fn hex(bytes: &[u8]) -> String {

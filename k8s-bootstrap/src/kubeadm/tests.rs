@@ -56,7 +56,8 @@ fn swap_and_cgroup_v1_are_borne_only_where_that_was_chosen() {
     let shown = |inventory: &Inventory| {
         init(inventory, &inventory.hosts[2], &material()).expose().to_owned()
     };
-    for words in ["failSwapOn: false", "failCgroupV1: false", "- 'Swap'", "- 'SystemVerification'"] {
+    for words in ["failSwapOn: false", "failCgroupV1: false", "- 'Swap'", "- 'SystemVerification'"]
+    {
         assert!(shown(&chosen).contains(words), "{words} in {}", shown(&chosen));
         assert!(!shown(&usual).contains(words), "{words} in {}", shown(&usual));
     }

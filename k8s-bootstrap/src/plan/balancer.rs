@@ -7,10 +7,11 @@ use crate::facts::Facts;
 use crate::inventory::{Host, Inventory, Role, VirtualIp};
 use crate::kubeadm::API_SERVER_PORT;
 use crate::paths;
+use crate::pki::sha256;
 use crate::plan::preflight::interface_of;
 use crate::plan::step::{Act, Command, Content, Step};
 use crate::plan::system;
-use crate::plan::wanted::{Context, Steps, sha256, stage};
+use crate::plan::wanted::{Context, Steps, stage};
 use crate::plan::{HostPlan, Pace, Stage, StageName};
 
 /// The unit and the user of the package, for hosts without it.
@@ -45,7 +46,7 @@ fn set_up(context: &Context<'_>, host: &Host) -> HostPlan {
     steps.file("halb-ca", title, paths::HALB_CA, ca.clone());
     steps.file("halb-config", "Configure halb", paths::HALB_CONFIG, configuration.clone());
     let parts = [UNIT, SYSUSERS, &ca, &configuration, &context.operator.halb_sha256];
-    start(&mut steps, &format!("{}\n", sha256(&parts.join("\0"))));
+    start(&mut steps, &format!("{}\n", sha256(parts.join("\0").as_bytes())));
     steps.done()
 }
 

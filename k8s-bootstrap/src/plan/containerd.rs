@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::inventory::version::pause_image;
 use crate::inventory::{Inventory, SelinuxPolicy};
 use crate::paths;
+use crate::pki::sha256;
 use crate::plan::step::{Act, Command, Content, Step};
-use crate::plan::wanted::{Context, Steps, sha256};
+use crate::plan::wanted::{Context, Steps};
 
 /// How long containerd may take to come up.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -20,7 +21,7 @@ pub(super) fn steps(context: &Context<'_>, steps: &mut Steps<'_>) {
     let socket = paths::CRI_SOCKET;
     let crictl = format!("runtime-endpoint: \"{socket}\"\nimage-endpoint: \"{socket}\"\n");
     steps.file("crictl-config", "Tell crictl where containerd is", paths::CRICTL_CONFIG, crictl);
-    let applied = format!("{}\n", sha256(&text));
+    let applied = format!("{}\n", sha256(text.as_bytes()));
     let mark = steps.facts.files.get(paths::APPLIED_CONTAINERD);
     let current = mark.and_then(|file| file.text.as_deref()) == Some(applied.as_str());
     let effective = steps.facts.runtime.as_ref().is_some_and(|runtime| runtime.systemd_cgroup);

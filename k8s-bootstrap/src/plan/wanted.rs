@@ -1,11 +1,9 @@
 //! What is there compared with what is wanted: the ground on which all steps are built.
 
-use ring::digest::{SHA256, digest};
-
 use crate::facts::{Cluster, ClusterState, Facts};
 use crate::inventory::{Host, Inventory, Role};
 use crate::paths;
-use crate::pki::Material;
+use crate::pki::{Material, sha256};
 use crate::plan::step::{Act, Content, File, Step};
 use crate::plan::{FactsByHost, HostPlan, Operator, Pace, Stage, StageName};
 
@@ -147,7 +145,7 @@ impl<'a> Steps<'a> {
         const OWNER: &str = "root:root";
         let there = self.facts.files.get(path);
         let as_wanted = there.is_some_and(|file| {
-            let hash = sha256(content.expose());
+            let hash = sha256(content.expose().as_bytes());
             file.sha256.as_ref() == Some(&hash) && file.mode == mode && file.owner == OWNER
         });
         if !as_wanted {
@@ -189,10 +187,4 @@ pub(super) fn stage(
 ) -> Stage {
     let hosts = hosts.into_iter().filter(|host| !host.steps.is_empty()).collect();
     Stage { name, pace, hosts }
-}
-
-/// SHA-256 in hexadecimal digits, as `sha256sum` prints it.
-pub(super) fn sha256(text: &str) -> String {
-    let hash = digest(&SHA256, text.as_bytes());
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use ring::rand::SystemRandom;
 use time::OffsetDateTime;
 
-use super::super::wanted::sha256;
 use super::super::{Act, Command, FactsByHost, Operator, Plan, Step, make, text};
 use crate::facts::script::{MODULES, NETWORK_MANAGER, SYSCTLS};
 use crate::facts::{
@@ -14,7 +13,7 @@ use crate::facts::{
 };
 use crate::inventory::{self, Inventory, Role};
 use crate::paths;
-use crate::pki::Material;
+use crate::pki::{Material, sha256};
 use crate::plan::preflight::Fault;
 
 /// Systems that halb knows.
@@ -109,7 +108,7 @@ impl World {
                 let fact = FileFact {
                     mode: file.mode,
                     owner: file.owner.clone(),
-                    sha256: Some(sha256(&text)),
+                    sha256: Some(sha256(text.as_bytes())),
                     text: public.then_some(text),
                 };
                 self.facts_of(host).files.insert(file.path.clone(), fact);
@@ -195,8 +194,13 @@ impl World {
                 facts.cluster = ClusterState::None;
             }
             "calico" => self.calico(),
-            "pull-images" | "token" | "halb-check" | "halb-user-made" | "calico-definitions"
-            | "calico-operator" | "network-manager-reload" => {}
+            "pull-images"
+            | "token"
+            | "halb-check"
+            | "halb-user-made"
+            | "calico-definitions"
+            | "calico-operator"
+            | "network-manager-reload" => {}
             id => {
                 if let Some(module) = id.strip_prefix("module-") {
                     facts.modules.insert(module.to_owned());
@@ -282,7 +286,7 @@ fn file(sha256: Option<String>) -> FileFact {
 }
 
 pub(super) fn text_file(text: &str) -> FileFact {
-    FileFact { text: Some(text.to_owned()), ..file(Some(sha256(text))) }
+    FileFact { text: Some(text.to_owned()), ..file(Some(sha256(text.as_bytes()))) }
 }
 
 fn package(version: &str) -> Package {
@@ -335,7 +339,7 @@ fn bare(host: &inventory::Host, system: &str) -> Facts {
             interface("eth1", format!("{}/24", host.address)),
         ],
         default_interface: Some("eth0".into()),
-        machine_id: Some(sha256(&host.name)),
+        machine_id: Some(sha256(host.name.as_bytes())),
         selinux: if el { Selinux::Enforcing } else { Selinux::Off },
         package_manager: Some(package_manager),
         packages: BTreeMap::new(),
