@@ -17,6 +17,7 @@
 pub mod document;
 pub mod finding;
 pub mod haproxy;
+pub mod keepalived;
 pub mod ledger;
 pub mod report;
 pub mod source;
@@ -31,6 +32,10 @@ use source::{SourceFile, Surroundings};
 pub struct Request<'a> {
     /// HAProxy's files, in the order that HAProxy is given them.
     pub haproxy: Vec<SourceFile>,
+    /// keepalived's file on this node; further ones are those of the other nodes.
+    pub keepalived: Vec<SourceFile>,
+    /// What keepalived's files don't say themselves.
+    pub keepalived_options: keepalived::Options,
     /// What the configurations lean on beside their texts.
     pub surroundings: &'a dyn Surroundings,
 }
@@ -110,10 +115,35 @@ impl Outcome {
 /// Reads what the old pair was told, and makes the new file of it.
 #[must_use]
 pub fn import(request: &Request<'_>) -> Outcome {
-    let haproxy::Translation { imported, .. } =
+    let haproxy::Translation { imported: haproxy, frontends } =
         haproxy::import(&request.haproxy, request.surroundings);
-    let names: Vec<_> = imported.sources.iter().map(|source| source.name.as_str()).collect();
+    let keepalived = keepalived::import(
+        &request.keepalived,
+        &frontends,
+        &request.keepalived_options,
+        request.surroundings,
+    );
+    let languages = [haproxy, keepalived].into_iter().filter(|it| !it.sources.is_empty());
+    let languages: Vec<_> = languages.collect();
+    let sources = languages.iter().flat_map(|imported| &imported.sources);
+    let names: Vec<_> = sources.map(|source| source.name.as_str()).collect();
     let head = format!("Written by `halb import` from {}.", names.join(" and "));
-    let tables = imported.tables.clone();
-    Outcome { languages: vec![imported], document: Document { head: vec![head], tables } }
+    let tables = together(languages.iter().flat_map(|imported| imported.tables.clone()));
+    Outcome { languages, document: Document { head: vec![head], tables } }
+}
+
+/// What both languages say of one table stands in one.
+fn together(tables: impl Iterator<Item = Table>) -> Vec<Table> {
+    let mut all: Vec<Table> = Vec::new();
+    for table in tables {
+        match all.iter_mut().find(|known| known.path == table.path) {
+            Some(known) => {
+                known.lead.extend(table.lead);
+                known.entries.extend(table.entries);
+                known.remarks.extend(table.remarks);
+            }
+            None => all.push(table),
+        }
+    }
+    all
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::output::Output;
 use super::{Exit, complain, output};
 use crate::config;
+use crate::import::keepalived::Options;
 use crate::import::source::{Host, SourceFile, read};
 use crate::import::{Outcome, Request, import, report};
 
@@ -17,8 +18,20 @@ use crate::import::{Outcome, Request, import, report};
 #[derive(Debug, Args)]
 pub(super) struct Order {
     /// HAProxy's configuration; several in the order that HAProxy is given them
-    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "keepalived")]
     haproxy: Vec<PathBuf>,
+
+    /// keepalived's configuration on this node; the other node's behind it is compared with it
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    keepalived: Vec<PathBuf>,
+
+    /// Keep check scripts as scripts, also where halb knows by itself what they ask
+    #[arg(long, requires = "keepalived")]
+    keep_scripts: bool,
+
+    /// The name of this node that keepalived is started with (-i) [default: the host's]
+    #[arg(long, value_name = "NAME", requires = "keepalived")]
+    keepalived_id: Option<String>,
 
     /// Write the result here; the report then goes to the standard output
     #[arg(short, long, value_name = "FILE")]
@@ -34,11 +47,14 @@ pub(super) struct Order {
 }
 
 pub(super) fn run(order: &Order, out: &mut Output) -> Exit {
-    let haproxy = match sources(&order.haproxy) {
-        Ok(sources) => sources,
-        Err(exit) => return exit,
+    let (haproxy, keepalived) = match (sources(&order.haproxy), sources(&order.keepalived)) {
+        (Ok(haproxy), Ok(keepalived)) => (haproxy, keepalived),
+        (Err(exit), _) | (_, Err(exit)) => return exit,
     };
-    let outcome = import(&Request { haproxy, surroundings: &Host });
+    let keepalived_options =
+        Options { keeps_scripts: order.keep_scripts, node: order.keepalived_id.clone() };
+    let request = Request { haproxy, keepalived, keepalived_options, surroundings: &Host };
+    let outcome = import(&request);
     let refused = order.strict && outcome.losses() > 0;
     let result = (outcome.is_read() && !refused).then(|| outcome.document.render());
     if let Err(exit) = tell(order, &outcome, result.as_deref(), out) {

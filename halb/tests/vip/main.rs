@@ -18,6 +18,7 @@ mod election;
 mod failures;
 mod families;
 mod halbs;
+mod imported;
 mod measure;
 mod mismatches;
 mod packets;
