@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 use crate::config::defaults;
 use crate::{config, demo, run};
 use output::Output;
-pub(crate) use output::complain;
+pub(crate) use output::{chain, complain};
 
 /// How a command ended, for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +168,12 @@ Examples:
     Import(import::Order),
 
     /// Builds a highly available Kubernetes cluster out of one file
-    #[command(after_help = "Example: halb k8s init-inventory > cluster.yaml")]
+    #[command(after_help = "\
+Examples:
+  halb k8s init-inventory > cluster.yaml     begin with a file
+  halb k8s plan                              what would be done, every step
+  halb k8s apply                             do it; run again after any end
+  halb k8s status                            one look")]
     K8s {
         #[command(subcommand)]
         order: k8s::Order,

@@ -1,10 +1,15 @@
 //! `halb k8s …`.
 
-use clap::{Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
 use halb_k8s_bootstrap::inventory::example;
 
 use super::Exit;
 use super::output::Output;
+use crate::k8s::ask::{Source, Sources};
+use crate::k8s::{commands, inventory, status};
+use crate::status::text::WIDTH;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -16,6 +21,68 @@ pub(super) enum Order {
         #[arg(long, value_enum, default_value_t = Topology::Vip)]
         topology: Topology,
     },
+
+    /// Asks all hosts what they are, and shows every step that is left to do; changes nothing
+    #[command(after_help = "Example: halb k8s plan --inventory cluster.yaml")]
+    Plan {
+        #[command(flatten)]
+        site: Site,
+
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Does every step that is left to do; can be cut off anywhere and run again
+    ///
+    /// Ctrl-C finishes the steps under way, a second one drops them. Logs of each host are in
+    /// NAME.halb/logs beside the inventory.
+    #[command(after_help = "Example: halb k8s apply --inventory cluster.yaml")]
+    Apply {
+        #[command(flatten)]
+        site: Site,
+
+        /// Don't ask before the first change
+        #[arg(long, short)]
+        yes: bool,
+    },
+
+    /// Shows all hosts, their nodes, and where they differ from the inventory
+    ///
+    /// The exit code is 0 if all is as wanted and every node is ready.
+    #[command(after_help = "Example: halb k8s status")]
+    Status {
+        #[command(flatten)]
+        site: Site,
+
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The cluster, and who may get into its hosts.
+#[derive(Debug, Args)]
+pub(super) struct Site {
+    /// The inventory
+    #[arg(long, value_name = "FILE", default_value = inventory::FILE)]
+    inventory: PathBuf,
+
+    /// Where sudo's password is: file:PATH, fd:NUMBER or env:NAME [default: the terminal is asked]
+    #[arg(long, value_name = "SOURCE")]
+    sudo_password_from: Option<Source>,
+
+    /// Where the passphrase of the private key is, likewise
+    #[arg(long, value_name = "SOURCE")]
+    passphrase_from: Option<Source>,
+}
+
+impl Site {
+    fn open(self) -> (PathBuf, Sources) {
+        let Self { inventory, sudo_password_from, passphrase_from } = self;
+        let sources = Sources { sudo_password: sudo_password_from, passphrase: passphrase_from };
+        (inventory, sources)
+    }
 }
 
 /// Clusters that there is an inventory of.
@@ -35,6 +102,31 @@ pub(super) fn run(order: Order, out: &mut Output) -> Exit {
                 Topology::OneBalancer => example::ONE_BALANCER,
             };
             out.text(text).err().unwrap_or(Exit::Done)
+        }
+        Order::Plan { site, json } => {
+            let (inventory, sources) = site.open();
+            match commands::plan(&inventory, sources) {
+                Ok(plan) if json => out.json(&plan),
+                Ok(plan) => out.text(&commands::plan_text(&plan)).err().unwrap_or(Exit::Done),
+                Err(exit) => exit,
+            }
+        }
+        Order::Apply { site, yes } => {
+            let (inventory, sources) = site.open();
+            commands::apply(&inventory, sources, yes)
+        }
+        Order::Status { site, json } => {
+            let (inventory, sources) = site.open();
+            let status = match commands::status(&inventory, sources) {
+                Ok(status) => status,
+                Err(exit) => return exit,
+            };
+            let shown = if json {
+                out.json(&status)
+            } else {
+                out.text(&status::text(&status, WIDTH)).err().unwrap_or(Exit::Done)
+            };
+            if status.as_wanted { shown } else { Exit::Failed }
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn failed(error: &dyn Error) -> Exit {
 }
 
 /// An error with its causes on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

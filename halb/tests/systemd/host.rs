@@ -15,9 +15,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// Packages of the root beside what every Debian has.
-const PACKAGES: &[&str] = &["dbus", "iproute2", "systemd", "systemd-sysv"];
-
 /// A host boots in about two seconds; a machine under load may take long.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -34,13 +31,14 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// An empty layer on the Debian root, which is made when it isn't there.
-    pub(crate) fn new() -> Self {
+    /// An empty layer on a Debian root, which is made when it isn't there: of this name, and with
+    /// these packages beside what every Debian has.
+    pub(crate) fn new(root: &str, packages: &[&str]) -> Self {
         let release = fs::read_to_string("/etc/os-release").unwrap();
         let suite =
             release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/debian-root");
-        let made = Command::new("bash").arg(script).args([suite, "host"]).args(PACKAGES).output();
+        let made = Command::new("bash").arg(script).args([suite, root]).args(packages).output();
         let made = made.unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let root = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());

@@ -73,7 +73,7 @@ mv /run/halb/hook.new /run/halb/hook
 
 /// A host with the package's files in place and its user made, as an installation would.
 fn host() -> Host {
-    let disk = Disk::new();
+    let disk = Disk::new("host", &["dbus", "iproute2", "systemd", "systemd-sysv"]);
     disk.install("/usr/bin/halb", &fs::read(env!("CARGO_BIN_EXE_halb")).unwrap(), 0o755);
     let unit = packaged("systemd/halb.service");
     disk.install("/usr/lib/systemd/system/halb.service", &unit, 0o644);

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, Handle, Msg};
+use russh::client::{self, AuthResult, ChannelOpenHandle, Handle, Msg};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
@@ -297,8 +297,34 @@ impl From<russh::Error> for Refusal {
     }
 }
 
+/// What a host may ask to open towards us: nothing. The library's own answer would be yes.
+macro_rules! refuse {
+    ($($channel:ident($($of:ty),*);)*) => {$(
+        async fn $channel(
+            &mut self,
+            _: Channel<Msg>,
+            $(_: $of,)*
+            refused: ChannelOpenHandle,
+            _: &mut client::Session,
+        ) -> Result<(), Refusal> {
+            drop(refused);
+            Ok(())
+        }
+    )*};
+}
+
 impl client::Handler for Checker {
     type Error = Refusal;
+
+    refuse! {
+        server_channel_open_agent_forward();
+        server_channel_open_direct_streamlocal(&str);
+        server_channel_open_direct_tcpip(&str, u32, &str, u32);
+        server_channel_open_forwarded_streamlocal(&str);
+        server_channel_open_forwarded_tcpip(&str, u32, &str, u32);
+        server_channel_open_session();
+        server_channel_open_x11(&str, u32);
+    }
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Refusal> {
         let verdict = self.known.check(&self.host, self.port, &shown.public_key());

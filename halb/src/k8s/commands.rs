@@ -1,0 +1,68 @@
+//! What `halb k8s` does with hosts.
+
+use std::future::Future;
+use std::path::Path;
+
+use halb_k8s_bootstrap::plan::{Plan, text};
+use tokio::runtime::Runtime;
+
+use super::ask::{self, Sources};
+use super::site::Site;
+use super::status::{self, Status};
+use crate::cli::{Exit, complain};
+
+/// Opens the cluster of an inventory and does something with it.
+fn with<T, F: Future<Output = Result<T, Exit>>>(
+    inventory: &Path,
+    sources: Sources,
+    what: impl FnOnce(Site) -> F,
+) -> Result<T, Exit> {
+    let site = Site::open(inventory, ask::answers(sources))?;
+    let runtime = Runtime::new().map_err(|error| {
+        complain(&format!("halb: can't start: {error}"));
+        Exit::Failed
+    })?;
+    let done = runtime.block_on(what(site));
+    // Whoever is still asked for a password would keep it from ending.
+    runtime.shutdown_background();
+    done
+}
+
+/// What is left to do; no host is changed.
+///
+/// # Errors
+/// How to end: why was said.
+pub fn plan(inventory: &Path, sources: Sources) -> Result<Plan, Exit> {
+    with(inventory, sources, |site| async move {
+        let facts = site.gather().await?;
+        site.plan(&facts)
+    })
+}
+
+/// A plan as people read it.
+#[must_use]
+pub fn plan_text(plan: &Plan) -> String {
+    text::render(plan)
+}
+
+/// Does what is left to do.
+#[must_use]
+pub fn apply(inventory: &Path, sources: Sources, yes: bool) -> Exit {
+    let again = format!("halb k8s apply --inventory {}", inventory.display());
+    let done = with(inventory, sources, |site| async move {
+        Ok(super::apply::apply(&site, yes, &again).await)
+    });
+    done.unwrap_or_else(|exit| exit)
+}
+
+/// One look.
+///
+/// # Errors
+/// How to end: why was said.
+pub fn status(inventory: &Path, sources: Sources) -> Result<Status, Exit> {
+    with(inventory, sources, |site| async move {
+        let facts = site.gather().await?;
+        let plan = site.plan(&facts)?;
+        Ok(status::of(&site.inventory, &facts, &plan))
+    })
+}

@@ -1,0 +1,161 @@
+//! One cluster as it looks from the operator's side: its inventory, its keys, its hosts, and what
+//! lies beside the inventory.
+//!
+//! ```text
+//!  cluster.yaml        the inventory
+//!  NAME.known_hosts    host keys; may be shared with whoever else works with this inventory
+//!  NAME.halb/          the cluster's keys, the lock of a run, logs of all runs: the operator's alone
+//! ```
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use std::{env, fs, process};
+
+use halb_k8s_bootstrap::driver::Shared;
+use halb_k8s_bootstrap::driver::access::{Access, Ask};
+use halb_k8s_bootstrap::driver::gather;
+use halb_k8s_bootstrap::driver::host::Host;
+use halb_k8s_bootstrap::driver::known_hosts::KnownHosts;
+use halb_k8s_bootstrap::inventory::Inventory;
+use halb_k8s_bootstrap::pki::Material;
+use halb_k8s_bootstrap::plan::preflight::Fault;
+use halb_k8s_bootstrap::plan::{self, FactsByHost, Operator, Plan};
+use ring::digest;
+
+use super::{inventory, kubeconfig, state};
+use crate::cli::{Exit, chain, complain};
+use crate::config::render::Style;
+
+/// A cluster from the operator's side.
+pub struct Site {
+    /// What is wanted.
+    pub inventory: Inventory,
+    /// Its hosts, in the inventory's order.
+    pub hosts: Vec<Arc<Host>>,
+    material: Material,
+    folder: PathBuf,
+}
+
+impl Site {
+    /// Reads everything that lies on the operator's side; no host is asked anything.
+    ///
+    /// # Errors
+    /// How to end: what is wrong was said.
+    pub fn open(path: &Path, ask: Ask) -> Result<Self, Exit> {
+        let loaded = inventory::load(path, Style::for_stream(&std::io::stderr()));
+        let loaded = loaded.map_err(|problems| {
+            complain(&problems);
+            Exit::BadConfiguration
+        })?;
+        if !loaded.lints.is_empty() {
+            complain(&loaded.lints);
+        }
+        let inventory = loaded.inventory;
+        let folder = state::folder(path, &inventory.name);
+        let material = state::open(&folder).map_err(|error| refuse(&chain(&error)))?;
+        let known_hosts = KnownHosts::new(folder.with_extension("known_hosts"));
+        let shared = Arc::new(Shared::new(known_hosts, Access::new(ask)));
+        let hosts = gather::hosts(&inventory, &shared);
+        Ok(Self { inventory, hosts, material, folder })
+    }
+
+    /// Asks all hosts what they are.
+    ///
+    /// # Errors
+    /// How to end: what is wrong was said, host by host.
+    pub async fn gather(&self) -> Result<FactsByHost, Exit> {
+        gather::gather(&self.inventory, &self.hosts).await.map_err(|silent| {
+            for (host, error) in &silent {
+                complain(&format!("{host}: {}", chain(error)));
+            }
+            refuse(&format!("{} of {} hosts don't answer", silent.len(), self.hosts.len()))
+        })
+    }
+
+    /// What is left to do.
+    ///
+    /// # Errors
+    /// How to end: what stands in the way was said, all of it.
+    pub fn plan(&self, facts: &FactsByHost) -> Result<Plan, Exit> {
+        let program = fs::read(program()).map_err(|error| refuse(&chain(&error)))?;
+        let authority = &self.material.ca.public;
+        let operator = Operator {
+            halb_sha256: hex(digest::digest(&digest::SHA256, &program).as_ref()),
+            has_access: kubeconfig::has(&kubeconfig::path(), &self.inventory.name, authority),
+        };
+        let made = plan::make(&self.inventory, facts, &self.material, &operator);
+        made.map_err(|faults| {
+            complain(&faults_text(&faults));
+            refuse("nothing was changed: this has to be put right first")
+        })
+    }
+
+    /// The file whose lock says that a run is under way.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    /// The folder of logs of a run that begins now.
+    #[must_use]
+    pub fn logs(&self, begun: SystemTime) -> PathBuf {
+        let time = humantime::format_rfc3339_seconds(begun).to_string();
+        self.folder.join("logs").join(time.replace(':', "-"))
+    }
+}
+
+/// The halb program that is running.
+#[must_use]
+pub fn program() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
+}
+
+/// Who runs this, for whoever else wants to.
+#[must_use]
+pub fn who(begun: SystemTime) -> String {
+    let user =
+        env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "root".to_owned());
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let time = humantime::format_rfc3339_seconds(begun);
+    format!("{user}@{} (process {}, since {time})", host.to_string_lossy(), process::id())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn refuse(why: &str) -> Exit {
+    complain(&format!("halb: {why}"));
+    Exit::Failed
+}
+
+/// Everything that stands in the way, host by host.
+fn faults_text(faults: &[Fault]) -> String {
+    let mut text = String::new();
+    for fault in faults {
+        let host = fault.host.as_deref().unwrap_or("all hosts");
+        let _ = writeln!(text, "{host}: {}\n    {}", fault.what, fault.remedy);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_told_with_host_and_remedy() {
+        let fault = |host: Option<&str>| Fault {
+            host: host.map(str::to_owned),
+            what: "memory is swapped".to_owned(),
+            remedy: "say `swap: off`".to_owned(),
+        };
+        assert_eq!(
+            faults_text(&[fault(Some("kmaster01")), fault(None)]),
+            "kmaster01: memory is swapped\n    say `swap: off`\n\
+             all hosts: memory is swapped\n    say `swap: off`\n"
+        );
+    }
+}
