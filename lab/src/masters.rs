@@ -86,6 +86,13 @@ impl Masters {
         }
     }
 
+    /// From now on one of them answers nothing, or does again ([`ApiServer::hang`]); of those that
+    /// aren't there, nothing comes.
+    pub fn set_hung(&self, index: usize, hung: bool) {
+        let Some(Master { server, .. }) = self.servers.get(index) else { return };
+        if hung { server.hang() } else { server.unhang() }
+    }
+
     /// Starts all of them again.
     ///
     /// # Errors

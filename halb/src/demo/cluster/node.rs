@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context as _, bail};
+use halb_lab::masters::PORT;
 use halb_lab::process::Exit;
 use halb_lab::{Host, Process};
 
 use super::plan::{BALANCERS, Balancer, SERVERS, VIP};
-use super::stage::PORT;
 use super::story::{self, Said};
 use crate::control::client;
 use crate::control::protocol::{Request, Response};

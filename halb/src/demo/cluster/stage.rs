@@ -10,24 +10,24 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use halb_lab::apiserver::{Ca, Options};
-use halb_lab::{ApiServer, Host, Lab};
+use halb_lab::masters::PORT;
+use halb_lab::{Host, Lab, Masters};
 use tempfile::TempDir;
 
 use super::clients::Clients;
 use super::felt::Felt;
 use super::node::{Files, Node};
-use super::plan::{BALANCERS, Balancer, Deed, SERVERS, VIP};
+use super::plan::{BALANCERS, Balancer, Deed, VIP};
 use super::story::Look;
-
-/// The port of an API server, as a cluster has it.
-pub(super) const PORT: u16 = 6443;
 
 /// Where the clients are; the guides leave the address free.
 const CLIENT: (&str, &str) = ("client", "172.16.16.9");
+
+/// Nobody watches anything.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Length of the network's prefix.
 const PREFIX: u8 = 24;
@@ -36,8 +36,7 @@ const PREFIX: u8 = 24;
 pub(super) struct Stage {
     clients: Clients,
     balancers: [Node; BALANCERS.len()],
-    servers: Vec<ApiServer>,
-    _hosts: Vec<Host>,
+    masters: Masters,
     _lab: Lab,
     directory: TempDir,
 }
@@ -48,18 +47,10 @@ impl Stage {
         let directory = tempfile::Builder::new().prefix("halb-demo-").tempdir();
         let directory = directory.context("can't make a directory for the demo's files")?;
         let lab = Lab::new()?;
-        let ca = Ca::new()?;
+        let masters = Masters::start(&lab, &[vip()], WATCH)?;
         let files = Files::new(directory.path());
-        fs::write(files.authority(), ca.pem())?;
+        fs::write(files.authority(), masters.authority())?;
         write_key(&files.key())?;
-        let (mut hosts, mut servers) = (Vec::new(), Vec::new());
-        for (name, address) in SERVERS {
-            let host = host(&lab, (name, address))?;
-            let mut options = Options::new(name, SocketAddr::new(host.ip(), PORT), &ca);
-            options.names.push(VIP.to_owned());
-            servers.push(host.block_on(ApiServer::start(options))?);
-            hosts.push(host);
-        }
         let node = |balancer: Balancer| {
             let host = host(&lab, BALANCERS[balancer.index()])?;
             Node::new(balancer, host, files.clone())
@@ -74,8 +65,8 @@ impl Stage {
         balancers[Balancer::One.index()].wait_until_active()?;
         let client = host(&lab, CLIENT)?;
         let target = SocketAddr::new(vip(), PORT);
-        let clients = Clients::start(client, target, ca.pem(), Arc::clone(felt));
-        Ok(Self { clients, balancers, servers, _hosts: hosts, _lab: lab, directory })
+        let clients = Clients::start(client, target, masters.authority(), Arc::clone(felt));
+        Ok(Self { clients, balancers, masters, _lab: lab, directory })
     }
 
     /// The control socket of the first balancer.
@@ -96,8 +87,8 @@ impl Stage {
     pub(super) fn act(&self, deed: Deed) -> anyhow::Result<()> {
         let node = |balancer: Balancer| &self.balancers[balancer.index()];
         match deed {
-            Deed::Hang(server) => self.servers[server].hang(),
-            Deed::Wake(server) => self.servers[server].unhang(),
+            Deed::Hang(server) => self.masters.set_hung(server, true),
+            Deed::Wake(server) => self.masters.set_hung(server, false),
             Deed::Kill(balancer) => node(balancer).kill()?,
             Deed::Start(balancer) => node(balancer).start()?,
             Deed::Cut(balancer) => node(balancer).host().link_down()?,
