@@ -37,7 +37,7 @@ use self::{
 use crate::{
     load::{self, Load, Tally, Window},
     report::{Curve, Report, Row},
-    scenario::{Metric, Outcome, Scale, Scenario},
+    scenario::{Memory, Metric, Outcome, Scale, Scenario},
 };
 
 /// What to compare, and how long.
@@ -236,6 +236,12 @@ impl Work<'_> {
             }
             thread::sleep(BETWEEN_PROBES);
         }
+        // What the first connections make a program set up is no connection's share.
+        for _ in 0..FIRST {
+            self.site.from_client(|| load::answers(running.address, PROBE)).unwrap_or(false);
+        }
+        thread::sleep(SETTLING);
+        running.in_use = running.usage()?.map(|usage| usage.memory);
         Ok(running)
     }
 
@@ -254,7 +260,9 @@ impl Work<'_> {
             (tallies, seen)
         });
         let Seen { processor, lasted, during } = seen?;
-        let memory = running.at_rest.zip(during);
+        let both = running.at_rest.zip(running.in_use);
+        let memory =
+            both.zip(during).map(|((at_rest, before), during)| Memory { at_rest, before, during });
         Ok(Outcome { tallies: tallies?, lasted, processor, memory })
     }
 }
@@ -270,10 +278,16 @@ struct Seen {
 fn look_on(scenario: Scenario, running: &Running, window: Window) -> Result<Seen, Error> {
     sleep_until(window.from);
     let (before, began) = (running.usage()?, Instant::now());
+    // Late in the window, when all connections stand also on a machine that is slow.
+    let during = if scenario.looks_at_memory() {
+        sleep_until(window.to - (window.to - window.from) / 4);
+        running.usage()?.map(|usage| usage.memory)
+    } else {
+        None
+    };
     sleep_until(window.to);
     let (after, ended) = (running.usage()?, Instant::now());
     let used = after.zip(before).map(|(after, before)| after.cpu.saturating_sub(before.cpu));
-    let during = before.filter(|_| scenario.looks_at_memory()).map(|usage| usage.memory);
     // Both looks are late by a little; what is counted is what was done between two moments.
     let (seen, lasted) = (ended - began, window.to - window.from);
     let processor = used.map(|used| used.mul_f64(lasted.as_secs_f64() / seen.as_secs_f64()));
@@ -385,5 +399,8 @@ const COMING: Duration = Duration::from_secs(20);
 
 /// Longest wait for one probe.
 const PROBE: Duration = Duration::from_secs(2);
+
+/// Connections before memory counts as that of a program in use: some for each of its threads.
+const FIRST: usize = 16;
 
 const BETWEEN_PROBES: Duration = Duration::from_millis(20);

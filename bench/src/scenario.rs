@@ -52,8 +52,19 @@ pub struct Outcome {
     pub lasted: Duration,
     /// Processor time that the subject took in it, if it is one of ours to look at.
     pub processor: Option<Duration>,
-    /// What it held before the load and during it, in bytes, likewise.
-    pub memory: Option<(u64, u64)>,
+    /// What it held, likewise.
+    pub memory: Option<Memory>,
+}
+
+/// Memory of a subject, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Before anybody connected.
+    pub at_rest: u64,
+    /// After a few connections, before the load.
+    pub before: u64,
+    /// During the load.
+    pub during: u64,
 }
 
 impl Scenario {
@@ -252,10 +263,11 @@ fn kubernetes() -> Vec<Part> {
 
 fn idle(outcome: &Outcome) -> Vec<(Metric, Option<f64>)> {
     let held: u64 = outcome.tallies.iter().map(|tally| tally.held).sum();
-    let each = outcome.memory.and_then(|(before, during)| {
-        (held > 0).then(|| (to_f64(during) - to_f64(before)) / to_f64(held))
+    let each = outcome.memory.and_then(|memory| {
+        let more = to_f64(memory.during) - to_f64(memory.before);
+        (held > 0).then(|| more / to_f64(held))
     });
-    let at_rest = outcome.memory.map(|(before, _)| to_f64(before));
+    let at_rest = outcome.memory.map(|memory| to_f64(memory.at_rest));
     vec![(Metric::AtRest, at_rest), (Metric::IdleMemory, each)]
 }
 

@@ -47,6 +47,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Memory before anybody connected, in bytes.
     pub(super) at_rest: Option<u64>,
+    /// Memory after the first few connections, in bytes.
+    pub(super) in_use: Option<u64>,
     // Declared first: the process ends before its file goes.
     subject: Option<Subject>,
     _copy: Option<TempDir>,
@@ -102,7 +104,7 @@ impl Contender {
             Self::Target(address) => address,
             Self::Balancer(balancer) => return start(balancer, site, backend, programs),
         };
-        Ok(Running { contender: self, address, at_rest: None, subject: None, _copy: None })
+        Ok(Running::new(self, address, None, None))
     }
 }
 
@@ -119,6 +121,15 @@ impl FromStr for Contender {
 }
 
 impl Running {
+    fn new(
+        contender: Contender,
+        address: SocketAddr,
+        subject: Option<Subject>,
+        copy: Option<TempDir>,
+    ) -> Self {
+        Self { contender, address, at_rest: None, in_use: None, subject, _copy: copy }
+    }
+
     /// Looks at what its process uses, if it has one.
     pub(super) fn usage(&self) -> Result<Option<Usage>, Error> {
         let name = self.contender.name();
@@ -148,9 +159,7 @@ fn start(
     let task =
         Task { listen, servers: vec![backend], threads: THREADS, connections: CONNECTIONS, halb };
     let subject = balancer.start(site.balancer(), &task)?;
-    let contender = Contender::Balancer(balancer);
-    let subject = Some(subject);
-    Ok(Running { contender, address: listen, at_rest: None, subject, _copy: copy })
+    Ok(Running::new(Contender::Balancer(balancer), listen, Some(subject), copy))
 }
 
 /// A copy of a program: another file, whose pages nobody else has in memory.

@@ -60,10 +60,10 @@ pub fn render(report: &Report) -> String {
 fn legend(report: &Report) -> String {
     let mut text = "<p class=\"legend\">".to_owned();
     for index in 0..report.names.len() {
-        let name = escape(&report.full_name(index));
+        let (name, colour) = (escape(&report.full_name(index)), plot::colour(report, index));
         let _ = write!(
             text,
-            "<span><svg width=\"12\" height=\"12\"><rect class=\"c{index}\" width=\"12\" \
+            "<span><svg width=\"12\" height=\"12\"><rect class=\"c{colour}\" width=\"12\" \
              height=\"12\" rx=\"2\"/></svg> {name}</span> "
         );
     }

@@ -6,6 +6,12 @@ use std::fmt::Write as _;
 use super::{Curve, Report, Row};
 use crate::{scenario::Better, statistics::Summary};
 
+/// The colour of a contender: by its place, and grey for nobody between.
+pub(super) fn colour(report: &Report, index: usize) -> usize {
+    const GREY: usize = 4;
+    if report.names[index] == "direct" { GREY } else { index % GREY }
+}
+
 /// One figure of all contenders, as bars with their range.
 pub(super) fn bars(report: &Report, row: &Row) -> String {
     const LEFT: f64 = 74.0;
@@ -23,7 +29,7 @@ pub(super) fn bars(report: &Report, row: &Row) -> String {
     let mut svg = String::new();
     let mut y = 2.0;
     for (index, Summary { median, min, max }) in &shown {
-        let name = escape(report.names[*index]);
+        let (name, colour) = (escape(report.names[*index]), colour(report, *index));
         let (middle, length) = (y + STEP / 2.0, median * scale);
         let (from, to) = (LEFT + min * scale, LEFT + max * scale);
         let value = row.unit.show(*median);
@@ -32,7 +38,7 @@ pub(super) fn bars(report: &Report, row: &Row) -> String {
             svg,
             "<g><title>{name}: {value} ({range})</title>\
              <text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{name}</text>\
-             <rect class=\"c{index}\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"14\" rx=\"2\"/>\
+             <rect class=\"c{colour}\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"14\" rx=\"2\"/>\
              <path class=\"range\" d=\"M{from:.1} {middle:.1}H{to:.1}M{from:.1} {:.1}v8M{to:.1} {:.1}v8\"/>\
              <text class=\"value\" x=\"{:.1}\" y=\"{:.1}\">{value}</text></g>",
             LEFT - 8.0,
@@ -108,12 +114,12 @@ pub(super) fn ratios(report: &Report) -> String {
             // Side by side within the row, so that ranges don't hide each other.
             let place = f64::from(u32::try_from(place).unwrap_or_default());
             let at = y + (place - (count - 1.0) / 2.0) * 5.0;
-            let name = escape(report.names[*index]);
+            let (name, colour) = (escape(report.names[*index]), colour(report, *index));
             let _ = write!(
                 svg,
                 "<g><title>{}: {:.2} of {name} ({:.2} to {:.2})</title>\
-                 <path class=\"l{index}\" d=\"M{:.1} {at:.1}H{:.1}\"/>\
-                 <circle class=\"c{index}\" cx=\"{:.1}\" cy=\"{at:.1}\" r=\"4\"/></g>",
+                 <path class=\"l{colour}\" d=\"M{:.1} {at:.1}H{:.1}\"/>\
+                 <circle class=\"c{colour}\" cx=\"{:.1}\" cy=\"{at:.1}\" r=\"4\"/></g>",
                 escape(row.metric.title()),
                 ratio.median,
                 ratio.min,
@@ -179,10 +185,10 @@ pub(super) fn curve(report: &Report, curve: &Curve) -> String {
         let path: Vec<_> =
             line.map(|(share, seconds)| format!("{:.1} {:.1}", x(*share), y(*seconds))).collect();
         if !path.is_empty() {
-            let name = escape(report.names[index]);
+            let (name, colour) = (escape(report.names[index]), colour(report, index));
             let _ = write!(
                 svg,
-                "<g><title>{name}</title><path class=\"l{index} curve\" d=\"M{}\"/></g>",
+                "<g><title>{name}</title><path class=\"l{colour} curve\" d=\"M{}\"/></g>",
                 path.join("L")
             );
         }

@@ -66,9 +66,9 @@ pub(super) struct Order {
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
 
-    /// Idle connections [default: 4000, or 2000 with --quick]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=9000))]
-    idle: Option<u16>,
+    /// Idle connections
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u16).range(1..=9000))]
+    idle: u16,
 
     /// Threads of the generator, and of the backend [default: half of the cores each]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -166,19 +166,15 @@ fn comparison(order: &Order, this: &Path) -> Comparison {
         None => contenders.extend(order.compare.iter().filter(|one| **one != Contender::HALB)),
     }
     let all = || Scenario::ALL.to_vec();
-    let (rounds, measured, warm_up, idle) = if order.quick {
-        (QUICK_ROUNDS, QUICK, QUICK_WARM_UP, 2000)
+    let (rounds, measured, warm_up) = if order.quick {
+        (QUICK_ROUNDS, QUICK, QUICK_WARM_UP)
     } else {
-        (ROUNDS, LONG, LONG_WARM_UP, 4000)
+        (ROUNDS, LONG, LONG_WARM_UP)
     };
     Comparison {
         contenders,
         scenarios: if order.scenario.is_empty() { all() } else { order.scenario.clone() },
-        scale: Scale {
-            idle: order.idle.unwrap_or(idle).into(),
-            clients: order.clients.into(),
-            rate: order.rate,
-        },
+        scale: Scale { idle: order.idle.into(), clients: order.clients.into(), rate: order.rate },
         rounds: order.rounds.and_then(NonZeroU32::new).unwrap_or(rounds),
         measured: order.seconds.unwrap_or(measured),
         warm_up,
