@@ -53,6 +53,8 @@ pub struct Imported {
     pub faults: Vec<Fault>,
     /// What goes into the result.
     pub tables: Vec<Table>,
+    /// What goes above all tables: losses that belong to none of them.
+    pub remarks: Vec<String>,
 }
 
 impl Imported {
@@ -128,8 +130,10 @@ pub fn import(request: &Request<'_>) -> Outcome {
     let sources = languages.iter().flat_map(|imported| &imported.sources);
     let names: Vec<_> = sources.map(|source| source.name.as_str()).collect();
     let head = format!("Written by `halb import` from {}.", names.join(" and "));
+    let remarks = languages.iter().flat_map(|imported| imported.remarks.iter().cloned());
+    let head = std::iter::once(head).chain(remarks).collect();
     let tables = together(languages.iter().flat_map(|imported| imported.tables.clone()));
-    Outcome { languages, document: Document { head: vec![head], tables } }
+    Outcome { languages, document: Document { head, tables } }
 }
 
 /// What both languages say of one table stands in one.

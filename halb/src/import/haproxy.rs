@@ -8,18 +8,24 @@
 //!
 //! Source of the rules: HAProxy's configuration manual, and where it is silent HAProxy's code.
 
+mod acl;
+mod address;
 mod conditional;
 mod keywords;
+mod model;
+mod options;
 mod parse;
+mod rest;
+mod translate;
+mod units;
 mod words;
+mod work;
 
-use super::finding::Class;
 use super::ledger::Ledger;
 use super::source::{SourceFile, Surroundings};
 use super::{FrontendsKnown, Imported};
-use keywords::Where;
-use parse::{Kind, Section};
 use words::Variables;
+use work::Work;
 
 /// What comes of HAProxy's files.
 #[derive(Debug, Clone, Default)]
@@ -33,39 +39,26 @@ pub struct Translation {
 /// Reads and translates HAProxy's files, in the order that HAProxy is given them.
 #[must_use]
 pub fn import(files: &[SourceFile], surroundings: &dyn Surroundings) -> Translation {
-    let mut ledger = Ledger::default();
-    let parsed = parse::parse(files, &mut Variables::new(surroundings), &mut ledger);
-    for section in &parsed.sections {
-        settle_section(section, &mut ledger);
+    let variables = Variables::new(surroundings);
+    let mut work = Work { ledger: Ledger::default(), hints: Vec::new(), variables, surroundings };
+    let mut parsed = parse::parse(files, &mut work.variables, &mut work.ledger);
+    let mut faults = std::mem::take(&mut parsed.faults);
+    let proxies = model::proxies(&parsed, &mut faults);
+    let mut translation = Translation::default();
+    translation.imported.sources = files.to_vec();
+    if !faults.is_empty() {
+        translation.imported.faults = faults;
+        return translation;
     }
-    let imported = Imported {
-        sources: files.to_vec(),
-        findings: ledger.into_findings(),
-        faults: parsed.faults,
-        ..Imported::default()
-    };
-    Translation { imported, frontends: FrontendsKnown::default() }
+    let translated = translate::translate(&parsed, &proxies, &mut work);
+    rest::settle(&parsed, &proxies, &mut work.ledger);
+    translation.imported.findings = work.ledger.into_findings();
+    translation.imported.hints = work.hints;
+    translation.imported.hints.sort_by_key(|hint| hint.place.start());
+    translation.frontends = translated.frontends.clone();
+    rest::remark(&parsed, translated, &mut translation.imported);
+    translation
 }
 
-/// Each line ends in a finding.
-fn settle_section(section: &Section, ledger: &mut Ledger) {
-    let (header, place) = match section.kind {
-        Kind::Global => (Class::meaningless("its lines are told one by one"), Where::Global),
-        Kind::Defaults => (Class::meaningless("its lines are told one by one"), Where::Defaults),
-        Kind::Frontend | Kind::Backend | Kind::Listen => {
-            (Class::lost("sections aren't translated yet"), Where::Tcp)
-        }
-        Kind::Other(foreign) => (foreign.class(), Where::Tcp),
-    };
-    let words = section.header.texts().join(" ");
-    ledger.settle(&section.header.place(), words, header);
-    for line in &section.lines {
-        let class = match section.kind {
-            Kind::Other(foreign) => foreign.class(),
-            Kind::Global | Kind::Defaults | Kind::Frontend | Kind::Backend | Kind::Listen => {
-                keywords::class(line, place)
-            }
-        };
-        ledger.settle(&line.place(), line.texts().join(" "), class);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod capacity;
 mod clients;
 mod detection;
 mod etcd;
+mod import;
 mod kubernetes;
 mod nginx;
 mod operator;

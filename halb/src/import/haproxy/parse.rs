@@ -126,6 +126,16 @@ pub(super) struct Section {
     pub(super) lines: Vec<Line>,
 }
 
+impl Section {
+    /// NAME; empty where there is none.
+    pub(super) fn name(&self) -> &str {
+        match self.header.word(1) {
+            "from" if self.kind == Kind::Defaults => "",
+            name => name,
+        }
+    }
+}
+
 /// All files together.
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -229,11 +239,12 @@ impl Parser<'_, '_> {
                 self.fault(line.place(), &what, "remove it, or add the .if");
                 return;
             }
-            Step::NoSuchWord => {
-                let what = format!("'{}' is no word of HAProxy", line.word(0));
-                self.fault(line.place(), &what, "there are .if, .elif, .else and .endif");
-                return;
+            Step::NoSuchWord if line.word(0).chars().all(|c| c == '.') => {
+                Class::lost("these dots stand for lines that somebody left out")
+                    .instead("those lines")
             }
+            Step::NoSuchWord => Class::lost("nobody knows this word")
+                .instead(".if, .elif, .else and .endif begin with a dot"),
         };
         self.ledger.settle(&line.place(), line.texts().join(" "), class);
     }

@@ -66,6 +66,28 @@ impl<'a> Variables<'a> {
         true
     }
 
+    /// Replaces `$NAME`, `${NAME}` and `${NAME-default}`, as addresses have them without quotes too.
+    /// None: a variable isn't set here.
+    pub(super) fn expand(&self, text: &str) -> Result<String, String> {
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            expanded.push_str(before);
+            match name_of(after) {
+                Some((variable, left)) => {
+                    expanded.push_str(&self.replacement(&variable)?);
+                    rest = left;
+                }
+                None => {
+                    expanded.push('$');
+                    rest = after;
+                }
+            }
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
+    }
+
     fn replacement(&self, variable: &Variable<'_>) -> Result<String, String> {
         let Variable { name, default } = variable;
         match (self.value(name), default) {

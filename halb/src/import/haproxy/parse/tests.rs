@@ -22,8 +22,7 @@ fn sections_of_several_files_stand_in_their_order() {
     let one = "global\n daemon\n\ndefaults base # c\n mode tcp\nfrontend f from base\n bind :80\n";
     let (parsed, _) = parsed(&[one, "backend b\n server s 10.0.0.1:80\nresolvers dns\n"]);
     assert!(parsed.faults.is_empty());
-    let kinds: Vec<_> =
-        parsed.sections.iter().map(|s| (s.header.word(0), s.header.word(1))).collect();
+    let kinds: Vec<_> = parsed.sections.iter().map(|s| (s.header.word(0), s.name())).collect();
     let expected = [
         ("global", ""),
         ("defaults", "base"),

@@ -73,6 +73,9 @@ fn variables_are_replaced_within_double_quotes_only() {
     for (line, expected) in cases {
         assert_eq!(words(line), *expected, "{line}");
     }
+    let variables = Variables::new(&Known);
+    assert_eq!(variables.expand("${NODE}:$NODE"), Ok("10.0.0.1:10.0.0.1".to_owned()));
+    assert_eq!(variables.expand("$MISSING:1"), Err("MISSING".to_owned()));
 }
 
 #[test]
