@@ -29,11 +29,17 @@ struct Go {
 impl Announcements {
     /// Begins a go; one of the same router that is running ends.
     pub(super) fn begin(&mut self, key: Key, addresses: &[IpAddr], repeats: u8, now: Instant) {
-        self.goes.retain(|go| go.key != key);
+        self.end(key);
         if addresses.is_empty() || repeats == 0 {
             return;
         }
         self.goes.push(Go { key, addresses: addresses.to_vec(), at: 0, left: repeats, due: now });
+    }
+
+    /// Ends the go of a router that offers its addresses: another node may announce them from now
+    /// on, and must have the last word.
+    pub(super) fn end(&mut self, key: Key) {
+        self.goes.retain(|go| go.key != key);
     }
 
     /// These addresses aren't this router's any more.
@@ -77,6 +83,16 @@ mod tests {
 
     fn next_all(announcements: &mut Announcements, now: Instant) -> Vec<(Key, IpAddr)> {
         std::iter::from_fn(|| announcements.next(now)).collect()
+    }
+
+    #[test]
+    fn a_router_that_offers_its_addresses_announces_them_no_more() {
+        let (now, offering, other) = (Instant::now(), Key::of(1), Key::of(2));
+        let mut announcements = Announcements::default();
+        announcements.begin(offering, &[ip(1), ip(2)], 5, now);
+        announcements.begin(other, &[ip(3)], 5, now);
+        announcements.end(offering);
+        assert_eq!(next_all(&mut announcements, now + REPEAT_GAP), [(other, ip(3))]);
     }
 
     #[test]

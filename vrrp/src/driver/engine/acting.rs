@@ -54,7 +54,12 @@ impl Engine {
     fn carry_out(&mut self, key: Key, action: Action, sent: &mut Sent, now: Instant) {
         let Some(instance) = self.settings_of(key) else { return };
         match action {
-            Action::Send(outgoing) => self.send(key, &instance, &outgoing, sent),
+            Action::Send(outgoing) => {
+                if outgoing.advert.priority.get() == 0 {
+                    self.announcements.end(key);
+                }
+                self.send(key, &instance, &outgoing, sent);
+            }
             Action::AddAddresses(addresses) => self.add(key, &instance, &addresses, now),
             Action::RemoveAddresses(addresses) => self.remove(key, &instance, &addresses),
             Action::Announce { addresses, repeats } => {
