@@ -194,8 +194,9 @@ const DIRECT: &str = "direct";
 /// Threads that carry data: as many as the smallest balancer of a cluster has cores.
 const THREADS: usize = 2;
 
-/// Connections that each is configured for; two descriptors for each stay below 20,000.
-const CONNECTIONS: usize = 9_500;
+/// Connections that each is configured for. HAProxy that splices reckons with two and a half
+/// descriptors for each, which stay below 20,000.
+const CONNECTIONS: usize = 7_900;
 
 #[cfg(test)]
 mod tests {

@@ -67,7 +67,7 @@ pub(super) struct Order {
     rate: u32,
 
     /// Idle connections
-    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u16).range(1..=9000))]
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u16).range(1..=7500))]
     idle: u16,
 
     /// Threads of the generator, and of the backend [default: half of the cores each]

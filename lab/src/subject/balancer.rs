@@ -133,7 +133,7 @@ fn for_halb(task: &Task) -> String {
 fn for_haproxy(task: &Task) -> String {
     let Task { listen, servers, threads, connections, halb: _ } = task;
     let mut text = format!(
-        "global\n  nbthread {threads}\n  maxconn {connections}\n\
+        "global\n  nbthread {threads}\n  maxconn {connections}\n  no strict-limits\n\
          defaults\n  mode tcp\n  maxconn {connections}\n  option splice-auto\n  \
          timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n\
          listen work\n  bind {listen}\n  balance roundrobin\n"
