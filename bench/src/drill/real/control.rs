@@ -14,7 +14,7 @@ use serde_json::Value;
 pub struct Control {
     /// The two nodes, as the command names them.
     pub nodes: [String; 2],
-    /// What comes before a command for a node; [`NODE`] in it is the node.
+    /// What comes before a command for a node; `{node}` in it stands for the node.
     pub reach: Vec<String>,
     /// What asks halb there.
     pub halb: Vec<String>,
