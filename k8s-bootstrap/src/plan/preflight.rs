@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::facts::{ClusterState, Facts, Firewall};
 use crate::inventory::version::{KUBERNETES_WITHOUT_CGROUP_V1, Version};
 use crate::inventory::{FirewallPolicy, Host, Inventory, Role};
+use crate::kubeadm::API_SERVER_PORT;
 use crate::paths;
 use crate::pki::Material;
 use crate::plan::FactsByHost;
@@ -53,8 +54,13 @@ pub fn check(inventory: &Inventory, facts: &FactsByHost, material: &Material) ->
         check_taken(inventory, host, own, &mut faults);
     }
     check_progress(inventory, facts, material, &mut faults);
+    check_ports(inventory, facts, material, &mut faults);
     check_versions(inventory, facts, &mut faults);
     check_together(inventory, facts, &mut faults);
+    let place = |fault: &Fault| {
+        inventory.hosts.iter().position(|host| Some(&host.name) == fault.host.as_ref())
+    };
+    faults.sort_by_key(place);
     faults
 }
 
@@ -108,10 +114,8 @@ fn check_taken(inventory: &Inventory, host: &Host, facts: &Facts, faults: &mut V
             if runs && !inventory.policy.replace_balancers {
                 let name = unit.trim_end_matches(".service");
                 let what = format!("{name} runs on it");
-                let remedy = format!(
-                    "stop it, or write 'policy: {{replaceBalancers: true}}' and halb takes over \
-                     from it (`halb import {name}` shows what it does today)"
-                );
+                let remedy = "stop it, or write 'policy: {replaceBalancers: true}' and halb takes over \
+                     from it (`halb import` shows what becomes of its file)";
                 faults.push(Fault::of(host, what, remedy));
             }
         }
@@ -129,6 +133,38 @@ fn check_taken(inventory: &Inventory, host: &Host, facts: &Facts, faults: &mut V
         faults.push(Fault::of(host, what, remedy));
     }
 }
+
+/// Ports of Kubernetes' own parts that somebody has on a host where kubeadm hasn't run: it would
+/// refuse to.
+fn check_ports(
+    inventory: &Inventory,
+    facts: &FactsByHost,
+    material: &Material,
+    faults: &mut Vec<Fault>,
+) {
+    for host in inventory.hosts.iter().filter(|host| host.is_node()) {
+        let Some(own) = facts.get(&host.name) else { continue };
+        if wanted::progress(inventory, facts, material, host) != Progress::Fresh {
+            continue;
+        }
+        let ports = if host.has(Role::Master) { &MASTER_PORTS[..] } else { &WORKER_PORTS[..] };
+        for port in ports {
+            // kubelet runs in a loop from when its package is there.
+            let taken = own.ports.get(port).filter(|who| !who.contains("\"kubelet\""));
+            if let Some(who) = taken {
+                let what =
+                    format!("port {port}, which Kubernetes needs, is taken by {}", program(who));
+                faults.push(Fault::of(host, what, "stop it; Kubernetes' ports can't be moved"));
+            }
+        }
+    }
+}
+
+/// Ports of etcd, API server, kubelet, controller manager and scheduler.
+const MASTER_PORTS: [u16; 6] = [2379, 2380, API_SERVER_PORT, 10250, 10257, 10259];
+
+/// kubelet's port.
+const WORKER_PORTS: [u16; 1] = [10250];
 
 /// halb itself, or what it is allowed to replace.
 fn ours(who: &str, inventory: &Inventory) -> bool {
@@ -215,8 +251,8 @@ fn check_together(inventory: &Inventory, facts: &FactsByHost, faults: &mut Vec<F
         let Some(own) = facts.get(&host.name) else { continue };
         let apart = own.clock_ahead_ms.saturating_sub(middle);
         if apart.abs() > CLOCK_APART_MS {
-            let (seconds, side) = (apart.abs() / 1000, if apart > 0 { "ahead" } else { "behind" });
-            let what = format!("its clock is {seconds} s {side} of the others");
+            let side = if apart > 0 { "ahead of" } else { "behind" };
+            let what = format!("its clock is {} s {side} the others", apart.abs() / 1000);
             faults.push(Fault::of(host, what, "let chrony or systemd-timesyncd set it"));
         }
     }

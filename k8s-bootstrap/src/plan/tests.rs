@@ -257,6 +257,7 @@ fn all_faults_of_all_hosts_are_told_at_once() {
     world.facts_of("loadbalancer02").interfaces.pop();
     world.facts_of("kmaster01").memory_bytes = 1 << 30;
     world.facts_of("kmaster01").processors = 1;
+    world.facts_of("kmaster01").ports.insert(2379, "users:((\"etcd\",pid=1,fd=3))".into());
     world.facts_of("kmaster02").clock_ahead_ms = -90_000;
     let id = world.facts["kmaster02"].machine_id.clone();
     world.facts_of("kmaster03").machine_id = id;
