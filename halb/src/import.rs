@@ -136,6 +136,9 @@ pub fn import(request: &Request<'_>) -> Outcome {
     Outcome { languages, document: Document { head, tables } }
 }
 
+/// Tables about the process.
+const PROCESS: [&str; 3] = ["global", "log", "admin"];
+
 /// What both languages say of one table stands in one.
 fn together(tables: impl Iterator<Item = Table>) -> Vec<Table> {
     let mut all: Vec<Table> = Vec::new();
@@ -149,5 +152,7 @@ fn together(tables: impl Iterator<Item = Table>) -> Vec<Table> {
             None => all.push(table),
         }
     }
+    // What concerns the process as a whole stands last, as in the examples.
+    all.sort_by_key(|table| table.path.first().is_some_and(|top| PROCESS.contains(&top.as_str())));
     all
 }

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config;
 use crate::import::finding::Class;
+use crate::import::keepalived::Options;
 use crate::import::source::Nothing;
 use crate::import::{Outcome, Request, report};
 
@@ -45,13 +46,12 @@ fn corpus() -> Vec<(String, String)> {
 }
 
 fn outcome(name: &str, text: &str) -> Outcome {
-    let haproxy = vec![SourceFile::new(name, text)];
-    crate::import::import(&Request {
-        haproxy,
-        keepalived: Vec::new(),
-        keepalived_options: Default::default(),
-        surroundings: &Nothing,
-    })
+    outcome_of(vec![SourceFile::new(name, text)], &Nothing)
+}
+
+fn outcome_of(haproxy: Vec<SourceFile>, surroundings: &dyn Surroundings) -> Outcome {
+    let (keepalived, keepalived_options) = (Vec::new(), Options::default());
+    crate::import::import(&Request { haproxy, keepalived, keepalived_options, surroundings })
 }
 
 #[test]

@@ -253,12 +253,7 @@ fn several_files_are_read_as_one() {
         "listen l\n bind :80\n server a 192.0.2.1:80\n",
     ];
     let haproxy = files.iter().map(|text| SourceFile::new("h.cfg", *text)).collect();
-    let outcome = crate::import::import(&Request {
-        haproxy,
-        keepalived: Vec::new(),
-        keepalived_options: Default::default(),
-        surroundings: &Nothing,
-    });
+    let outcome = outcome_of(haproxy, &Nothing);
     let result = outcome.document.render();
     let settings = config::parse(&result, "t").unwrap().settings;
     assert_eq!(settings.lb.frontends()[0].idle_timeout, Some(seconds(9)));
@@ -292,12 +287,7 @@ impl Surroundings for OneName {
 fn a_name_becomes_the_address_that_it_stands_for_and_that_is_told() {
     let text = pair("", "", "server a master1:6443; server b master2:6443");
     let haproxy = vec![SourceFile::new("h.cfg", text)];
-    let outcome = crate::import::import(&Request {
-        haproxy,
-        keepalived: Vec::new(),
-        keepalived_options: Default::default(),
-        surroundings: &OneName,
-    });
+    let outcome = outcome_of(haproxy, &OneName);
     let result = outcome.document.render();
     assert!(
         result.contains("a = \"192.0.2.11:6443\" # master1 when this was imported"),
