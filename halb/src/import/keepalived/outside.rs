@@ -284,7 +284,8 @@ impl Outside<'_, '_> {
                 for line in it.inside() {
                     self.note(line, Class::to("sync_group"));
                 }
-            } else if !TRACKS.contains(&it.keyword()) {
+            } else {
+                // What its members make of a tracker weighs more; a group may have none.
                 settle_below(it, self.account);
             }
         }
