@@ -1,8 +1,8 @@
 //! What must hold for `halb import` on any text as a configuration of HAProxy's.
 
-use halb::import::document::Document;
-use halb::import::haproxy::import;
-use halb::import::source::{Nothing, SourceFile};
+use halb_import::document::Document;
+use halb_import::haproxy::import;
+use halb_import::source::{Nothing, SourceFile};
 
 /// Panics if a promise of the import is broken for `input`.
 pub(crate) fn check(input: &[u8]) {
@@ -26,6 +26,6 @@ pub(crate) fn check(input: &[u8]) {
         let read = toml::de::DeTable::parse(&result);
         assert!(read.is_ok(), "{read:?}\n{result}");
         // A result that the daemon refuses is told to whoever imports; it never panics.
-        let _ = halb::config::parse(&result, "halb.toml");
+        let _ = halb_config::parse(&result, "halb.toml");
     }
 }

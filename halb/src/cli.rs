@@ -17,8 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::defaults;
 use crate::{config, demo, run};
+use halb_config::defaults;
 use output::Output;
 pub(crate) use output::{chain, complain};
 

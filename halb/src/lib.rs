@@ -5,7 +5,6 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
-pub mod import;
 pub mod k8s;
 pub mod logs;
 pub mod metrics;

@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
-use crate::config::settings::{LogFormat, LogLevel};
+use halb_config::settings::{LogFormat, LogLevel};
 pub use sink::Sink;
 
 /// Changes the least important event that is logged.

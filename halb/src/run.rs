@@ -50,11 +50,11 @@ use tokio::{runtime, task, time};
 use tracing::{error, info, warn};
 
 use crate::cli::Exit;
-use crate::config::Loaded;
-use crate::config::render::Style;
 use crate::logs::Sink;
 use crate::{cli, config, logs};
 use daemon::Daemon;
+use halb_config::Loaded;
+use halb_config::render::Style;
 use signals::{Signal, Signals};
 use start::Started;
 

@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// A file of the corpus of HAProxy's.
 fn of_corpus(name: &str) -> String {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/import/haproxy");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../import/tests/haproxy");
     folder.join(name).display().to_string()
 }
 

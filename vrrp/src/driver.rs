@@ -52,7 +52,6 @@ use crate::settings::Settings;
 pub use crate::histogram::{BUCKETS, Histogram};
 pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
-pub use guard::PlanTooLong;
 pub use handle::Handle;
 pub use mailbox::OwnedSighting;
 pub use netlink::{AddressError, NetlinkError};

@@ -29,6 +29,7 @@ pub mod interfaces;
 pub mod link;
 pub mod node;
 pub mod packet;
+pub mod plan;
 pub mod router;
 pub mod settings;
 pub mod timers;

@@ -9,10 +9,9 @@ use clap::Args;
 
 use super::output::Output;
 use super::{Exit, complain, output};
-use crate::config;
-use crate::import::keepalived::Options;
-use crate::import::source::{Host, SourceFile, read};
-use crate::import::{Outcome, Request, import, report};
+use halb_import::keepalived::Options;
+use halb_import::source::{Host, SourceFile, read};
+use halb_import::{Outcome, Request, import, report};
 
 /// What to import, and where to.
 #[derive(Debug, Args)]
@@ -122,7 +121,7 @@ fn write(path: &Path, result: &str) -> Result<(), Exit> {
 /// The daemon's own opinion of the result. Files that it names may be missing on this host, so only
 /// the text is looked at.
 fn check(result: &str) -> Exit {
-    match config::parse(result, "the result") {
+    match halb_config::parse(result, "the result") {
         Ok(_) => Exit::Done,
         Err(report) => {
             complain(&format!("{report}\nhalb: 'halb run' would refuse the result"));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config;
-use crate::config::defaults;
+use halb_config::defaults;
 
 /// The socket that was named, else the configuration's, else the usual one. A configuration that
 /// can't be read or is bad (it may be under way to a reload) doesn't keep anybody from steering.

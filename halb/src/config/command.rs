@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use halb_config::diagnostic::{Diagnostic, Severity};
+use halb_config::render::{self, JsonDiagnostic, Style};
+use halb_config::source::Source;
+use halb_config::{Loaded, Report, summary};
 use serde::Serialize;
 
-use crate::config::diagnostic::{Diagnostic, Severity};
-use crate::config::render::{self, JsonDiagnostic, Style};
-use crate::config::source::Source;
-use crate::config::{Loaded, Report, load, summary};
+use crate::config::load;
 
 /// Exit code of a good file, with or without lints.
 pub const EXIT_GOOD: u8 = 0;

@@ -6,9 +6,9 @@ use std::path::Path;
 use halb_k8s_bootstrap::inventory::problem::{Problem, Severity};
 use halb_k8s_bootstrap::inventory::{self, Inventory};
 
-use crate::config::diagnostic::{self, Diagnostic, Related};
-use crate::config::render::{self, Style};
-use crate::config::source::Source;
+use halb_config::diagnostic::{self, Diagnostic, Related};
+use halb_config::render::{self, Style};
+use halb_config::source::Source;
 
 /// Where an inventory is looked for if nothing else is said.
 pub const FILE: &str = "cluster.yaml";

@@ -26,7 +26,7 @@ use ring::digest;
 
 use super::{inventory, kubeconfig, state};
 use crate::cli::{Exit, chain, complain};
-use crate::config::render::Style;
+use halb_config::render::Style;
 
 /// A cluster from the operator's side.
 pub struct Site {

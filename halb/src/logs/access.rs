@@ -20,7 +20,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::Sink;
-use crate::config::settings::LogFormat;
+use halb_config::settings::LogFormat;
 
 /// Records that wait for their line, at most: a tenth of a second of 20,000 connections a second.
 /// The data path drops and counts beyond it. The channel touches all its slots when it is made, 170

@@ -250,7 +250,6 @@ mod tests {
     use halb_lb::names::ServerName;
 
     use super::*;
-    use crate::config;
     use crate::status::samples;
 
     fn config() -> Config {
@@ -258,7 +257,7 @@ mod tests {
                     [frontend.other]\nbind = [\"127.0.0.1:8081\"]\nbackend = \"b\"\n\
                     [backend.a.server]\none = \"127.0.0.1:1\"\ntwo = \"127.0.0.1:2\"\n\
                     [backend.b.server]\ntwo = \"127.0.0.1:3\"\n";
-        config::parse(text, "test.toml").expect("a good configuration").settings.lb
+        halb_config::parse(text, "test.toml").expect("a good configuration").settings.lb
     }
 
     #[test]

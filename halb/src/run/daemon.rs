@@ -16,13 +16,13 @@ use tracing::{error, info};
 use super::peer::Peer;
 use super::vip::Vip;
 use super::{reload, service};
-use crate::config::Loaded;
-use crate::config::settings::Settings;
 use crate::logs::Sink;
 use crate::logs::access::Switch;
 use crate::status::build::{CheckView, Facts};
 use crate::status::{LastReload, Reload, ReloadFailure, Status, build, checks, readiness};
 use crate::{config, logs};
+use halb_config::Loaded;
+use halb_config::settings::Settings;
 
 /// All that can be asked of the daemon.
 pub(super) struct Daemon {

@@ -23,8 +23,8 @@ use tokio::runtime;
 use tracing::{debug, info, warn};
 
 use crate::config::key_file;
-use crate::config::settings;
 use crate::status::peer;
+use halb_config::settings;
 use words::Words;
 
 /// Takes words of the other balancer, with its address; returns at once.

@@ -1,6 +1,6 @@
 //! Settings that only a restart can change: found, said, and not forgotten.
 
-use crate::config::settings::Settings;
+use halb_config::settings::Settings;
 
 /// One phrase for each setting that waits for a restart.
 pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String> {
@@ -49,14 +49,13 @@ pub(super) fn merged(running: &Settings, wanted: Settings) -> Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
 
     const COMMON: &str = "[frontend.web]\nbind = [\"127.0.0.1:8080\"]\nbackend = \"pool\"\n\
                           [backend.pool.server]\none = \"127.0.0.1:8081\"\n";
 
     fn settings(rest: &str) -> Settings {
         let text = format!("{rest}\n{COMMON}");
-        config::parse(&text, "test.toml").expect("a good configuration").settings
+        halb_config::parse(&text, "test.toml").expect("a good configuration").settings
     }
 
     #[test]

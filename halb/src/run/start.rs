@@ -20,12 +20,12 @@ use super::daemon::{Daemon, InForce, Reloads};
 use super::peer::Peer;
 use super::vip::Vip;
 use super::{ORDERS_MAX, answers, limits, verdicts};
-use crate::config::render::Style;
-use crate::config::settings::Settings;
-use crate::config::{Loaded, defaults};
 use crate::control::server::ControlSocket;
 use crate::logs::{Sink, access};
 use crate::{admin, logs};
+use halb_config::render::Style;
+use halb_config::settings::Settings;
+use halb_config::{Loaded, defaults};
 
 /// A daemon that serves.
 pub(super) struct Started {

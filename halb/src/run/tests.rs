@@ -5,8 +5,8 @@ use halb_lab::Loopback;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::settings::{LogFormat, LogLevel};
 use crate::control::protocol::{Request, Response};
+use halb_config::settings::{LogFormat, LogLevel};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

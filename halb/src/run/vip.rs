@@ -34,10 +34,10 @@ use tokio::task::{self, AbortHandle};
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
-use crate::config::defaults;
-use crate::config::settings::{Settings, Vrrp};
 use crate::status::vrrp::{self, JournalFile, build};
 use details::Details;
+use halb_config::defaults;
+use halb_config::settings::{Settings, Vrrp};
 use hooks::Hooks;
 use sights::Sights;
 use told::{Carry, Told};

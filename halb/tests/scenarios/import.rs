@@ -14,7 +14,7 @@ use crate::support::network::Network;
 const PORT: u16 = 6443;
 
 /// The file of the guide, as it stands there.
-const GUIDE: &str = include_str!("../import/haproxy/seed-almalinux.cfg");
+const GUIDE: &str = include_str!("../../../import/tests/haproxy/seed-almalinux.cfg");
 
 /// The same file with a log that a test can read.
 fn with_log() -> String {

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use halb::import::document::Document;
-use halb::import::keepalived::{Options, import};
-use halb::import::source::{Nothing, ReadError, SourceFile, Surroundings};
-use halb::import::{FrontendKnown, FrontendsKnown};
+use halb_import::document::Document;
+use halb_import::keepalived::{Options, import};
+use halb_import::source::{Nothing, ReadError, SourceFile, Surroundings};
+use halb_import::{FrontendKnown, FrontendsKnown};
 use halb_lab::eventually;
 use halb_lab::subject::keepalived;
 use tempfile::TempDir;
@@ -17,8 +17,8 @@ use crate::support::router::FRONTEND;
 use crate::support::segment::Segment;
 
 /// The guide's file with its missing brace, and its script.
-const SEED: &str = include_str!("../import/keepalived/seed.conf");
-const SCRIPT: &str = include_str!("../import/keepalived/check_apiserver.sh");
+const SEED: &str = include_str!("../../../import/tests/keepalived/seed.conf");
+const SCRIPT: &str = include_str!("../../../import/tests/keepalived/check_apiserver.sh");
 
 /// The same, mended: keepalived itself finds no tracker otherwise.
 fn mended() -> String {

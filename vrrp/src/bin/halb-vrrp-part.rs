@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use halb_vrrp::config::{
     Behaviour, ChecksumChoice, Delivery, Preempt, Protocol as Version, RouterConfig,
 };
-use halb_vrrp::driver::guard::{self, Farewell, Held, Leash, Plan};
+use halb_vrrp::driver::guard::{self, Leash};
 use halb_vrrp::driver::{Event, GuardCommand, Options, Stopped, Vrrp};
 use halb_vrrp::packet::{Advert, Body, ChecksumForm, GROUP_V4, PROTOCOL, VirtualAddresses};
+use halb_vrrp::plan::{Farewell, Held, Plan};
 use halb_vrrp::settings::{Instance, Placement, Settings};
 use halb_vrrp::values::{BasePriority, Centiseconds, Priority, VrId};
 use nix::net::if_::if_nametoindex;

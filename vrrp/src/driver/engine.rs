@@ -22,7 +22,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
 use super::announcements::Announcements;
-use super::guard::{Leash, Plan};
+use super::guard::Leash;
 use super::handle::Board;
 use super::mailbox::Mailbox;
 use super::netlink::Netlink;
@@ -30,6 +30,7 @@ use super::outbox::Outbox;
 use super::realtime::{self, Reached};
 use super::{DriverNotice, Event, StartError};
 use crate::node::{Key, Node};
+use crate::plan::Plan;
 use crate::settings::Settings;
 
 mod acting;

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::engine::words;
-use super::guard::PlanTooLong;
 use super::ownership::OwnershipError;
+use crate::plan::PlanTooLong;
 
 /// Why the driver can't start.
 #[derive(Debug, thiserror::Error)]

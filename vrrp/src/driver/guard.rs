@@ -21,11 +21,9 @@
 mod judge;
 mod leash;
 mod page;
-mod plan;
 mod process;
 mod stamp;
 
 pub use self::leash::{AbsentError, Leash, Notice, Revoked};
 pub use self::page::Report;
-pub use self::plan::{Farewell, Held, Plan, PlanTooLong, check};
 pub use self::process::{GuardError, run};

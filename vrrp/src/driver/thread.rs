@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::engine::{Engine, Start, words};
-use super::guard::{self, Leash};
+use super::guard::Leash;
 use super::handle::Board;
 use super::ledger::Ledger;
 use super::mailbox::{Answer, Mailbox, answer};
@@ -21,6 +21,7 @@ use super::release::{Released, release_as};
 use super::{
     DriverNotice, Event, GuardCommand, Handle, Options, StartError, Stopped, punctual, realtime,
 };
+use crate::plan;
 use crate::settings::Settings;
 
 /// The thread as whoever started it sees it. Dropping it ends the thread at once.
@@ -44,7 +45,7 @@ pub(super) fn start(
     options: Options,
     tagging: Tagging,
 ) -> Result<(Handle, Running), StartError> {
-    guard::check(&settings)?;
+    plan::check(&settings)?;
     let Options { guard, events, run_dir } = options;
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
     let bell = EventFd::from_flags(flags).map_err(kernel("cannot make an eventfd"))?;

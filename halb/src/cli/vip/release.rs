@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::cli::output::{Output, complain, failed, refused};
 use crate::cli::{Exit, output};
 use crate::config;
-use crate::config::defaults;
+use halb_config::defaults;
 
 /// What was done, as JSON.
 #[derive(Serialize)]

@@ -261,7 +261,6 @@ mod tests {
 
     use super::super::stage::write_key;
     use super::*;
-    use crate::config;
 
     #[test]
     fn the_configurations_are_as_an_operator_may_write_them() {
@@ -270,8 +269,12 @@ mod tests {
         fs::write(files.authority(), Ca::new().unwrap().pem()).unwrap();
         write_key(&files.key()).unwrap();
         for balancer in Balancer::ALL {
-            let loaded = config::parse(&configuration(balancer, &files), balancer.name());
-            assert!(loaded.is_ok(), "{}", loaded.unwrap_err().text(config::render::Style::Plain));
+            let loaded = halb_config::parse(&configuration(balancer, &files), balancer.name());
+            assert!(
+                loaded.is_ok(),
+                "{}",
+                loaded.unwrap_err().text(halb_config::render::Style::Plain)
+            );
         }
     }
 }

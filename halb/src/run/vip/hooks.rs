@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use tokio::time;
 use tracing::{debug, warn};
 
-use crate::config::settings::{Hook, HookSubject};
 use crate::status::vrrp::{Hooks as Told, State};
 use crate::status::words::exact;
+use halb_config::settings::{Hook, HookSubject};
 
 /// Changes that wait for their hooks. Beyond it one that waits is skipped for a later one of the
 /// same hook, so that each hook still learns the latest state.

@@ -154,7 +154,6 @@ fn servers(up: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
     use crate::status::samples;
 
     const FILE: &str = "[frontend.kubernetes]\nbind = [\"127.0.0.1:6443\"]\nbackend = \"masters\"\n\
@@ -162,7 +161,7 @@ mod tests {
 
     fn sights() -> Sights {
         let mut sights = Sights::default();
-        let lb = config::parse(FILE, "test.toml").unwrap().settings.lb;
+        let lb = halb_config::parse(FILE, "test.toml").unwrap().settings.lb;
         sights.frontends.insert("kubernetes".into(), targets(&lb, "kubernetes"));
         sights.backends.insert("masters".into(), ());
         sights

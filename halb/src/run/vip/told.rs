@@ -16,9 +16,9 @@ use super::fifo::Fifo;
 use super::groups::Groups;
 use super::hooks::{Change, Hooks};
 use super::journal::{Entry, Journal, unix_ms};
-use crate::config::settings::Vrrp;
 use crate::status::vrrp::{self, State, TransitionCount, why};
 use crate::status::words::{exact, utc};
+use halb_config::settings::Vrrp;
 
 /// Notices that are kept for people who ask.
 const NOTICES_MAX: usize = 32;

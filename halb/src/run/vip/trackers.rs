@@ -18,8 +18,8 @@ use tracing::debug;
 
 use super::details::Details;
 use super::hooks::chain;
-use crate::config::settings::{TrackedFile, TrackedScript};
 use crate::status::words::exact;
+use halb_config::settings::{TrackedFile, TrackedScript};
 
 /// Tracked files that are read at a time. One on a disk that hangs keeps its place, so that a few
 /// such disks don't stop the others.

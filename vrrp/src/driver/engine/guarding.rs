@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use super::super::guard::{Farewell, Held, Notice, Plan};
+use super::super::guard::Notice;
 use super::super::{DriverNotice, punctual, realtime};
 use super::super::{GuardReport, GuardSnapshot, MemoryLock, Scheduling};
 use super::network::family;
 use super::{Engine, words};
+use crate::plan::{Farewell, Held, Plan};
 
 impl Engine {
     /// If the guard has taken the addresses away, every router starts again as a backup, and asks

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::super::mailbox::{Answer, Letters, Order};
-use super::super::{OrderError, guard, realtime};
+use super::super::{OrderError, realtime};
 use super::looking::lent;
 use super::{Engine, Stopping};
+use crate::plan;
 use crate::settings::Settings;
 
 /// A change of settings that is to be answered.
@@ -88,7 +89,7 @@ impl Engine {
     }
 
     fn apply(&mut self, settings: Settings, now: Instant) -> Result<Vec<String>, OrderError> {
-        guard::check(&settings)?;
+        plan::check(&settings)?;
         let mut changes = global_changes(&self.settings, &settings);
         if self.settings.realtime != settings.realtime {
             self.leash.set_realtime(settings.realtime);

@@ -21,9 +21,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use self::patience::Patience;
 use super::judge;
 use super::page::{Page, Report};
-use super::plan::{Plan, PlanTooLong};
 use super::stamp::Stamp;
 use crate::driver::GuardCommand;
+use crate::plan::{Plan, PlanTooLong};
 
 /// The daemon's end of the leash. Dropping it without [`Leash::close`] is a death to the guard: it
 /// gives everything up.
@@ -154,7 +154,7 @@ impl Leash {
     /// after it was given up; a death in between leaves the plan before.
     ///
     /// # Errors
-    /// [`PlanTooLong`], with the plan before still in force; [`check`](super::check) foretells it.
+    /// [`PlanTooLong`], with the plan before still in force; [`check`](crate::plan::check) foretells it.
     pub fn publish(&self, plan: &Plan) -> Result<(), PlanTooLong> {
         self.beat();
         self.page.publish(plan)

@@ -29,8 +29,8 @@ use nix::unistd::ftruncate;
 
 use self::memory::Memory;
 use super::judge::Lease;
-use super::plan::{PLAN_LEN_MAX, Plan, PlanTooLong};
 use super::stamp::{Stamp, clamp};
+use crate::plan::{PLAN_LEN_MAX, Plan, PlanTooLong};
 
 /// One side's view of the page.
 #[derive(Debug)]

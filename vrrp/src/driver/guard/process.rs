@@ -17,9 +17,9 @@ use nix::unistd::{chdir, setsid};
 use self::giving_up::Hands;
 use super::judge::{Judge, Look, Verdict};
 use super::page::{OpenError, Page};
-use super::plan::Plan;
 use super::stamp::Stamp;
 use crate::driver::punctual;
+use crate::plan::Plan;
 
 /// Why the guard can't take up its post.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use halb_vrrp::track::Standing;
 use halb_vrrp::values::{BasePriority, Seconds, VrId};
 
 use super::*;
-use crate::config::settings::{Hook, HookSubject};
+use halb_config::settings::{Hook, HookSubject};
 
 fn settings(name: &str) -> Vrrp {
     let protocol = Protocol::V2 { interval: Seconds::new(1).unwrap(), auth: None };

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 use super::*;
-use crate::driver::guard::plan::{Farewell, Held};
+use crate::plan::{Farewell, Held};
 
 fn page() -> Page {
     Page::create(Duration::from_millis(30), None).unwrap().0

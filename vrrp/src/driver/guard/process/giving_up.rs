@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use nix::net::if_::if_indextoname;
 
-use crate::driver::guard::plan::{Farewell, Held, Plan};
 use crate::driver::netlink::{Netlink, NetlinkError};
 use crate::driver::sockets::Sender;
 use crate::interfaces::{Interface, Placed};
+use crate::plan::{Farewell, Held, Plan};
 use crate::values::Family;
 
 /// Sockets, opened before they are needed.

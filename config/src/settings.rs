@@ -1,0 +1,156 @@
+//! What a good file amounts to.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use halb_healthcheck::config::Target;
+
+/// Everything that the daemon is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Frontends, backends and servers.
+    pub lb: halb_lb::config::Config,
+    /// Servers under check, by `BACKEND/SERVER`.
+    pub checks: Vec<Target>,
+    /// Virtual IPs, and what this process does for them.
+    pub vrrp: Vrrp,
+    /// The link to the other balancer. None: each works by itself.
+    pub peer: Option<Peer>,
+    /// Limits of the process.
+    pub global: Global,
+    /// What is logged, and how.
+    pub log: Log,
+    /// Where halb is looked at and controlled.
+    pub admin: Admin,
+}
+
+/// `[vrrp.NAME]` of all names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vrrp {
+    /// What the driver is told; without instances there is no virtual IP.
+    pub routers: halb_vrrp::settings::Settings,
+    /// Scripts that trackers look at, each once, whichever instances do.
+    pub scripts: Vec<TrackedScript>,
+    /// Files that trackers look at, each once.
+    pub files: Vec<TrackedFile>,
+    /// What is run after a change, in the order of the file.
+    pub hooks: Vec<Hook>,
+    /// Where changes are told in keepalived's format. None: nowhere.
+    pub fifo: Option<PathBuf>,
+}
+
+/// A script that is run again and again for its exit status; how many results count belongs to
+/// the trackers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackedScript {
+    /// The command as one text: what [`Subject::Script`](halb_vrrp::track::Subject) and
+    /// [`Sighting::Script`](halb_vrrp::track::Sighting) call it.
+    pub name: Arc<str>,
+    /// The program, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// From the start of one run to the start of the next; a run that lasts longer skips turns.
+    pub interval: Duration,
+    /// A run that lasts longer has failed, and is ended.
+    pub timeout: Duration,
+}
+
+/// A file that holds a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackedFile {
+    /// Absolute; also what [`Subject::File`](halb_vrrp::track::Subject) and
+    /// [`Sighting::File`](halb_vrrp::track::Sighting) call it.
+    pub path: Arc<str>,
+    /// From one look to the next.
+    pub interval: Duration,
+}
+
+/// Whose changes a command is run after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookSubject {
+    /// The instance of this name.
+    Instance(Arc<str>),
+    /// The group of this name, as a whole.
+    Group(Arc<str>),
+}
+
+/// A command that is run when an instance or a group has changed its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Whose.
+    pub subject: HookSubject,
+    /// The program, by its absolute path, and its first arguments.
+    pub command: Vec<String>,
+    /// A run that lasts longer is ended.
+    pub timeout: Duration,
+}
+
+/// `[peer]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the other balancer listens; UDP.
+    pub address: SocketAddr,
+    /// Where this one listens; of the same family.
+    pub bind: SocketAddr,
+    /// File with the shared key.
+    pub key_file: PathBuf,
+}
+
+/// `[global]`, without `maxconn`, which [`Settings::lb`] holds, and without what the virtual IP is
+/// told, which [`Settings::vrrp`] holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Global {
+    /// Threads that forward. None: one for each core, at most
+    /// [`WORKERS_MAX`](crate::defaults::WORKERS_MAX).
+    pub workers: Option<NonZeroU32>,
+    /// When halb is told to stop, sessions have so long to end by themselves.
+    pub drain_timeout: Duration,
+    /// Directory in which transitions of virtual IPs outlast the process; it need not exist.
+    pub state_dir: PathBuf,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// Least important event that is logged.
+    pub level: LogLevel,
+    /// How a record is written.
+    pub format: LogFormat,
+    /// Ended connections leave a line.
+    pub access: bool,
+}
+
+/// How important an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Something doesn't work.
+    Error,
+    /// Worth waking someone.
+    Warn,
+    /// A state changed.
+    Info,
+    /// For finding faults.
+    Debug,
+    /// Each step.
+    Trace,
+}
+
+/// How a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A line of JSON.
+    Json,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Status page and metrics. None: not served.
+    pub http: Option<SocketAddr>,
+    /// Unix socket for status and control.
+    pub socket: PathBuf,
+}
