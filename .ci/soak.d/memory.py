@@ -10,10 +10,13 @@ import multiprocessing
 import socket
 import struct
 import sys
+import time
 
 from daemon import raise_descriptor_limit, running, until
 
 CONNECTIONS = 4_500
+# The daemon lets go of what a scrape needed (halb/src/run/spare_pages.rs) a second after it.
+SETTLING = 3
 # Code that only a connection needs becomes resident with the first ones, once.
 FIRST_CONNECTIONS = 16
 AT_REST_MAX = 6 * 1024 * 1024
@@ -42,6 +45,11 @@ def standing(count):
     return f'halb_server_connections{{backend="b",server="s"}} {count}\n'
 
 
+def settled(daemon):
+    time.sleep(SETTLING)
+    return daemon.pss()
+
+
 def with_connections(daemon, count):
     """The daemon's memory while that many idle connections stand; returns when they are gone."""
     ready, done = multiprocessing.Event(), multiprocessing.Event()
@@ -50,7 +58,7 @@ def with_connections(daemon, count):
     )
     client.start()
     until("all stand", lambda: ready.is_set() and standing(count) in daemon.page("/metrics"))
-    held = daemon.pss()
+    held = settled(daemon)
     done.set()
     client.join()
     until("all are gone", lambda: standing(0) in daemon.page("/metrics"))
@@ -63,20 +71,22 @@ def measure(halb):
     server.start()
     with running(halb, {"s": f"127.0.0.1:{listener.getsockname()[1]}"}) as daemon:
         until("it is scraped", lambda: standing(0) in daemon.page("/metrics"))
-        at_rest = daemon.pss()
+        scraped = daemon.pss()
+        at_rest = settled(daemon)
         with_connections(daemon, FIRST_CONNECTIONS)
-        before = daemon.pss()
+        before = settled(daemon)
         held = with_connections(daemon, CONNECTIONS)
     server.kill()
-    return at_rest, (held - before) / CONNECTIONS
+    return scraped, at_rest, (held - before) / CONNECTIONS
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--halb", required=True, help="the release binary")
-    at_rest, each = measure(arguments.parse_args().halb)
+    scraped, at_rest, each = measure(arguments.parse_args().halb)
     print("\n| memory (PSS) | bytes | bound |\n|---|---|---|")
-    print(f"| the process at rest | {at_rest:,} | {AT_REST_MAX:,} |")
+    print(f"| the process just after a scrape | {scraped:,} | |")
+    print(f"| at rest, {SETTLING} s after a scrape | {at_rest:,} | {AT_REST_MAX:,} |")
     print(f"| each of {CONNECTIONS:,} idle connections | {each:,.0f} | {PER_CONNECTION_MAX:,} |")
     sys.exit(at_rest > AT_REST_MAX or each > PER_CONNECTION_MAX)
 

@@ -31,8 +31,8 @@ mod peer;
 mod reload;
 mod service;
 mod signals;
+mod spare_pages;
 mod start;
-mod startup_pages;
 mod verdicts;
 mod vip;
 
@@ -137,9 +137,9 @@ async fn serve(
     let daemon = Arc::clone(&started.daemon);
     start::announce(&daemon).await;
     service::ready();
-    startup_pages::release();
     let told = Arc::new(Notify::new());
     let reloads = task::spawn(reload_when(Arc::clone(&told), Arc::clone(&daemon)));
+    let spare_pages = task::spawn(spare_pages::release_at_rest(Arc::clone(&daemon.stirred)));
     let watchdog = task::spawn(service::watchdog(daemon));
     while signals.next().await == Signal::Reload {
         told.notify_one();
@@ -147,6 +147,7 @@ async fn serve(
     service::stopping();
     stop(started, async || signals.next().await).await;
     reloads.abort();
+    spare_pages.abort();
     watchdog.abort();
     Ok(())
 }

@@ -56,7 +56,7 @@ const EDGE_ONLY: &[&str] = &["clap", "metrics", "serde_json", "toml", "tracing"]
 
 /// The files that may relax `unsafe_code = "deny"`: one small module per crate that needs it.
 const UNSAFE: &[&str] = &[
-    "halb/src/run/startup_pages.rs", // where the program lies in memory
+    "halb/src/run/spare_pages.rs", // where the program lies in memory
     "healthcheck/src/program/child.rs", // a script's privileges, dropped between fork and exec
     "lab/src/process/spawn.rs",      // namespaces and death signal, between fork and exec
     "lb/src/driver/sys.rs",          // an ioctl without a safe wrapper

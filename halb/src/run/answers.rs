@@ -22,6 +22,7 @@ const NAMES_MAX: usize = 10;
 /// Does what is asked. A status comes at once; a reload and orders block threads of their own, of
 /// which each has its share (see [`super`]).
 pub(super) async fn answer(daemon: Arc<Daemon>, request: Request) -> Response {
+    daemon.stirred.notify_one();
     let answered = match request {
         Request::Status => Ok(Response::Status { status: Box::new(daemon.status().await) }),
         Request::Reload => reload(daemon).await,

@@ -44,6 +44,8 @@ pub(super) struct Daemon {
     pub(super) reloaded: Arc<Notify>,
     /// Tells [`super::verdicts`] that an operator changed what servers may do.
     pub(super) changed: Arc<Notify>,
+    /// Tells [`super::spare_pages`] that somebody looked or ordered.
+    pub(super) stirred: Arc<Notify>,
     pub(super) vip: Arc<Vip>,
     pub(super) peer: Arc<Peer>,
 }
@@ -91,6 +93,7 @@ impl Daemon {
 
     /// The status tree. Waits for no file and no thread of the data path.
     pub(super) async fn status(&self) -> Status {
+        self.stirred.notify_one();
         let checks = self.checks.status().await;
         let checks: HashMap<String, CheckView> =
             checks.iter().map(|target| (target.id.clone(), checks::view(target))).collect();
@@ -138,6 +141,7 @@ impl Daemon {
             Ok(loaded) => self.put_into_force(loaded),
             Err(report) => failed(ReloadFailure::BadFile, report.to_string()),
         };
+        self.stirred.notify_one();
         match &outcome.error {
             None => {
                 let (changes, waiting) = (&outcome.changes, &outcome.needs_restart);

@@ -84,6 +84,7 @@ pub(super) async fn start(
         orders: Arc::new(Semaphore::new(ORDERS_MAX)),
         reloaded: Arc::clone(&reloaded),
         changed: Arc::clone(&changed),
+        stirred: Arc::new(Notify::new()),
         vip: Arc::clone(&vip),
         peer,
     });
