@@ -67,6 +67,7 @@ fn check_router(word: &Word, active: bool) {
                 Action::Tell(word) => assert_eq!(Word::decode(&word.encode()), Ok(word)),
                 Action::Send(_)
                 | Action::Announce { .. }
+                | Action::EndAnnouncements
                 | Action::AnnounceSource(_)
                 | Action::Transition(_)
                 | Action::Notice(_) => {}

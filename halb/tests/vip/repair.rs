@@ -69,6 +69,30 @@ fn a_takeover_is_told_first_in_an_advert_and_then_in_both_forms_of_arp() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_node_that_offers_its_address_leaves_the_last_word_on_it_to_the_other() {
+    const REPEATS: u8 = 100;
+    let segment = Segment::new();
+    let halb = |number, priority| {
+        let router = Router { announcements: Some(REPEATS), ..Router::fast(priority) };
+        segment.start(number, Kind::Halb, &router)
+    };
+    let members = [halb(0, 101), halb(1, 100)];
+    segment.wait_for_holder(0);
+    // Both announce for two seconds. Without a link between them the address is kept for a skew
+    // time after it is offered.
+    members[0].halb().done(&["vip", "yield", "--force"]);
+    segment.wait_for_holder(1);
+    let adverts = segment.adverts_of(0, 0);
+    let offer = adverts.iter().find(|advert| advert.priority == 0).unwrap();
+    let claims = segment.seen.claims_since(0).into_iter().filter(|claim| claim.gratuitous);
+    let (before, after): (Vec<_>, Vec<_>) =
+        claims.filter(|one| one.hardware == offer.hardware).partition(|one| one.at < offer.at);
+    assert!(before.len() < usize::from(REPEATS) * 2, "it had repeated all of them");
+    assert_eq!(after, []);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn a_takeover_of_ipv6_addresses_is_told_in_neighbour_advertisements() {
     let addresses = ["fe80::100", "fd00::100"].map(|text| text.parse().unwrap());
     let router = Router { addresses: addresses.to_vec(), ..Router::fast(100) };

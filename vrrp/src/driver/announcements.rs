@@ -36,8 +36,7 @@ impl Announcements {
         self.goes.push(Go { key, addresses: addresses.to_vec(), at: 0, left: repeats, due: now });
     }
 
-    /// Ends the go of a router that offers its addresses: another node may announce them from now
-    /// on, and must have the last word.
+    /// Ends the go of a router.
     pub(super) fn end(&mut self, key: Key) {
         self.goes.retain(|go| go.key != key);
     }
@@ -86,12 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn a_router_that_offers_its_addresses_announces_them_no_more() {
-        let (now, offering, other) = (Instant::now(), Key::of(1), Key::of(2));
+    fn a_go_that_is_ended_says_nothing_more_and_others_go_on() {
+        let (now, ended, other) = (Instant::now(), Key::of(1), Key::of(2));
         let mut announcements = Announcements::default();
-        announcements.begin(offering, &[ip(1), ip(2)], 5, now);
+        announcements.begin(ended, &[ip(1), ip(2)], 5, now);
         announcements.begin(other, &[ip(3)], 5, now);
-        announcements.end(offering);
+        announcements.end(ended);
         assert_eq!(next_all(&mut announcements, now + REPEAT_GAP), [(other, ip(3))]);
     }
 

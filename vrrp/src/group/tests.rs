@@ -143,6 +143,7 @@ impl Pair {
                     }
                     Action::RemoveAddresses(_) => self.log.push(format!("{member}-")),
                     Action::Announce { .. }
+                    | Action::EndAnnouncements
                     | Action::AnnounceSource(_)
                     | Action::Tell(_)
                     | Action::Notice(_) => {}

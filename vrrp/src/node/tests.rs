@@ -119,7 +119,10 @@ impl Driven {
                 }
                 Action::Transition(transition) => self.transitions.push((key, *transition)),
                 Action::Notice(notice) => self.notices.push((key, notice)),
-                Action::Announce { .. } | Action::AnnounceSource(_) | Action::Tell(_) => {}
+                Action::Announce { .. }
+                | Action::EndAnnouncements
+                | Action::AnnounceSource(_)
+                | Action::Tell(_) => {}
             }
         }
     }

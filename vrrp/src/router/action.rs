@@ -26,6 +26,9 @@ pub enum Action {
         /// How often in this go.
         repeats: u8,
     },
+    /// Repeat no announcement of the addresses that were to be told: the router offers them, so
+    /// that another node may announce them from now on and must have the last word.
+    EndAnnouncements,
     /// Tell the segment where this node's own address is: with unicast, peers need it, and
     /// their caches may be wrong after an interface was away.
     AnnounceSource(IpAddr),

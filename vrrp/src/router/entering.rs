@@ -210,6 +210,9 @@ impl Router {
 
     /// Sends an advert to everybody who is to hear it.
     pub(super) fn advertise(&mut self, priority: Priority) {
+        if priority == Priority::RELEASE {
+            self.actions.push_back(Action::EndAnnouncements);
+        }
         let outgoing = self.outgoing(priority);
         if !outgoing.is_empty() {
             self.stats.said(priority);

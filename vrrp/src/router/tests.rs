@@ -125,6 +125,8 @@ struct Bench {
     words: Vec<Word>,
     /// The kernel answers at once.
     obedient: bool,
+    /// The driver may have announcements to repeat.
+    announcing: bool,
 }
 
 impl Bench {
@@ -139,6 +141,7 @@ impl Bench {
             sent: Vec::new(),
             words: Vec::new(),
             obedient: true,
+            announcing: false,
         }
     }
 
@@ -249,6 +252,8 @@ impl Bench {
         while let Some(action) = self.router.poll_action() {
             match action {
                 Action::Send(outgoing) => {
+                    let offers = outgoing.advert.priority == Priority::RELEASE;
+                    assert!(!offers || !self.announcing, "its repeats speak against its offer");
                     self.log.push(format!("!{}", outgoing.advert.priority));
                     self.sent.push(outgoing);
                 }
@@ -259,7 +264,11 @@ impl Bench {
                     }
                 }
                 Action::RemoveAddresses(_) => self.log.push("-".into()),
-                Action::Announce { .. } => self.log.push("*".into()),
+                Action::Announce { .. } => {
+                    self.log.push("*".into());
+                    self.announcing = true;
+                }
+                Action::EndAnnouncements => self.announcing = false,
                 Action::AnnounceSource(_) => self.log.push("own*".into()),
                 Action::Transition(transition) => {
                     self.log.push(format!("{}>{}", letter(transition.from), letter(transition.to)));

@@ -255,6 +255,7 @@ impl World {
                     self.hosts[host].held.retain(|held| !gone(held));
                 }
                 Action::Announce { .. }
+                | Action::EndAnnouncements
                 | Action::AnnounceSource(_)
                 | Action::Transition(_)
                 | Action::Notice(_)

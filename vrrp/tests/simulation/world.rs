@@ -376,7 +376,7 @@ impl World {
                     let message = word.encode();
                     self.carry(node, &Packet::Word { from, message });
                 }
-                Action::AnnounceSource(_) | Action::Notice(_) => {}
+                Action::EndAnnouncements | Action::AnnounceSource(_) | Action::Notice(_) => {}
             }
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Router {
     pub(crate) tracked_server: Option<SocketAddr>,
     /// The other node's halb, and the key that both have.
     pub(crate) peer: Option<(SocketAddr, PathBuf)>,
+    /// How often halb announces an address in one go, where not as usual.
+    pub(crate) announcements: Option<u8>,
     /// Whether halb is scheduled before everything else.
     pub(crate) realtime: bool,
 }
@@ -60,6 +62,7 @@ impl Router {
             health: None,
             tracked_server: None,
             peer: None,
+            announcements: None,
             realtime: false,
         }
     }
@@ -94,6 +97,9 @@ impl Router {
         }
         if let Some(peer) = self.unicast_peer {
             line(format!("unicast_peers = [\"{peer}\"]"));
+        }
+        if let Some(repeats) = self.announcements {
+            line(format!("garp_repeat = {repeats}"));
         }
         let trackers: Vec<_> = self.trackers().collect();
         line(format!("track = [{}]", trackers.join(", ")));

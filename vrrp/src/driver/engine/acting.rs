@@ -54,12 +54,7 @@ impl Engine {
     fn carry_out(&mut self, key: Key, action: Action, sent: &mut Sent, now: Instant) {
         let Some(instance) = self.settings_of(key) else { return };
         match action {
-            Action::Send(outgoing) => {
-                if outgoing.advert.priority.get() == 0 {
-                    self.announcements.end(key);
-                }
-                self.send(key, &instance, &outgoing, sent);
-            }
+            Action::Send(outgoing) => self.send(key, &instance, &outgoing, sent),
             Action::AddAddresses(addresses) => self.add(key, &instance, &addresses, now),
             Action::RemoveAddresses(addresses) => self.remove(key, &instance, &addresses),
             Action::Announce { addresses, repeats } => {
@@ -67,6 +62,7 @@ impl Engine {
                 // An advert that follows lets another node drop the addresses: clients come first.
                 self.announce(now);
             }
+            Action::EndAnnouncements => self.announcements.end(key),
             Action::AnnounceSource(source) => self.announcements.begin(key, &[source], 1, now),
             Action::Transition(transition) => {
                 self.note_transition(key, &instance, &transition, now);

@@ -147,6 +147,7 @@ fn an_address_that_changes_routers_is_taken_away_before_it_is_put_on_anew() {
             Action::RemoveAddresses(_) => order.push((key, "remove")),
             Action::Send(_)
             | Action::Announce { .. }
+            | Action::EndAnnouncements
             | Action::AnnounceSource(_)
             | Action::Tell(_)
             | Action::Transition(_)
