@@ -56,13 +56,13 @@ const EDGE_ONLY: &[&str] = &["clap", "metrics", "serde_json", "toml", "tracing"]
 
 /// The files that may relax `unsafe_code = "deny"`: one small module per crate that needs it.
 const UNSAFE: &[&str] = &[
-    "halb/src/run/spare_pages.rs", // where the program lies in memory
+    "halb/src/run/spare_pages.rs",      // where the program lies in memory
     "healthcheck/src/program/child.rs", // a script's privileges, dropped between fork and exec
-    "lab/src/process/spawn.rs",      // namespaces and death signal, between fork and exec
-    "lb/src/driver/sys.rs",          // an ioctl without a safe wrapper
+    "lab/src/process/spawn.rs",         // namespaces and death signal, between fork and exec
+    "lb/src/driver/sys.rs",             // an ioctl without a safe wrapper
     "vrrp/src/driver/guard/page/memory.rs", // the page that daemon and guard share
     "vrrp/src/driver/packet_socket.rs", // an address of a packet socket has no constructor
-    "vrrp/src/driver/punctual.rs",   // scheduling, locked memory, descriptor tables
+    "vrrp/src/driver/punctual.rs",      // scheduling, locked memory, descriptor tables
 ];
 
 /// Longest file, in lines; beyond [`LINES_GOOD`] it is named so that someone looks for a seam.

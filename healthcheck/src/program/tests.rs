@@ -28,7 +28,7 @@ async fn a_program_that_is_asked_to_end_may_tidy_up() {
     let directory = tempfile::tempdir().unwrap();
     let mark = directory.path().join("tidied");
     let code = format!(
-        "trap 'echo x >{}; exit 0' TERM; echo up; while :; do sleep 0.01; done",
+        "trap 'echo x >{}; exit 0' TERM; sleep 300 & echo up; wait", // which the signal ends at once
         mark.display()
     );
     let mut running = start(&shell(&code), &Gate::default()).unwrap();
