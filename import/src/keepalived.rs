@@ -43,11 +43,13 @@ use self::classes::Judge;
 use self::globals::Globals;
 use self::groups::Group;
 use self::instance::Instance;
+use self::known::Context;
 use self::outside::Outside;
 use self::scripts::Subjects;
 use self::trackers::{Decisions, Subject, Tracker};
 use self::tree::{Directive, Tree};
 use super::document::Table;
+use super::finding::Fault;
 use super::source::{Place, SourceFile, Surroundings};
 use super::{FrontendsKnown, Imported};
 
@@ -91,6 +93,7 @@ pub fn import(
             (name, read(number, &mut sources.to_vec(), "", surroundings, &mut Account::default()))
         })
         .collect();
+    let faults = sources.first().and_then(|source| foreign(&tree, source)).into_iter().collect();
     braces::tell(&tree, &mut account);
     let request = Request { frontends, options, surroundings };
     let mut made = translate(&tree, &others, &request, &mut account);
@@ -103,7 +106,7 @@ pub fn import(
         }
     }
     let tables = made.into_iter().map(|made| made.table).collect();
-    Imported { sources: all, findings, hints, tables, ..Imported::default() }
+    Imported { sources: all, findings, hints, faults, tables, ..Imported::default() }
 }
 
 /// A table, and the lines of the instance that it was made of.
@@ -144,6 +147,25 @@ fn read(
 ) -> Tree {
     let lines = expand::expand(number, sources, node, surroundings, account);
     tree::grow(&words::items(&lines, account))
+}
+
+/// A file in which nothing is keepalived's: more likely it is the wrong one.
+fn foreign(tree: &Tree, source: &SourceFile) -> Option<Fault> {
+    let (place, what) = match tree.directives.as_slice() {
+        [] => {
+            let line = source.text.lines().count().max(1);
+            let what = format!("{} holds no block", source.name);
+            (Place { file: 0, line, columns: 0..0 }, what)
+        }
+        all if all.iter().any(|it| Context::Top.knows(it.keyword())) => return None,
+        [first, ..] => {
+            let what =
+                format!("'{}' is no word of keepalived's, nor is any below", first.keyword());
+            (first.place(), what)
+        }
+    };
+    let remedy = "name a configuration of keepalived; HAProxy's goes behind --haproxy";
+    Some(Fault { place, what, remedy: remedy.to_owned() })
 }
 
 /// The instances of a file; of several with one name keepalived takes the first.
@@ -187,13 +209,24 @@ fn translate(
             same.map(|other| ((*name).clone(), other.clone()))
         });
         advice::tell(instance, &trackers, &same.collect::<Vec<_>>(), account);
-        runs_programs |= trackers.iter().any(is_script) || hooks::value(instance).is_some();
+        runs_programs |=
+            trackers.iter().any(is_script) || hooks::value(instance.directive).is_some();
         made.push(Made::of(table::of(instance, &trackers), instance.directive));
     }
+    let mut hooked: Vec<&Directive> = Vec::new();
+    for group in groups.iter().filter(|group| has_members(group, &instances)) {
+        if let Some(table) = hooks::of_group(group)
+            && !made.iter().any(|made| made.table.path == table.path)
+        {
+            hooked.push(group.directive);
+            made.push(Made::of(table, group.directive));
+        }
+    }
+    runs_programs |= !hooked.is_empty();
     settle_repeated(tree, &instances, account);
-    let (subjects, decisions, groups) = (&subjects, &decisions, &groups);
+    let (subjects, decisions, hooked) = (&subjects, &decisions, hooked.as_slice());
     let fifo = globals.fifo.clone();
-    Outside { subjects, decisions, groups, fifo, runs_programs, account }.settle(tree);
+    Outside { subjects, decisions, hooked, fifo, runs_programs, account }.settle(tree);
     let block = tree.directives.iter().find(|it| it.keyword() == "global_defs");
     if let (Some(table), Some(block), false) = (table::of_all(&globals), block, made.is_empty()) {
         made.push(Made::of(table, block));
@@ -218,6 +251,12 @@ fn of_other(tree: &Tree) -> Vec<Instance<'_>> {
 fn is_same(one: &Instance<'_>, other: &Instance<'_>) -> bool {
     let addresses = |it: &Instance<'_>| it.addresses().map(|it| it.ip).collect::<BTreeSet<_>>();
     one.name == other.name || !addresses(one).is_disjoint(&addresses(other))
+}
+
+/// Whether any instance of the file is in a group.
+fn has_members(group: &Group<'_>, instances: &[Instance<'_>]) -> bool {
+    let is_it = |known: &Group<'_>| std::ptr::eq(known.directive, group.directive);
+    instances.iter().any(|instance| instance.group.as_ref().is_some_and(is_it))
 }
 
 /// Settles instances whose name another one above has.

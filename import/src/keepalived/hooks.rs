@@ -2,10 +2,9 @@
 
 use super::account::Account;
 use super::groups::Group;
-use super::instance::Instance;
 use super::tree::Directive;
 use super::words;
-use crate::document::Value;
+use crate::document::{Table, Value};
 use crate::finding::Class;
 
 /// Which state each word is for; none: for any.
@@ -20,32 +19,26 @@ const STATES: [(&str, Option<&str>); 5] = [
 /// Most words that keepalived takes behind a command: a user and a group.
 const WORDS_MAX: usize = 4;
 
-/// The command of halb's that runs what an instance and its group run. None: nothing.
-pub(super) fn value(instance: &Instance<'_>) -> Option<Value> {
-    let own = runs(instance.directive);
-    let of_group = instance.group.as_ref().filter(|group| leads(group, instance));
-    let of_group = of_group.map(|group| (group.name, runs(group.directive)));
-    let of_group = of_group.filter(|(_, runs)| !runs.is_empty());
-    match (own.as_slice(), &of_group) {
-        ([], None) => None,
+/// The command of halb's that runs what an instance or a group runs. None: nothing.
+pub(super) fn value(block: &Directive) -> Option<Value> {
+    match runs(block).as_slice() {
+        [] => None,
         // What is told every state with the usual arguments needs no shell between.
-        ([(None, command)], None) if command.first().is_some_and(|p| p.starts_with('/')) => {
+        [(None, command)] if command.first().is_some_and(|p| p.starts_with('/')) => {
             Some(command.clone().into())
         }
-        (own, of_group) => {
-            let mut script = part(own, "\"$@\"");
-            if let Some((name, runs)) = of_group {
-                script.push_str(&part(runs, &format!("GROUP {} \"$3\" \"$4\"", quoted(name))));
-            }
-            let words = ["/bin/sh", "-c", script.trim_end_matches("; "), "notify"];
+        runs => {
+            let words = ["/bin/sh", "-c", &script(runs), "notify"];
             Some(words.map(str::to_owned).to_vec().into())
         }
     }
 }
 
-/// A group's commands run once for the group: with its first member.
-pub(super) fn leads(group: &Group<'_>, instance: &Instance<'_>) -> bool {
-    group.members.first().copied() == Some(instance.directive.value())
+/// `[vrrp_group.NAME]`, if the group runs anything.
+pub(super) fn of_group(group: &Group<'_>) -> Option<Table> {
+    let mut table = Table::new(["vrrp_group", &super::instance::name(group.name)]);
+    table.set("notify", value(group.directive)?);
+    Some(table)
 }
 
 /// What is run, in keepalived's order: first what is for one state, then what is for any.
@@ -59,23 +52,19 @@ fn runs(directive: &Directive) -> Vec<(Option<&'static str>, Vec<String>)> {
     STATES.into_iter().filter_map(run).collect()
 }
 
-/// Shell that runs these. The command line's arguments are INSTANCE, the name, the state and the
-/// priority.
-fn part(runs: &[(Option<&str>, Vec<String>)], arguments: &str) -> String {
+/// Shell that runs these. The command line's arguments are INSTANCE or GROUP, the name, the state
+/// and the priority.
+fn script(runs: &[(Option<&str>, Vec<String>)]) -> String {
     let line =
         |command: &[String]| command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     let cases: Vec<_> = runs
         .iter()
         .filter_map(|(state, command)| Some(format!("{}) {};;", (*state)?, line(command))))
         .collect();
-    let mut script = String::new();
-    if !cases.is_empty() {
-        script.push_str(&format!("case \"$3\" in {} esac; ", cases.join(" ")));
-    }
-    for (_, command) in runs.iter().filter(|(state, _)| state.is_none()) {
-        script.push_str(&format!("{} {arguments}; ", line(command)));
-    }
-    script
+    let cases = (!cases.is_empty()).then(|| format!("case \"$3\" in {} esac", cases.join(" ")));
+    let always = runs.iter().filter(|(state, _)| state.is_none());
+    let always = always.map(|(_, command)| format!("{} \"$@\"", line(command)));
+    cases.into_iter().chain(always).collect::<Vec<_>>().join("; ")
 }
 
 /// A word that a shell takes for itself.

@@ -3,7 +3,6 @@
 use super::account::Account;
 use super::classes::{TRACKS, mail, settle_below, strict, unknown};
 use super::globals::weight;
-use super::groups::Group;
 use super::hooks;
 use super::known::Context;
 use super::scripts::{Names, Subjects};
@@ -17,7 +16,8 @@ use crate::finding::Class;
 pub(super) struct Outside<'a, 'b> {
     pub(super) subjects: &'b Subjects<'a>,
     pub(super) decisions: &'b Decisions,
-    pub(super) groups: &'b [Group<'a>],
+    /// Groups whose hooks become a table, by their directives.
+    pub(super) hooked: &'b [&'a Directive],
     /// The FIFO that changes are told in.
     pub(super) fifo: Option<String>,
     /// A script or hook of the file is still run.
@@ -107,10 +107,13 @@ impl Outside<'_, '_> {
                 Class::left_out("halb announces each time as at a takeover, without gaps")
             }
             "smtp_alert" | "smtp_alert_vrrp" if on => mail(),
-            "script_user" if self.runs_programs => {
+            "script_user" if self.runs_programs && it.value() == "root" => {
                 Class::lost("halb runs scripts and hooks as its own user, without rights")
                     .instead("let a program that needs more gain it itself (sudo)")
             }
+            "script_user" if self.runs_programs => Class::left_out(
+                "halb runs scripts and hooks as its own user, which has no rights either",
+            ),
             "script_user" => Class::meaningless("no script of this file is run any more"),
             keyword => of_daemon(keyword, on),
         }
@@ -259,10 +262,9 @@ impl Outside<'_, '_> {
 
     fn group(&mut self, block: &Directive) {
         let name = super::instance::name(block.value());
-        let group = self.groups.iter().find(|group| std::ptr::eq(group.directive, block));
-        let members = group.map(|group| group.members.clone()).unwrap_or_default();
         self.note(block, Class::to(format!("sync_group = \"{name}\"")));
-        let leader = members.first().map_or_else(String::new, |it| super::instance::name(it));
+        let table = format!("vrrp_group.{name}");
+        let is_hooked = self.hooked.iter().any(|hooked| std::ptr::eq(*hooked, block));
         for (index, it) in block.inside().iter().enumerate() {
             let above = &block.inside()[..index];
             let first = !above.iter().any(|other| other.keyword() == it.keyword());
@@ -276,8 +278,13 @@ impl Outside<'_, '_> {
                 }
                 "smtp_alert" | "notify_priority_changes" => Class::DefaultAnyway,
                 "global_tracking" | "sync_group_tracking_weight" => Class::to("track.weight"),
-                _ => hooks::class(it, first, &format!("vrrp.{leader}"), self.account)
-                    .unwrap_or(Class::DefaultAnyway),
+                _ => match hooks::class(it, first, &table, self.account) {
+                    Some(Class::Translated { .. }) if !is_hooked => {
+                        Class::meaningless("no instance is in this group, or another is called so")
+                    }
+                    Some(class) => class,
+                    None => Class::DefaultAnyway,
+                },
             };
             self.note(it, class);
             if it.keyword() == "group" {

@@ -39,7 +39,7 @@ pub(super) fn of(instance: &Instance<'_>, trackers: &[Tracker]) -> Table {
         table.set("sync_group", super::instance::name(group.name));
     }
     announcements(&mut table, instance);
-    if let Some(command) = hooks::value(instance) {
+    if let Some(command) = hooks::value(instance.directive) {
         table.set("notify", command);
     }
     table

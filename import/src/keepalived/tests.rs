@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
-use super::known::Context;
 use super::pretended::Pretended;
 use super::*;
 use crate::document::Document;
+use crate::finding::Class;
 use crate::{FrontendKnown, Outcome, report};
 use halb_config as config;
 
@@ -87,6 +87,7 @@ corpus! {
     the_file_that_distributions_ship_is_imported: "distribution.conf", Options::default();
     sync_groups_and_their_hooks_are_imported: "groups.conf", Options::default();
     unicast_files_and_processes_are_imported: "unicast.conf", Options::default();
+    several_instances_of_nodes_that_serve_both_are_imported: "active-active.conf", Options::default();
     both_families_are_imported: "six.conf", Options::default();
     hooks_become_one_command: "hooks.conf", Options::default();
     lines_for_one_node_and_definitions_are_imported: "conditional.conf", Options { node: Some("low".to_owned()), ..Options::default() };
@@ -110,6 +111,30 @@ fn the_missing_brace_of_the_guide_is_named_with_its_line() {
     assert_eq!((brace.place.line, brace.place.columns.clone()), (22, 4..16));
     assert!(brace.text.contains("(line 20)") && brace.text.contains("below line 21"), "{brace:?}");
     assert!(brace.text.contains("takes 'track_script', '{' and 'check_apiserver' for addresses"));
+}
+
+#[test]
+fn a_file_in_which_nothing_is_keepaliveds_is_named_with_a_line() {
+    let fault = |text: &str| {
+        let imported = imported(&[("x.conf", text)], &Options::default());
+        imported.faults.first().map(|fault| (fault.place.line, fault.what.clone()))
+    };
+    let (line, what) = fault("# the wrong one\nglobal\n  daemon\nfrontend f\n").unwrap();
+    assert_eq!((line, &*what), (2, "'global' is no word of keepalived's, nor is any below"));
+    let (line, what) = fault("! empty\n\n").unwrap();
+    assert_eq!((line, &*what), (2, "/etc/keepalived/x.conf holds no block"));
+    assert_eq!(fault("garbage\nvrrp_instance VI_1 {\n}\n"), None, "keepalived skips a word");
+}
+
+#[test]
+fn hooks_of_a_group_that_nobody_is_in_are_told_as_such() {
+    let text = "vrrp_sync_group empty {\n group {\n gone\n }\n notify /bin/moved\n}\n\
+                vrrp_instance a {\n interface eth1\n virtual_router_id 1\n \
+                virtual_ipaddress {\n 10.0.0.9\n }\n}\n";
+    let imported = imported(&[("x.conf", text)], &Options::default());
+    assert!(imported.tables.iter().all(|table| table.path[0] != "vrrp_group"));
+    let hook = imported.findings.iter().find(|finding| finding.words.starts_with("notify"));
+    assert!(matches!(&hook.unwrap().class, Class::WithoutMeaning { .. }), "{hook:?}");
 }
 
 #[test]
