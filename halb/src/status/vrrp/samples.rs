@@ -181,6 +181,7 @@ impl Node {
                 Action::Send(_)
                 | Action::Announce { .. }
                 | Action::AnnounceSource(_)
+                | Action::EndAnnouncements
                 | Action::Tell(_)
                 | Action::Transition(_)
                 | Action::Notice(_) => {}
