@@ -63,6 +63,29 @@ fn a_flood_of_losing_adverts_makes_no_flood_of_announcements() {
 }
 
 #[test]
+fn a_rival_that_falls_silent_after_many_adverts_is_followed_by_an_announcement_at_once() {
+    let mut bench = Bench::active(config(v3(1), Behaviour::default()), well(100));
+    for _ in 0..30 {
+        bench.hear(GREATER, 50);
+        bench.pass(ms(10));
+    }
+    assert_eq!(bench.log().matches('*').count(), 4, "while it speaks only so often");
+    bench.pass(ms(10));
+    assert_eq!(bench.log().matches('*').count(), 1, "it has yielded, or it is gone");
+}
+
+#[test]
+fn adverts_with_pauses_make_no_flood_of_announcements_either() {
+    let mut bench = Bench::active(config(v2(255), Behaviour::default()), well(100));
+    for _ in 0..100 {
+        bench.hear(GREATER, 50);
+        bench.pass(ms(30));
+    }
+    let announced = bench.log().matches('*').count();
+    assert!(announced <= 3 * (4 + 10), "{announced} in three seconds");
+}
+
+#[test]
 fn a_refresh_repeats_for_as_long_as_the_router_is_active() {
     let announcements = Announcements { refresh: Some(SECOND * 60), ..Announcements::default() };
     let behaviour = Behaviour { announcements, ..Behaviour::default() };
