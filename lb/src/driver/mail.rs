@@ -7,6 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -28,21 +29,51 @@ pub(super) const WAKER: Token = Token(usize::MAX);
 #[derive(Debug)]
 pub(super) struct Mailbox<T> {
     sender: Sender<T>,
-    waker: Arc<Waker>,
+    bell: Arc<Bell>,
+}
+
+/// The receiving end.
+#[derive(Debug)]
+pub(super) struct Inbox<T> {
+    receiver: Receiver<T>,
+    bell: Arc<Bell>,
+}
+
+/// Wakes a thread once, however many letters come before it looks.
+#[derive(Debug)]
+struct Bell {
+    waker: Waker,
+    /// It rang, and the thread hasn't looked since.
+    rung: AtomicBool,
 }
 
 impl<T> Clone for Mailbox<T> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), waker: Arc::clone(&self.waker) }
+        Self { sender: self.sender.clone(), bell: Arc::clone(&self.bell) }
+    }
+}
+
+impl<T> Inbox<T> {
+    /// Begins to look: whatever is sent from now on rings again. To be called before the letters
+    /// are read, and before anything that a wake-up without a letter is about is looked at.
+    pub(super) fn open(&self) {
+        // Acquire, by a swap: the letters of those who found the bell rung are seen.
+        self.bell.rung.swap(false, Ordering::AcqRel);
+    }
+
+    /// The next letter, if there is one.
+    pub(super) fn next(&self) -> Option<T> {
+        self.receiver.try_recv().ok()
     }
 }
 
 impl<T> Mailbox<T> {
     /// A mailbox whose letters wake the poll that `registry` belongs to.
-    pub(super) fn new(registry: &Registry) -> io::Result<(Self, Receiver<T>)> {
+    pub(super) fn new(registry: &Registry) -> io::Result<(Self, Inbox<T>)> {
         let (sender, receiver) = mpsc::channel();
-        let waker = Arc::new(Waker::new(registry, WAKER)?);
-        Ok((Self { sender, waker }, receiver))
+        let waker = Waker::new(registry, WAKER)?;
+        let bell = Arc::new(Bell { waker, rung: AtomicBool::new(false) });
+        Ok((Self { sender, bell: Arc::clone(&bell) }, Inbox { receiver, bell }))
     }
 
     /// Sends and wakes. A letter to a thread that has ended is dropped: so is all that it would
@@ -55,8 +86,10 @@ impl<T> Mailbox<T> {
 
     /// Wakes without a letter.
     pub(super) fn wake(&self) {
-        // Fails only when the eventfd is at its maximum, which is a wake-up in itself.
-        let _ = self.waker.wake();
+        if !self.bell.rung.swap(true, Ordering::AcqRel) {
+            // Fails only when the eventfd is at its maximum, which is a wake-up in itself.
+            let _ = self.bell.waker.wake();
+        }
     }
 }
 

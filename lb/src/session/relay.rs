@@ -358,6 +358,13 @@ impl Relay {
         }
     }
 
+    /// Whether everything ends with the FIN to `to`: then closing its socket sends it, and a call
+    /// of its own is saved. Nothing unread is left in either socket, which would make it a reset.
+    #[must_use]
+    pub fn ends_with_fin_to(&self, to: Side) -> bool {
+        self.flows[to.index()].done && self.dying.is_none()
+    }
+
     /// Answers [`Step::ShutdownWrite`].
     pub fn shut_down(&mut self, to: Side, now: Instant) {
         self.flows[to.other().index()].done = true;

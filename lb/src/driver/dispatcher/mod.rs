@@ -8,7 +8,7 @@ mod routing;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use slab::Slab;
 use self::listeners::Listener;
 use super::budget::Descriptors;
 use super::handle::OrderError;
-use super::mail::{Mailbox, Ticket, ToDispatcher, ToWorker, WAKER};
+use super::mail::{Inbox, Mailbox, Ticket, ToDispatcher, ToWorker, WAKER};
 use super::random::Random;
 use super::shared::{BackendNow, FrontendNow, Heartbeat, ServerShared, Wanted, WorkerState};
 use super::view::{BackendView, FrontendView, ServerState, View};
@@ -40,7 +40,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// What the dispatcher needs to live.
 pub(super) struct Parts {
     pub(super) poll: Poll,
-    pub(super) mail: Receiver<ToDispatcher>,
+    pub(super) mail: Inbox<ToDispatcher>,
     pub(super) workers: Vec<(Mailbox<ToWorker>, Arc<WorkerState>)>,
     pub(super) descriptors: Arc<Descriptors>,
     pub(super) wanted: Arc<Wanted>,
@@ -54,7 +54,7 @@ pub(super) struct Parts {
 /// The thread's own data.
 pub(super) struct Dispatcher {
     poll: Poll,
-    mail: Receiver<ToDispatcher>,
+    mail: Inbox<ToDispatcher>,
     workers: Vec<(Mailbox<ToWorker>, Arc<WorkerState>)>,
     descriptors: Arc<Descriptors>,
     wanted: Arc<Wanted>,
@@ -178,7 +178,8 @@ impl Dispatcher {
     }
 
     fn read_mail(&mut self, now: Instant) {
-        while let Ok(letter) = self.mail.try_recv() {
+        self.mail.open();
+        while let Some(letter) = self.mail.next() {
             match letter {
                 ToDispatcher::Ask(question) => self.answer(*question, now),
                 ToDispatcher::Cancel { id } => self.cancel(id),

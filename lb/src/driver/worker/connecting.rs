@@ -59,7 +59,7 @@ impl Worker {
         let session = &mut self.sessions[key];
         let target = session.target.as_ref().expect("a pause ends in a connect to its target");
         let options = &target.backend.options;
-        let attempt = connect(target.server.address, options.source, &options.server);
+        let attempt = connect(target.server.address, options.source);
         let registered = attempt.and_then(|mut stream| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, token(key, Side::Server), interest)?;
@@ -68,6 +68,7 @@ impl Worker {
         session.readable[index(Side::Server)] = false;
         session.closing[index(Side::Server)] = false;
         session.broken[index(Side::Server)] = false;
+        session.server_writable = false;
         match registered {
             Ok(stream) => {
                 session.server = Some(stream);
@@ -80,9 +81,12 @@ impl Worker {
     fn check_connect(&mut self, key: usize, since: Instant, now: Instant) {
         let session = &mut self.sessions[key];
         let (Some(server), Some(target)) = (&session.server, &session.target) else { return };
-        if let Some(error) = server.take_error().unwrap_or_else(Some) {
+        // A socket that connects is neither writable nor in error; one of both ends that.
+        let broken = session.broken[index(Side::Server)];
+        let error = if broken { server.take_error().unwrap_or_else(Some) } else { None };
+        if let Some(error) = error {
             self.connect_failed(key, classify(&error), now);
-        } else if server.peer_addr().is_ok() {
+        } else if session.server_writable {
             let took = now.saturating_duration_since(since);
             let counts = target.server.workers.of(self.index);
             counts.established.add(1);

@@ -17,7 +17,8 @@ use crate::snapshot::{Cause, SessionSnapshot};
 
 impl Worker {
     pub(super) fn read_mail(&mut self, now: Instant) {
-        while let Ok(letter) = self.mail.try_recv() {
+        self.mail.open();
+        while let Some(letter) = self.mail.next() {
             match letter {
                 ToWorker::Adopt(adopted) => self.adopt(*adopted, now),
                 ToWorker::Assign { ticket, target } => {

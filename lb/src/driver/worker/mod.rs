@@ -13,7 +13,7 @@ mod session;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -24,7 +24,7 @@ use slab::Slab;
 use self::session::{Session, State};
 use super::budget::Descriptors;
 use super::engine::PassiveSignal;
-use super::mail::{Mailbox, ToDispatcher, ToWorker, WAKER};
+use super::mail::{Inbox, Mailbox, ToDispatcher, ToWorker, WAKER};
 use super::pipe::Pipes;
 use super::random::Random;
 use super::shared::{Wanted, WorkerState};
@@ -42,7 +42,7 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 pub(super) struct Parts {
     pub(super) index: usize,
     pub(super) poll: Poll,
-    pub(super) mail: Receiver<ToWorker>,
+    pub(super) mail: Inbox<ToWorker>,
     pub(super) dispatcher: Mailbox<ToDispatcher>,
     pub(super) state: Arc<WorkerState>,
     pub(super) descriptors: Arc<Descriptors>,
@@ -55,7 +55,7 @@ pub(super) struct Parts {
 pub(super) struct Worker {
     index: usize,
     poll: Poll,
-    mail: Receiver<ToWorker>,
+    mail: Inbox<ToWorker>,
     dispatcher: Mailbox<ToDispatcher>,
     state: Arc<WorkerState>,
     descriptors: Arc<Descriptors>,

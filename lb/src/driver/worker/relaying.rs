@@ -1,11 +1,12 @@
 //! Carries out what the relay asks for: reads, writes, splices, shutdowns.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::Shutdown;
 use std::time::Instant;
 
 use mio::Interest;
 use mio::net::TcpStream;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::super::pipe::{Pipe, Pipes};
 use super::ending::{End, count_bytes};
@@ -21,6 +22,9 @@ impl Worker {
         let State::Relaying(relay) = &mut session.state else { return };
         relay.begin_turn();
         relay.expire(&limits, now);
+        if session.lasts_from().is_some_and(|from| from <= now) {
+            session.watch_server();
+        }
         let last = run(session, &mut self.buffer, &mut self.pipes, now);
         if let Step::End(ending) = last {
             self.end(key, End::Relayed(ending), now);
@@ -83,8 +87,10 @@ fn run(session: &mut Session, buffer: &mut [u8], pipes: &mut Pipes, now: Instant
                 relay.wrote(to, outcome, now);
             }
             Step::ShutdownWrite { to } => {
-                // Fails only if the peer reset meanwhile, which the next read tells.
-                let _ = stream(client, server, to).shutdown(Shutdown::Write);
+                if !relay.ends_with_fin_to(to) {
+                    // Fails only if the peer reset meanwhile, which the next read tells.
+                    let _ = stream(client, server, to).shutdown(Shutdown::Write);
+                }
                 relay.shut_down(to, now);
             }
             Step::Yield | Step::Wait | Step::End(_) => return step,
@@ -99,8 +105,13 @@ fn stream<'a>(client: &'a TcpStream, server: &'a TcpStream, side: Side) -> &'a T
     }
 }
 
-fn read(mut source: &TcpStream, buffer: &mut [u8]) -> ReadOutcome {
-    read_outcome(|| source.read(buffer))
+/// By rustix, as the write below: the C library's own functions are points of cancellation, whose
+/// locked instructions cost these two calls, which everything else waits for, a fiftieth.
+fn read(source: &TcpStream, buffer: &mut [u8]) -> ReadOutcome {
+    read_outcome(|| {
+        let (_, count) = recv(source, &mut *buffer, RecvFlags::empty())?;
+        Ok(count)
+    })
 }
 
 fn read_outcome(mut read: impl FnMut() -> io::Result<usize>) -> ReadOutcome {
@@ -186,8 +197,8 @@ fn drain(
     outcome
 }
 
-fn write(mut sink: &TcpStream, bytes: &[u8]) -> WriteOutcome {
-    write_outcome(|| sink.write(bytes))
+fn write(sink: &TcpStream, bytes: &[u8]) -> WriteOutcome {
+    write_outcome(|| Ok(send(sink, bytes, SendFlags::NOSIGNAL)?))
 }
 
 fn write_outcome(mut write: impl FnMut() -> io::Result<usize>) -> WriteOutcome {

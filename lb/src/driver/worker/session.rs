@@ -9,6 +9,7 @@ use mio::net::TcpStream;
 use super::super::mail::{Adopted, Opening};
 use super::super::pipe::Pipe;
 use super::super::shared::{BackendNow, FrontendNow, ServerShared, Target};
+use super::super::sockets::watch_peer;
 use super::ending::End;
 use crate::session::{Attempts, Limits, Relay, Side};
 
@@ -41,6 +42,10 @@ pub(super) struct Session {
     pub(super) readable: [bool; 2],
     pub(super) closing: [bool; 2],
     pub(super) broken: [bool; 2],
+    /// The server's socket said that it takes bytes: the connect succeeded.
+    pub(super) server_writable: bool,
+    /// The kernel watches whether the server is still there: once the session has lasted.
+    pub(super) server_watched: bool,
     /// Writability of the client is subscribed to: only once a write fell short.
     pub(super) wants_client_writable: bool,
     /// Bytes already added to the counters, by the side that they came from.
@@ -115,6 +120,8 @@ impl Session {
             readable: [false; 2],
             closing: [false; 2],
             broken: [false; 2],
+            server_writable: false,
+            server_watched: false,
             wants_client_writable: false,
             counted: [0; 2],
             queued: false,
@@ -133,6 +140,8 @@ impl Session {
     pub(super) fn note_writable(&mut self, side: Side) {
         if let State::Relaying(relay) = &mut self.state {
             relay.writable(side);
+        } else {
+            self.server_writable |= side == Side::Server;
         }
     }
 
@@ -152,9 +161,27 @@ impl Session {
                 let backend = self.backend.as_ref().map(|backend| &backend.options);
                 backend.map(|backend| *since + backend.connect_timeout)
             }
-            State::Relaying(relay) => relay.deadline(&self.limits()).map(|(at, _)| at),
+            State::Relaying(relay) => {
+                let end = relay.deadline(&self.limits()).map(|(at, _)| at);
+                end.into_iter().chain(self.lasts_from()).min()
+            }
         };
         own.into_iter().chain(self.doomed.as_ref().map(|(at, _)| *at)).min()
+    }
+
+    /// When it will have lasted so long that the kernel is to watch its server; none: it does.
+    pub(super) fn lasts_from(&self) -> Option<Instant> {
+        (!self.server_watched).then(|| self.accepted_at + LASTING)
+    }
+
+    /// Has the kernel watch the server.
+    pub(super) fn watch_server(&mut self) {
+        self.server_watched = true;
+        if let (Some(server), Some(backend)) = (&self.server, &self.backend) {
+            // Options that a listener took at the start can't be wrong here, and a socket that is
+            // gone needs them no more.
+            let _ = watch_peer(server, &backend.options.server);
+        }
     }
 
     /// The end that has come by time alone.
@@ -196,6 +223,10 @@ impl Session {
         self.target.as_ref().is_some_and(|target| Arc::ptr_eq(&target.server, server))
     }
 }
+
+/// A connection that is younger is left to its client's and its own end: to ask the kernel for
+/// keepalive and the like costs five calls, and its first probe is seconds away.
+const LASTING: Duration = Duration::from_secs(1);
 
 pub(super) fn index(side: Side) -> usize {
     match side {
