@@ -1,6 +1,6 @@
 //! What becomes of each directive of a source, and what could be better.
 
-use super::source::Place;
+use super::source::{Place, SourceFile};
 
 /// What becomes of a directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,21 @@ pub struct Finding {
     pub words: String,
     /// What becomes of it.
     pub class: Class,
+}
+
+impl Finding {
+    /// The comment that stands for it in the result; none where nobody will notice.
+    #[must_use]
+    pub fn remark(&self, sources: &[SourceFile]) -> Option<String> {
+        let Class::NotSupported { because, instead, changes_behaviour: true } = &self.class else {
+            return None;
+        };
+        let name = sources.get(self.place.file).map_or("?", |source| source.name.as_str());
+        let name = name.rsplit('/').next().unwrap_or(name);
+        let instead = instead.as_ref().map(|what| format!("; instead: {what}")).unwrap_or_default();
+        let (line, words) = (self.place.line, &self.words);
+        Some(format!("Not kept, {name} line {line}: {words}: {because}{instead}"))
+    }
 }
 
 /// What is kept as it was, and could be better.

@@ -101,8 +101,8 @@ pub fn import(
     for finding in &findings {
         // What stands outside of instances is said with the first.
         let at = made.iter().position(|made| made.holds(&finding.place)).unwrap_or(0);
-        if let Some(made) = made.get_mut(at) {
-            table::remark(&mut made.table, finding, &all);
+        if let (Some(made), Some(text)) = (made.get_mut(at), finding.remark(&all)) {
+            made.table.remark(text);
         }
     }
     let tables = made.into_iter().map(|made| made.table).collect();

@@ -17,6 +17,7 @@ pub(super) fn fill(sheet: &Sheet, vrrp: &Vrrp) {
     sheet.counter(&names::HOOK_RUNS, &[], hooks.succeeded);
     sheet.counter(&names::HOOK_FAILURES, &[], hooks.failed);
     sheet.counter(&names::HOOKS_SKIPPED, &[], hooks.skipped);
+    sheet.counter(&names::FIFO_LOST, &[], vrrp.fifo.as_ref().map_or(0, |fifo| fifo.lost));
 }
 
 fn instance(sheet: &Sheet, instance: &Instance) {

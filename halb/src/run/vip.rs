@@ -259,6 +259,7 @@ impl Vip {
             history: self.told.history(wall),
             counts: self.told.counts(),
             hooks: self.hooks.told(),
+            fifo: self.told.fifo(),
             journal: lock(&self.journal).clone(),
             notices: self.told.notices(now, wall),
         };

@@ -27,6 +27,8 @@ pub struct Vrrp {
     pub thread: Thread,
     /// Commands that are run after a change.
     pub hooks: Hooks,
+    /// The FIFO that changes are told in; none: `notify_fifo` is not configured.
+    pub fifo: Option<NotifyFifo>,
     /// Where transitions outlast the process.
     pub journal: JournalFile,
     /// The last things worth a look, the latest last.
@@ -444,6 +446,17 @@ pub struct Hooks {
     pub skipped: u64,
     /// What went wrong last.
     pub last_failure: Option<String>,
+}
+
+/// The FIFO that changes are told in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyFifo {
+    /// Its path.
+    pub path: String,
+    /// Changes that found no room in it, or no FIFO.
+    pub lost: u64,
+    /// Why the last change isn't in it; none: it is.
+    pub error: Option<String>,
 }
 
 /// The file in which transitions outlast the process.

@@ -13,19 +13,9 @@ use tempfile::TempDir;
 
 use crate::support::PATIENCE;
 use crate::support::daemon::Daemon;
+use crate::support::import::{SCRIPT, SEED, mended};
 use crate::support::router::FRONTEND;
 use crate::support::segment::Segment;
-
-/// The guide's file with its missing brace, and its script.
-const SEED: &str = include_str!("../../../import/tests/keepalived/seed.conf");
-const SCRIPT: &str = include_str!("../../../import/tests/keepalived/check_apiserver.sh");
-
-/// The same, mended: keepalived itself finds no tracker otherwise.
-fn mended() -> String {
-    let track = "    track_script {";
-    assert_eq!(SEED.matches(track).count(), 1);
-    SEED.replace(track, &format!("    }}\n{track}"))
-}
 
 /// A host with the guide's script on it.
 struct Guide;
@@ -75,10 +65,10 @@ fn imported(text: &str, is_well: bool, state: &TempDir) -> String {
 
 /// The bytes of an advert of this priority, from the IP header on, without what each packet has of
 /// its own: its number, and the header's checksum.
-fn advert_of(segment: &Segment, priority: u8) -> Vec<u8> {
+pub(crate) fn advert_of(segment: &Segment, priority: u8) -> Vec<u8> {
     let found = |bytes: &[u8]| bytes.len() >= 54 && bytes[23] == 112 && bytes[34 + 2] == priority;
     let mut packet = Vec::new();
-    eventually("an advert", PATIENCE, || {
+    eventually("an advert", PATIENCE * 2, || {
         let frames = segment.seen.since(0);
         let frame = frames.iter().rev().find(|frame| found(&frame.bytes));
         packet = frame.map(|frame| frame.bytes[14..].to_vec()).unwrap_or_default();
@@ -115,7 +105,7 @@ fn adverts(priority: u8, is_well: bool, script: &str) -> [Vec<u8>; 2] {
         })
     });
     let keepalived = from(&|segment| {
-        let file = faster(&mended()).replace("/etc/keepalived/check_apiserver.sh", script);
+        let file = faster(&mended(SEED)).replace("/etc/keepalived/check_apiserver.sh", script);
         let file = file.replace("interval 3 ", "interval 1 ").replace("fall 5 ", "fall 1 ");
         let keepalived = keepalived(&segment.balancers[0], &file).unwrap();
         Box::new(move || {

@@ -15,12 +15,15 @@
 
 mod drill;
 mod election;
+mod evening;
 mod failures;
 mod families;
 mod halbs;
 mod imported;
 mod measure;
+mod migrated;
 mod mismatches;
+mod mixed;
 mod packets;
 mod repair;
 mod support;

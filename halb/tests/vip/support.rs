@@ -6,6 +6,7 @@ pub(crate) mod daemon;
 #[expect(dead_code, reason = "the scenarios of the balancer use more of it")]
 #[path = "../scenarios/support/greeters.rs"]
 pub(crate) mod greeters;
+pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod member;
 pub(crate) mod router;

@@ -6,7 +6,7 @@ use super::model::{self, Proxy};
 use super::parse::{Kind, Line, Parsed};
 use super::translate::{self, Translated};
 use crate::Imported;
-use crate::finding::{Class, Finding};
+use crate::finding::Class;
 use crate::ledger::Ledger;
 
 /// Settles every word that isn't settled yet.
@@ -64,7 +64,7 @@ pub(super) fn remark(parsed: &Parsed, translated: Translated, imported: &mut Imp
     let headers: Vec<_> =
         parsed.sections.iter().map(|section| section.header.place().start()).collect();
     for finding in &imported.findings {
-        let Some(text) = remark_text(finding, imported) else { continue };
+        let Some(text) = finding.remark(&imported.sources) else { continue };
         let at = finding.place.start();
         let header = headers.iter().rev().find(|header| **header <= at);
         let line = header.map(|(file, line, _)| (*file, *line));
@@ -80,19 +80,4 @@ pub(super) fn remark(parsed: &Parsed, translated: Translated, imported: &mut Imp
         }
     }
     imported.tables = tables;
-}
-
-fn remark_text(finding: &Finding, imported: &Imported) -> Option<String> {
-    let Class::NotSupported { because, instead, changes_behaviour: true } = &finding.class else {
-        return None;
-    };
-    let name = imported.sources.get(finding.place.file).map_or("?", |source| &source.name);
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let instead = instead.as_ref().map(|instead| format!("; instead: {instead}"));
-    Some(format!(
-        "Not kept, {name} line {}: {}: {because}{}",
-        finding.place.line,
-        finding.words,
-        instead.unwrap_or_default()
-    ))
 }

@@ -8,8 +8,6 @@ use super::instance::{Instance, Preempt};
 use super::trackers::Tracker;
 use super::values::duration;
 use crate::document::{Table, Value};
-use crate::finding::{Class, Finding};
-use crate::source::SourceFile;
 
 /// What halb has where nothing is said.
 const GARP_DELAY: Duration = Duration::from_secs(5);
@@ -55,18 +53,6 @@ pub(super) fn of_all(globals: &Globals) -> Option<Table> {
         table.set("notify_fifo", path.as_str());
     }
     (!table.is_empty()).then_some(table)
-}
-
-/// Says below a table what of the source isn't kept and will be noticed.
-pub(super) fn remark(table: &mut Table, finding: &Finding, sources: &[SourceFile]) {
-    let Class::NotSupported { because, instead, changes_behaviour: true } = &finding.class else {
-        return;
-    };
-    let name = sources.get(finding.place.file).map_or("", |source| source.name.as_str());
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let instead = instead.as_ref().map(|what| format!("; instead: {what}")).unwrap_or_default();
-    let (line, words) = (finding.place.line, &finding.words);
-    table.remark(format!("not kept: {name}:{line}: {words}: {because}{instead}"));
 }
 
 fn identity(table: &mut Table, instance: &Instance<'_>) {

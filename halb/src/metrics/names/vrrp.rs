@@ -214,6 +214,10 @@ metrics! {
         "halb_vrrp_hooks_skipped_total", "", THREAD,
         "Changes whose hook was skipped for a later change, because too many waited"
     );
+    FIFO_LOST = counter(
+        "halb_vrrp_fifo_lost_total", "", THREAD,
+        "Changes that found no room in the FIFO of notify_fifo, or no FIFO"
+    );
 }
 
 /// Counters out of the status' `stats`, by keepalived's names.

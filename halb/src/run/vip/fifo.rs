@@ -6,7 +6,7 @@
 //! ```
 //!
 //! What nobody reads waits in the kernel, which keeps 64 KiB of it; what doesn't fit is left out,
-//! counted and said. Writing never waits, and nobody needs to listen.
+//! counted and told in the status. Writing never waits, and nobody needs to listen.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,13 +19,15 @@ use nix::unistd::mkfifo;
 use tracing::{info, warn};
 
 use super::hooks::Change;
+use crate::status::vrrp::NotifyFifo;
 
 /// The end that changes are written to.
 #[derive(Debug, Default)]
 pub(super) struct Fifo {
+    /// None: it can't be opened.
     pipe: Option<Pipe>,
-    /// Lines that found no room since the last one that did.
-    lost: u64,
+    /// None: none is configured.
+    told: Option<NotifyFifo>,
 }
 
 #[derive(Debug)]
@@ -39,18 +41,27 @@ struct Pipe {
 impl Fifo {
     /// From now on changes are told there. None: nowhere.
     pub(super) fn configure(&mut self, path: Option<&Path>) {
-        if self.pipe.as_ref().map(|pipe| pipe.path.as_path()) == path {
+        let text = path.map(|path| path.display().to_string());
+        let is_same = self.told.as_ref().map(|told| &told.path) == text.as_ref();
+        if is_same && (self.pipe.is_some() || text.is_none()) {
             return;
         }
         self.pipe = None;
-        let Some(path) = path else { return };
+        self.told = text.map(|path| NotifyFifo { path, ..NotifyFifo::default() });
+        let (Some(path), Some(told)) = (path, &mut self.told) else { return };
         match Pipe::open(path) {
             Ok(pipe) => self.pipe = Some(pipe),
             Err(error) => {
                 let path = path.display();
                 warn!(%path, %error, "changes aren't told in the FIFO: it can't be opened");
+                told.error = Some(format!("it can't be opened: {error}"));
             }
         }
+    }
+
+    /// What has become of it.
+    pub(super) fn told(&self) -> Option<&NotifyFifo> {
+        self.told.as_ref()
     }
 
     /// Tells a change of a virtual router, or of a group. Returns at once.
@@ -64,21 +75,22 @@ impl Fifo {
     }
 
     fn write(&mut self, line: &str) {
-        let Some(pipe) = &mut self.pipe else { return };
+        let Some(told) = &mut self.told else { return };
         // Less than PIPE_BUF goes in as a whole or not at all.
-        match pipe.file.write(line.as_bytes()) {
-            Ok(_) if self.lost > 0 => {
-                let lost = std::mem::take(&mut self.lost);
-                info!(lost, "the FIFO has room again for changes of virtual IPs");
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.lost = self.lost.saturating_add(1);
-                if self.lost == 1 {
-                    let path = pipe.path.display();
-                    warn!(%path, %error, "a change isn't told in the FIFO; nobody reads it");
+        let error = match self.pipe.as_mut().map(|pipe| pipe.file.write(line.as_bytes())) {
+            Some(Ok(_)) => {
+                if told.error.take().is_some() {
+                    info!(lost = told.lost, "the FIFO has room again for changes of virtual IPs");
                 }
+                return;
             }
+            Some(Err(error)) => Some(format!("nobody reads it ({error})")),
+            None => None,
+        };
+        told.lost = told.lost.saturating_add(1);
+        if let Some(error) = error.filter(|_| told.error.is_none()) {
+            warn!(path = told.path, error, "a change isn't told in the FIFO");
+            told.error = Some(error);
         }
     }
 }

@@ -157,6 +157,11 @@ impl Told {
         self.book().counts.iter().map(|(name, of)| (name.to_string(), counts(of))).collect()
     }
 
+    /// What became of the FIFO; none: none is configured.
+    pub(super) fn fifo(&self) -> Option<vrrp::NotifyFifo> {
+        self.book().fifo.told().cloned()
+    }
+
     /// The last notices, the latest last.
     pub(super) fn notices(&self, now: Instant, wall: SystemTime) -> Vec<vrrp::Noticed> {
         let book = self.book();

@@ -13,9 +13,9 @@ use halb_vrrp::timers::{down_interval, skew};
 use halb_vrrp::track::{Effect, Health, Reading, Standing};
 
 use super::{
-    Address, Bucket, Histogram, Hooks, Instance, Interface, JournalFile, LinkWord, Noticed, Peer,
-    Priority, Refused, Stray, Term, Thread, Timers, Transition, TransitionCount, Vrrp, outlook,
-    remedy, why,
+    Address, Bucket, Histogram, Hooks, Instance, Interface, JournalFile, LinkWord, Noticed,
+    NotifyFifo, Peer, Priority, Refused, Stray, Term, Thread, Timers, Transition, TransitionCount,
+    Vrrp, outlook, remedy, why,
 };
 use crate::status::words::utc;
 
@@ -38,6 +38,8 @@ pub struct Facts {
     pub counts: HashMap<String, Vec<TransitionCount>>,
     /// What became of hooks.
     pub hooks: Hooks,
+    /// What became of the FIFO.
+    pub fifo: Option<NotifyFifo>,
     /// Where transitions are kept.
     pub journal: JournalFile,
     /// The last notices.
@@ -66,6 +68,7 @@ pub fn vrrp(snapshot: &Snapshot, facts: &Facts) -> Vrrp {
         instances: snapshot.instances.iter().map(|one| instance(one, snapshot, facts)).collect(),
         thread: thread(snapshot, facts),
         hooks: facts.hooks.clone(),
+        fifo: facts.fifo.clone(),
         journal: facts.journal.clone(),
         notices: facts.notices.clone(),
         strays: snapshot.strays.iter().map(|one| stray(one, facts)).collect(),

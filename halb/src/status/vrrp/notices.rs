@@ -1,7 +1,7 @@
 //! What is unusual about the virtual IPs, in sentences.
 
 use super::remedy::{OTHER_ADDRESSES, SAME_PRIORITY};
-use super::{Instance, Peer, State, Vrrp};
+use super::{Instance, NotifyFifo, Peer, State, Vrrp};
 use crate::status::notices::Severity;
 use crate::status::readiness::HEARTBEAT_LATE;
 use crate::status::words::{span, things};
@@ -45,6 +45,11 @@ pub fn add_all(vrrp: &Vrrp, add: &mut impl FnMut(Severity, String)) {
     if let Some(failure) = &vrrp.hooks.last_failure {
         let failed = things(vrrp.hooks.failed, "run of a hook", "runs of hooks");
         add(Severity::Note, format!("{failed} failed, the last: {failure}"));
+    }
+    if let Some(NotifyFifo { path, lost, error: Some(error) }) = &vrrp.fifo {
+        let lost = things(*lost, "change", "changes");
+        let text = format!("{lost} of virtual IPs couldn't be told in the FIFO {path}: {error}");
+        add(Severity::Warning, text);
     }
     if let Some(error) = &vrrp.journal.error {
         let text = format!("transitions of the virtual IPs are lost with this process: {error}");

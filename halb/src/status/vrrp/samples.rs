@@ -21,7 +21,9 @@ use halb_vrrp::track::{Health, Readiness, Sighting, Subject, Tracker, Trackers, 
 use halb_vrrp::values::{BasePriority, Family, Priority, Seconds, VrId};
 
 use super::build::{self, Facts};
-use super::{Hooks, JournalFile, Noticed, State, Stray, Transition, TransitionCount, Vrrp, why};
+use super::{
+    Hooks, JournalFile, Noticed, NotifyFifo, State, Stray, Transition, TransitionCount, Vrrp, why,
+};
 
 pub(crate) const OWN: &str = "172.16.16.51";
 pub(crate) const OTHER: &str = "172.16.16.52";
@@ -256,6 +258,7 @@ impl Node {
             history: HashMap::from([("VI_1".to_owned(), history)]),
             counts: HashMap::from([("VI_1".to_owned(), vec![count])]),
             hooks: Hooks::default(),
+            fifo: None,
             journal: JournalFile { path: Some("/var/lib/halb/vip.jsonl".to_owned()), error: None },
             notices: Vec::new(),
         };
@@ -320,6 +323,9 @@ pub(crate) fn full() -> Vrrp {
         count: 4711,
         ago_seconds: 0.4,
     });
+    let (path, lost) = ("/run/halb/notify".to_owned(), 2);
+    let error = Some("nobody reads it (Resource temporarily unavailable)".to_owned());
+    vrrp.fifo = Some(NotifyFifo { path, lost, error });
     vrrp.notices.push(Noticed { at, ago_seconds: 12.0, instance: Some("VI_1".to_owned()), text });
     vrrp
 }

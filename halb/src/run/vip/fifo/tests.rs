@@ -73,13 +73,14 @@ fn a_fifo_that_nobody_reads_keeps_nobody_waiting() {
     for _ in 0..5000 {
         fifo.tell(&change("VI_1", State::Active, 100));
     }
-    let lost = fifo.lost;
-    assert!(lost > 0);
+    let NotifyFifo { lost, error, .. } = fifo.told().unwrap().clone();
+    assert!(lost > 0 && error.unwrap().starts_with("nobody reads it"));
     let text = read(&mut reader(&path));
     assert_eq!(text.lines().count() as u64 + lost, 5000);
     assert!(text.lines().all(|line| line == "INSTANCE \"VI_1\" MASTER 100"));
     fifo.tell(&change("VI_1", State::Backup, 100));
-    assert_eq!(fifo.lost, 0);
+    let told = fifo.told().unwrap();
+    assert_eq!((told.lost, &told.error), (lost, &None), "what was lost stays counted");
 }
 
 #[test]
@@ -90,6 +91,8 @@ fn what_is_there_and_no_fifo_is_left_alone() {
     let mut fifo = Fifo::default();
     fifo.configure(Some(&path));
     fifo.tell(&change("VI_1", State::Active, 100));
+    let told = fifo.told().unwrap();
+    assert_eq!((told.lost, told.error.as_deref()), (1, Some("it can't be opened: it is no FIFO")));
     drop(fifo);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
 }
