@@ -197,7 +197,7 @@ fn measure_the_mixed_pair_beside_the_old_one() {
             let Figures { address, service, moves, holders, .. } = it;
             let fault = fault.title();
             println!(
-                "| {name} | {fault} | {address:.0?} | {service:.0?} | {moves} | {holders:?} |"
+                "| {name} | {fault} | {address:.1?} | {service:.1?} | {moves} | {holders:?} |"
             );
             if name.starts_with("halb active") && address > Setting::Second.down_interval() + MARGIN
             {
