@@ -13,8 +13,6 @@
 //!
 //! # Invariants
 //! - Every process is fresh in every round, and its memory is looked at before anything else.
-//! - halb runs from a copy of its program: the pages of a program that runs several times would be
-//!   shared, and count as a fraction each.
 //! - Each run ends when it is due, whatever the subject does.
 
 pub mod contender;

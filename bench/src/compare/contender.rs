@@ -1,19 +1,12 @@
 //! Who is compared, and how each is started.
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::Command,
-    str::FromStr,
-};
+use std::{net::SocketAddr, path::PathBuf, process::Command, str::FromStr};
 
 use halb_lab::{
     Process,
     process::Usage,
     subject::{self, Balancer, Subject, Task},
 };
-use tempfile::TempDir;
 
 use super::{Error, site::Site};
 use crate::scenario::Scenario;
@@ -34,7 +27,7 @@ pub enum Contender {
 pub struct Programs {
     /// Answers as `halb bench --serve` does.
     pub backend: PathBuf,
-    /// The halb under test; a copy of it is run.
+    /// The halb under test.
     pub halb: PathBuf,
 }
 
@@ -49,9 +42,7 @@ pub struct Running {
     pub(super) at_rest: Option<u64>,
     /// Memory after the first few connections, in bytes.
     pub(super) in_use: Option<u64>,
-    // Declared first: the process ends before its file goes.
     subject: Option<Subject>,
-    _copy: Option<TempDir>,
 }
 
 impl Contender {
@@ -104,7 +95,7 @@ impl Contender {
             Self::Target(address) => address,
             Self::Balancer(balancer) => return start(balancer, site, backend, programs),
         };
-        Ok(Running::new(self, address, None, None))
+        Ok(Running::new(self, address, None))
     }
 }
 
@@ -121,13 +112,8 @@ impl FromStr for Contender {
 }
 
 impl Running {
-    fn new(
-        contender: Contender,
-        address: SocketAddr,
-        subject: Option<Subject>,
-        copy: Option<TempDir>,
-    ) -> Self {
-        Self { contender, address, at_rest: None, in_use: None, subject, _copy: copy }
+    fn new(contender: Contender, address: SocketAddr, subject: Option<Subject>) -> Self {
+        Self { contender, address, at_rest: None, in_use: None, subject }
     }
 
     /// Looks at what its process uses, if it has one.
@@ -151,23 +137,11 @@ fn start(
 ) -> Result<Running, subject::Error> {
     let files = |source| subject::Error::Files { program: balancer.name(), source };
     let listen = site.balancer_address().map_err(files)?;
-    let (halb, copy) = match balancer {
-        Balancer::Halb => copied(&programs.halb).map(|(path, copy)| (path, Some(copy))),
-        Balancer::Haproxy | Balancer::Nginx | Balancer::Envoy => Ok((PathBuf::new(), None)),
-    }
-    .map_err(files)?;
+    let halb = programs.halb.clone();
     let task =
         Task { listen, servers: vec![backend], threads: THREADS, connections: CONNECTIONS, halb };
     let subject = balancer.start(site.balancer(), &task)?;
-    Ok(Running::new(Contender::Balancer(balancer), listen, Some(subject), copy))
-}
-
-/// A copy of a program: another file, whose pages nobody else has in memory.
-fn copied(program: &Path) -> io::Result<(PathBuf, TempDir)> {
-    let directory = tempfile::Builder::new().prefix("halb-bench").tempdir()?;
-    let copy = directory.path().join("halb");
-    fs::copy(program, &copy)?;
-    Ok((copy, directory))
+    Ok(Running::new(Contender::Balancer(balancer), listen, Some(subject)))
 }
 
 fn version(balancer: Balancer, programs: &Programs) -> Option<String> {
