@@ -1,7 +1,12 @@
 //! The files of the guides that halb makes obsolete: HAProxy and keepalived before three API
-//! servers, as people run them.
+//! servers, as people run them; and the one file of halb that takes their place.
 
-use std::time::Duration;
+use std::{
+    fmt::Write,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 /// `/etc/haproxy/haproxy.cfg`, from `frontend` on: what stands before comes with the system's
 /// package, [`HAPROXY_DEFAULTS`].
@@ -40,6 +45,69 @@ pub fn keepalived(version: u8, priority: u8, interval: Duration, check: &str) ->
         text = replace(&text, old, new);
     }
     if version == 2 { text } else { without_password(&text) }
+}
+
+/// What differs from node to node, and from purpose to purpose, in [`halb`]'s file.
+#[derive(Clone, Copy, Debug)]
+pub struct Halb<'a> {
+    /// The servers, with their names.
+    pub servers: &'a [(&'a str, SocketAddr)],
+    /// Keys of the check besides type and path, such as `verify = "none"`.
+    pub check: &'a str,
+    /// Version of VRRP; the guides' password comes with 2.
+    pub version: u8,
+    /// This node's priority.
+    pub priority: u8,
+    /// Between adverts, in whole milliseconds.
+    pub interval: Duration,
+    /// The address that clients use.
+    pub vip: IpAddr,
+    /// The other node.
+    pub peer: IpAddr,
+    /// The file with the secret of both.
+    pub key: &'a Path,
+    /// Further tables.
+    pub rest: &'a str,
+}
+
+/// A balancer of the guides' cluster as halb's file: `examples/loadbalancer01.toml` with other
+/// values.
+#[must_use]
+pub fn halb(node: &Halb<'_>) -> String {
+    let Halb { check, version, priority, vip, peer, rest, .. } = node;
+    let (interval, key) = (node.interval.as_millis(), node.key.display());
+    let mut servers = String::new();
+    for (name, address) in node.servers {
+        writeln!(servers, "{name} = \"{address}\"").expect("a string takes any text");
+    }
+    // keepalived's auth_type PASS.
+    let password = if *version == 2 { "auth_pass       = \"mysecret\"\n" } else { "" };
+    format!(
+        r#"[frontend.kubernetes]
+bind    = ["*:6443"]
+backend = "masters"
+
+[backend.masters]
+balance = "roundrobin"
+check   = {{ type = "https", path = "/readyz", {check} }}
+
+[backend.masters.server]
+{servers}
+[vrrp.VI_1]
+interface       = "eth1"
+router_id       = 1
+version         = {version}
+priority        = {priority}
+advert_interval = "{interval}ms"
+{password}addresses       = ["{vip}"]
+track           = [{{ frontend = "kubernetes", weight = -2 }}]
+
+[peer]
+address  = "{peer}:7112"
+key_file = "{key}"
+
+{rest}"#
+    )
 }
 
 /// Such a file without its block `authentication`.

@@ -9,7 +9,7 @@ use std::{
 
 use halb_lab::{
     process::{Held, Signal},
-    subject::{Halb, halb_with},
+    subject::{Halb, guides, halb_with},
 };
 
 use super::balancer::{Balancer, Error, Kind, Node};
@@ -85,57 +85,33 @@ fn write_key(directory: &Path) -> io::Result<()> {
     fs::set_permissions(key, Permissions::from_mode(0o600))
 }
 
-/// As `examples/loadbalancer01.toml`, with checks as often as HAProxy's.
+/// Its file.
 fn configuration(node: &Node<'_>, directory: &Path) -> String {
-    let Node { other, priority, setting, vip, .. } = node;
-    let servers: String = node
-        .masters
-        .addresses()
-        .map(|(name, address)| format!("{name} = \"{address}\"\n"))
-        .collect();
-    let (version, directory) = (setting.version(), directory.display());
-    let interval = setting.interval().as_millis();
-    // keepalived's auth_type PASS.
-    let password = if version == 2 { "auth_pass = \"mysecret\"\n" } else { "" };
+    let Node { other, priority, setting, vip, .. } = *node;
+    let servers: Vec<_> = node.masters.addresses().collect();
     let realtime = match setting {
         Setting::Guides | Setting::Second | Setting::Tenth => "",
         Setting::Hundredth => "realtime_priority = 50\n",
     };
-    format!(
-        r#"[frontend.kubernetes]
-bind = ["*:6443"]
-backend = "masters"
-
-[backend.masters]
-balance = "roundrobin"
-check = {{ type = "https", path = "/readyz", verify = "none", interval = "2s", timeout = "1s", fall = 3, rise = 2 }}
-
-[backend.masters.server]
-{servers}
-[vrrp.VI_1]
-interface = "eth1"
-router_id = 1
-version = {version}
-priority = {priority}
-advert_interval = "{interval}ms"
-{password}addresses = ["{vip}"]
-track = [{{ frontend = "kubernetes", weight = -2 }}]
-
-[peer]
-address = "{other}:7112"
-key_file = "{directory}/{KEY}"
-
-[admin]
-http = false
-
-[global]
-state_dir = "{directory}"
-{realtime}
-[log]
-access = "off"
-"#
-    )
+    guides::halb(&guides::Halb {
+        servers: &servers,
+        check: CHECK,
+        version: setting.version(),
+        priority,
+        interval: setting.interval(),
+        vip,
+        peer: other,
+        key: &directory.join(KEY),
+        rest: &format!(
+            "[admin]\nhttp = false\n\n[global]\nstate_dir = \"{}\"\n{realtime}\n\
+             [log]\naccess = \"off\"\n",
+            directory.display()
+        ),
+    })
 }
+
+/// As often as HAProxy checks.
+const CHECK: &str = r#"verify = "none", interval = "2s", timeout = "1s", fall = 3, rise = 2"#;
 
 const KEY: &str = "peer.key";
 

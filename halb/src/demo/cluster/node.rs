@@ -1,7 +1,7 @@
 //! A balancer: its host, and the real daemon there, with a configuration file as an operator would
 //! write it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +11,10 @@ use std::{env, fs, thread};
 use anyhow::{Context as _, bail};
 use halb_lab::masters::PORT;
 use halb_lab::process::Exit;
+use halb_lab::subject::guides;
 use halb_lab::{Host, Process};
 
-use super::plan::{BALANCERS, Balancer, SERVERS, VIP};
+use super::plan::{BALANCERS, Balancer, SERVERS, VIP, ip};
 use super::story::{self, Said};
 use crate::control::client;
 use crate::control::protocol::{Request, Response};
@@ -28,9 +29,6 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// It must end within this time: its `drain_timeout` and some more.
 const END: Duration = Duration::from_secs(10);
-
-/// Port of the link between the two, as the documentation has it.
-const PEER_PORT: u16 = 7112;
 
 /// The demo's files, all below one directory.
 #[derive(Clone)]
@@ -209,49 +207,32 @@ fn instance(status: &Status) -> Option<&Instance> {
 
 /// As examples/fast-failover01.toml, with checks so fast that a watcher sees them work.
 fn configuration(balancer: Balancer, files: &Files) -> String {
-    let servers: String =
-        SERVERS.iter().map(|(name, address)| format!("{name} = \"{address}:{PORT}\"\n")).collect();
+    let servers = SERVERS.map(|(name, address)| (name, SocketAddr::new(ip(address), PORT)));
     let priority = match balancer {
         Balancer::One => 100,
         Balancer::Two => 99,
     };
     let (_, peer) = BALANCERS[balancer.other().index()];
-    let [authority, key, socket, state] =
-        [files.authority(), files.key(), files.socket(balancer), files.state(balancer)]
+    let [authority, socket, state] =
+        [files.authority(), files.socket(balancer), files.state(balancer)]
             .map(|path| path.display().to_string());
-    format!(
-        r#"# Made by halb demo. It looks like /etc/halb/halb.toml, but is faster.
-[frontend.kubernetes]
-bind    = ["*:{PORT}"]
-backend = "masters"
-
-[backend.masters]
-balance = "roundrobin"
-check   = {{ type = "https", path = "/readyz", ca_file = "{authority}", interval = "500ms", timeout = "400ms", fall = 2, rise = 2 }}
-
-[backend.masters.server]
-{servers}
-[vrrp.VI_1]
-interface       = "eth1"
-router_id       = 1
-priority        = {priority}
-advert_interval = "100ms"
-addresses       = ["{VIP}"]
-track           = [{{ frontend = "kubernetes", weight = -2 }}]
-
-[peer]
-address  = "{peer}:{PEER_PORT}"
-key_file = "{key}"
-
-[admin]
-http   = "127.0.0.1:8404"
-socket = "{socket}"
-
-[global]
-drain_timeout = "1s"
-state_dir     = "{state}"
-"#
-    )
+    let text = guides::halb(&guides::Halb {
+        servers: &servers,
+        check: &format!(
+            r#"ca_file = "{authority}", interval = "500ms", timeout = "400ms", fall = 2, rise = 2"#
+        ),
+        version: 3,
+        priority,
+        interval: Duration::from_millis(100),
+        vip: ip(VIP),
+        peer: ip(peer),
+        key: &files.key(),
+        rest: &format!(
+            "[admin]\nhttp   = \"127.0.0.1:8404\"\nsocket = \"{socket}\"\n\n\
+             [global]\ndrain_timeout = \"1s\"\nstate_dir     = \"{state}\"\n"
+        ),
+    });
+    format!("# Made by halb demo. It looks like /etc/halb/halb.toml, but is faster.\n{text}")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What can be done to the cluster, what is done to it at the moment, and what should follow.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// One of the two balancers, by its place in [`BALANCERS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,11 @@ pub(super) const SERVERS: [(&str, &str); 3] =
 
 /// The virtual IP.
 pub(super) const VIP: &str = "172.16.16.100";
+
+/// One of the addresses above.
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().expect("it is written as an address")
+}
 
 /// Something that is done to the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::clients::Clients;
 use super::felt::Felt;
 use super::node::{Files, Node};
-use super::plan::{BALANCERS, Balancer, Deed, VIP};
+use super::plan::{BALANCERS, Balancer, Deed, VIP, ip};
 use super::story::Look;
 
 /// Where the clients are; the guides leave the address free.
@@ -115,7 +115,7 @@ fn host(lab: &Lab, (name, address): (&str, &str)) -> Result<Host, halb_lab::net:
 }
 
 fn vip() -> IpAddr {
-    VIP.parse().expect("it is written as an address")
+    ip(VIP)
 }
 
 fn panicked() -> anyhow::Result<()> {
