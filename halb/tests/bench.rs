@@ -1,7 +1,10 @@
 //! `halb bench` as its users meet it: each way of running it, once and briefly. What it finds says
 //! nothing here: the build is a debug build, on a machine that is busy with other tests.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -24,6 +27,9 @@ fn row<'a>(report: &'a Value, metric: &str) -> &'a Value {
     let rows = report["rows"].as_array().expect("rows");
     rows.iter().find(|row| row["metric"] == metric).unwrap_or_else(|| panic!("no {metric}"))
 }
+
+/// User and group `nobody` of Debian.
+const NOBODY: u32 = 65534;
 
 /// Short runs; what is measured in them is nothing.
 const BRIEF: [&str; 10] =
@@ -63,15 +69,23 @@ fn peers_stand_in_the_table_beside_halb_and_the_page_has_them_too() {
     {
         assert!(said.contains(words), "no {words:?}:\n{said}");
     }
-    let page = std::fs::read_to_string(page).expect("the page");
+    let page = fs::read_to_string(page).expect("the page");
     assert!(page.contains("<svg") && page.contains("haproxy 2"), "{page}");
 }
 
 #[test]
 #[ignore = "needs root"]
-fn in_the_lab_client_balancer_and_server_are_hosts_of_their_own() {
-    let loads = ["--lab", "--scenario", "requests,upload", "--json"];
-    let report = json(&bench(&[&BRIEF[..], &loads].concat()));
+fn in_the_lab_client_balancer_and_server_are_hosts_of_their_own_for_an_ordinary_user_too() {
+    // The binary where everybody may read it.
+    let directory = TempDir::new().expect("a directory");
+    let copy = directory.path().join("halb");
+    fs::copy(HALB, &copy).expect("a copy");
+    let for_all = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(directory.path(), for_all).expect("a directory of ours");
+    let mut command = Command::new(copy);
+    command.args(["bench", "--lab", "--scenario", "requests,upload", "--json"]).args(BRIEF);
+    command.current_dir("/").uid(NOBODY).gid(NOBODY);
+    let report = json(&command.output().expect("the binary starts"));
     assert_eq!(report["place"], "three network namespaces on a bridge");
     assert!(row(&report, "request_rate")["cells"][0]["summary"]["median"].is_f64());
 }

@@ -80,14 +80,14 @@ fn haproxy_and_nginx_run_on_hosts_of_the_lab() {
 }
 
 #[test]
-#[ignore = "needs haproxy and nginx"]
+#[ignore = "needs haproxy, nginx and envoy"]
 fn a_balancer_that_is_chosen_by_name_does_the_same_task() {
     let home = Loopback::claim().unwrap();
     let [one, other] = [8081, 8082].map(|port| home.port(port));
     let _servers = [(one, "one"), (other, "other")].map(|(address, body)| {
         nginx(&Here, &nginx::http_server(address, body), &[address]).unwrap()
     });
-    for name in ["haproxy", "nginx"] {
+    for name in ["haproxy", "nginx", "envoy"] {
         let balancer: Balancer = name.parse().unwrap();
         let listen = home.free_port().unwrap();
         let task = Task {

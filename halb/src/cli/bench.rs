@@ -150,6 +150,10 @@ fn serve(address: SocketAddr, order: &Order, out: &mut Output) -> Exit {
 
 fn measure(order: &Order) -> anyhow::Result<Report> {
     let this = env::current_exe()?;
+    if order.lab {
+        // Before any thread is started, which it needs.
+        halb_lab::enter_user_namespace()?;
+    }
     let site = if order.lab { Site::lab() } else { Site::loopback() }?;
     let comparison = comparison(order, &this);
     let bar = bar(comparison.duration());

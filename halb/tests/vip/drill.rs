@@ -10,7 +10,7 @@ use halb_lab::pair::BALANCERS;
 use halb_lab::process::Exit;
 use tempfile::TempDir;
 
-use crate::halbs::linked;
+use crate::halbs::{linked, start_linked};
 use crate::support::PATIENCE;
 use crate::support::daemon::HALB;
 use crate::support::key::Key;
@@ -24,15 +24,21 @@ struct Reach(TempDir);
 impl Reach {
     fn to(members: &[Member; 2]) -> Self {
         let reach = Self(TempDir::new().unwrap());
-        for (name, member) in BALANCERS.iter().zip(members) {
-            symlink(member.halb().files().path(""), reach.0.path().join(name)).unwrap();
-        }
+        (0..2).for_each(|number| reach.link(number, &members[number]));
         let script = format!(
             "files={}/$1; shift; exec \"$@\" --config $files/halb.toml --socket $files/admin.sock\n",
             reach.0.path().display()
         );
         fs::write(reach.0.path().join("reach"), script).unwrap();
         reach
+    }
+
+    /// From now on this one is the node.
+    fn link(&self, number: usize, member: &Member) {
+        let link = self.0.path().join(BALANCERS[number]);
+        // There is none before the first time.
+        let _ = fs::remove_file(&link);
+        symlink(member.halb().files().path(""), link).unwrap();
     }
 
     /// Begins a drill on the client.
@@ -77,6 +83,27 @@ fn a_real_pair_hands_over_and_back_and_every_step_is_told() {
     let missing: Vec<_> = steps.iter().filter(|step| !said.contains(**step)).collect();
     assert!(missing.is_empty(), "{missing:?} in:\n{said}");
     assert!(reach.report().contains("loadbalancer02 holds it"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_daemon_that_is_stopped_and_started_by_its_service_manager_gets_the_address_back() {
+    let segment = Segment::new();
+    let key = Key::new();
+    let mut members = linked(&segment, [&key, &key]);
+    members.iter().for_each(Member::wait_for_link);
+    let reach = Reach::to(&members);
+    // This test is the service manager: the commands only say when.
+    let commands = ["--stop-command", "true stop", "--start-command", "true start"];
+    let drill = reach.drill(&segment, &[&["--fault", "stop"], &commands[..]].concat());
+    drill.wait_for_line("loadbalancer01: true stop", PATIENCE).unwrap();
+    members[0].stop();
+    drill.wait_for_line("loadbalancer01: true start", PATIENCE).unwrap();
+    members[0] = start_linked(&segment, &key, 0);
+    reach.link(0, &members[0]);
+    assert_eq!(drill.wait(PATIENCE * 2).unwrap(), Exit::Code(0), "{}", drill.output());
+    segment.wait_for_holder(0);
+    assert!(drill.output().contains("loadbalancer02 holds the address"), "{}", drill.output());
 }
 
 #[test]

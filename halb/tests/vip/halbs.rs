@@ -12,19 +12,21 @@ use crate::support::segment::{Segment, with_each_pair};
 
 /// Two halbs with a link between them.
 pub(crate) fn linked(segment: &Segment, keys: [&Key; 2]) -> [Member; 2] {
-    let members = [0, 1].map(|number| {
-        let priority = if number == 0 { 101 } else { 100 };
-        let peer = keys[number].peer(&segment.balancers[1 - number]);
-        let router = Router {
-            // Long enough that no timer of VRRP can be taken for a hand-over.
-            interval: Duration::from_secs(1),
-            peer: Some(peer),
-            ..Router::fast(priority)
-        };
-        segment.start(number, Kind::Halb, &router)
-    });
+    let members = [0, 1].map(|number| start_linked(segment, keys[number], number));
     segment.wait_for_holder(0);
     members
+}
+
+/// One of them.
+pub(crate) fn start_linked(segment: &Segment, key: &Key, number: usize) -> Member {
+    let priority = if number == 0 { 101 } else { 100 };
+    let router = Router {
+        // Long enough that no timer of VRRP can be taken for a hand-over.
+        interval: Duration::from_secs(1),
+        peer: Some(key.peer(&segment.balancers[1 - number])),
+        ..Router::fast(priority)
+    };
+    segment.start(number, Kind::Halb, &router)
 }
 
 /// The client has missed nothing since a moment.
