@@ -33,6 +33,8 @@ pub enum Exit {
     Usage,
     /// 3: the configuration is bad.
     BadConfiguration,
+    /// 4: nothing is wrong as far as it could be seen, and not all could be.
+    Unproven,
 }
 
 impl From<Exit> for ExitCode {
@@ -42,6 +44,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::BadConfiguration => 3,
+            Exit::Unproven => 4,
         })
     }
 }

@@ -14,6 +14,7 @@ use ipnet::Ipv4Net;
 
 use crate::inventory::version::Version;
 
+pub(crate) use parse::unhex;
 pub use parse::{Clock, ParseError, parse};
 pub use script::script;
 

@@ -36,6 +36,7 @@ pub mod plan;
 pub mod progress;
 pub mod secret;
 pub mod shell;
+pub mod verify;
 
 #[cfg(test)]
 mod testing;

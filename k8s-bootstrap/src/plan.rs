@@ -167,4 +167,4 @@ pub fn make(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

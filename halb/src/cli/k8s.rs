@@ -1,6 +1,7 @@
 //! `halb k8s …`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use halb_k8s_bootstrap::inventory::example;
@@ -8,7 +9,8 @@ use halb_k8s_bootstrap::inventory::example;
 use super::Exit;
 use super::output::Output;
 use crate::k8s::ask::{Source, Sources};
-use crate::k8s::{commands, inventory, status};
+use crate::k8s::status::{self, Status};
+use crate::k8s::{commands, inventory};
 use crate::status::text::WIDTH;
 
 /// What to do.
@@ -47,13 +49,33 @@ pub(super) enum Order {
         yes: bool,
     },
 
-    /// Shows all hosts, their nodes, and where they differ from the inventory
+    /// Looks at all hosts and at the cluster, and tells all on one screen; changes nothing
     ///
-    /// The exit code is 0 if all is as wanted and every node is ready.
+    /// Exit codes are those of verify.
     #[command(after_help = "Example: halb k8s status")]
     Status {
         #[command(flatten)]
         site: Site,
+
+        /// Answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Looks at everything that makes the cluster work, and tells each thing; changes nothing
+    ///
+    /// Nodes and their addresses, static pods, etcd's voters, every API server through the virtual
+    /// IP and directly, DNS, a Service, certificates, and what differs from the inventory. What
+    /// can't be seen is unproven. The exit code is 0 if all was seen to be as wanted, 1 if something
+    /// isn't, 4 if nothing is wrong as far as it can be seen.
+    #[command(after_help = "Example: halb k8s verify --wait 5m")]
+    Verify {
+        #[command(flatten)]
+        site: Site,
+
+        /// Look again until what may become good by itself is good, at most so long
+        #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+        wait: Duration,
 
         /// Answer as JSON
         #[arg(long)]
@@ -115,18 +137,27 @@ pub(super) fn run(order: Order, out: &mut Output) -> Exit {
             let (inventory, sources) = site.open();
             commands::apply(&inventory, sources, yes)
         }
-        Order::Status { site, json } => {
-            let (inventory, sources) = site.open();
-            let status = match commands::status(&inventory, sources) {
-                Ok(status) => status,
-                Err(exit) => return exit,
-            };
-            let shown = if json {
-                out.json(&status)
-            } else {
-                out.text(&status::text(&status, WIDTH)).err().unwrap_or(Exit::Done)
-            };
-            if status.as_wanted { shown } else { Exit::Failed }
+        Order::Status { site, json } => looked(site, Duration::ZERO, |status| {
+            show(out, status, json, |status| status::text(status, WIDTH))
+        }),
+        Order::Verify { site, wait, json } => {
+            looked(site, wait, |status| show(out, status, json, status::findings))
         }
     }
+}
+
+/// Looks, and tells; what was seen decides on the exit code, unless nobody could be told.
+fn looked(site: Site, wait: Duration, show: impl FnOnce(&Status) -> Exit) -> Exit {
+    let (inventory, sources) = site.open();
+    match commands::status(&inventory, sources, wait) {
+        Ok(status) => {
+            let shown = show(&status);
+            if shown == Exit::Done { status.exit() } else { shown }
+        }
+        Err(exit) => exit,
+    }
+}
+
+fn show(out: &mut Output, status: &Status, json: bool, text: impl Fn(&Status) -> String) -> Exit {
+    if json { out.json(status) } else { out.text(&text(status)).err().unwrap_or(Exit::Done) }
 }

@@ -11,6 +11,7 @@ use halb_k8s_bootstrap::driver::execute::{
 use halb_k8s_bootstrap::driver::lock::ProjectLock;
 use halb_k8s_bootstrap::plan::{Plan, text};
 use halb_k8s_bootstrap::progress::Event;
+use halb_k8s_bootstrap::verify::Verdict;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time;
@@ -18,7 +19,9 @@ use tokio::time;
 use super::kubeconfig;
 use super::screen::Screen;
 use super::site::{self, Site};
+use super::status;
 use crate::cli::{Exit, chain, complain};
+use crate::status::text::WIDTH;
 
 /// Time between two pictures on a terminal.
 const PICTURE: Duration = Duration::from_millis(250);
@@ -37,7 +40,7 @@ pub(super) async fn apply(site: &Site, yes: bool, again: &str) -> Exit {
     };
     if plan.is_empty() {
         say(text::render(&plan).trim_end());
-        return Exit::Done;
+        return verified(site).await;
     }
     if !yes && !confirmed(&plan) {
         return Exit::Failed;
@@ -51,13 +54,36 @@ pub(super) async fn apply(site: &Site, yes: bool, again: &str) -> Exit {
     match carry_out(site, &plan, settings).await {
         Ok(report) => {
             let exit = tell(&report, again);
-            if exit == Exit::Failed {
-                complain(&format!("Logs: {}", logs.display()));
+            if exit == Exit::Done {
+                return verified(site).await;
             }
+            complain(&format!("Logs: {}", logs.display()));
             exit
         }
         Err(error) => refuse(&error),
     }
+}
+
+/// How long a cluster may take after its last step until all that can be seen is good: nodes become
+/// ready, and names are resolved, when their pods run.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// Looks at what came of it, and tells. Exit codes of `apply` are about its steps, and all of them
+/// are done; those of `verify` are about the cluster.
+async fn verified(site: &Site) -> Exit {
+    let status = match status::settled(site, SETTLE).await {
+        Ok(status) => status,
+        Err(exit) => return exit,
+    };
+    say("");
+    if status.verdict == Verdict::Bad {
+        say(status::findings(&status).trim_end());
+        complain("All steps are done, and something is bad: halb k8s verify --wait 5m looks again");
+    } else {
+        say(status::text(&status, WIDTH).trim_end());
+        say("(halb k8s verify looks again. Try: kubectl get nodes)");
+    }
+    Exit::Done
 }
 
 /// Asks whoever sits at the terminal.
@@ -124,7 +150,7 @@ fn tell(report: &Report, again: &str) -> Exit {
     let done = format!("{} steps done, {} as wanted before", report.changed, report.unchanged);
     match &report.ended {
         Ended::Steps(Outcome::Done) => {
-            say(&format!("All is done: {done}. Try: kubectl get nodes"));
+            say(&format!("All is done: {done}."));
             return Exit::Done;
         }
         Ended::Steps(Outcome::Failed) => {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::time::Duration;
 
 use halb_k8s_bootstrap::plan::{Plan, text};
 use tokio::runtime::Runtime;
@@ -55,14 +56,10 @@ pub fn apply(inventory: &Path, sources: Sources, yes: bool) -> Exit {
     done.unwrap_or_else(|exit| exit)
 }
 
-/// One look.
+/// One look, or looks until it has settled, at most so long.
 ///
 /// # Errors
 /// How to end: why was said.
-pub fn status(inventory: &Path, sources: Sources) -> Result<Status, Exit> {
-    with(inventory, sources, |site| async move {
-        let facts = site.gather().await?;
-        let plan = site.plan(&facts)?;
-        Ok(status::of(&site.inventory, &facts, &plan))
-    })
+pub fn status(inventory: &Path, sources: Sources, at_most: Duration) -> Result<Status, Exit> {
+    with(inventory, sources, |site| async move { status::settled(&site, at_most).await })
 }

@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs, process};
 
 use halb_k8s_bootstrap::driver::Shared;
@@ -22,8 +22,10 @@ use halb_k8s_bootstrap::inventory::Inventory;
 use halb_k8s_bootstrap::pki::Material;
 use halb_k8s_bootstrap::plan::preflight::Fault;
 use halb_k8s_bootstrap::plan::{self, FactsByHost, Operator, Plan};
+use halb_k8s_bootstrap::verify::Seen;
 use ring::digest;
 
+use super::status::{self, Status};
 use super::{inventory, kubeconfig, state};
 use crate::cli::{Exit, chain, complain};
 use halb_config::render::Style;
@@ -61,17 +63,20 @@ impl Site {
         Ok(Self { inventory, hosts, material, folder })
     }
 
-    /// Asks all hosts what they are.
+    /// Asks all hosts what they are; all of them have to answer.
     ///
     /// # Errors
     /// How to end: what is wrong was said, host by host.
     pub async fn gather(&self) -> Result<FactsByHost, Exit> {
-        gather::gather(&self.inventory, &self.hosts).await.map_err(|silent| {
-            for (host, error) in &silent {
-                complain(&format!("{host}: {}", chain(error)));
-            }
-            refuse(&format!("{} of {} hosts don't answer", silent.len(), self.hosts.len()))
-        })
+        let gathered = gather::gather(&self.inventory, &self.hosts).await;
+        if gathered.silent.is_empty() {
+            return Ok(gathered.answers);
+        }
+        for (host, error) in &gathered.silent {
+            complain(&format!("{host}: {}", chain(error)));
+        }
+        let (silent, all) = (gathered.silent.len(), self.hosts.len());
+        Err(refuse(&format!("{silent} of {all} hosts don't answer")))
     }
 
     /// What is left to do.
@@ -79,17 +84,45 @@ impl Site {
     /// # Errors
     /// How to end: what stands in the way was said, all of it.
     pub fn plan(&self, facts: &FactsByHost) -> Result<Plan, Exit> {
+        self.try_plan(facts)?.map_err(|faults| {
+            complain(&faults_text(&faults));
+            refuse("nothing was changed: this has to be put right first")
+        })
+    }
+
+    /// What is left to do, or all that stands in the way.
+    fn try_plan(&self, facts: &FactsByHost) -> Result<Result<Plan, Vec<Fault>>, Exit> {
         let program = fs::read(program()).map_err(|error| refuse(&chain(&error)))?;
         let authority = &self.material.ca.public;
         let operator = Operator {
             halb_sha256: hex(digest::digest(&digest::SHA256, &program).as_ref()),
             has_access: kubeconfig::has(&kubeconfig::path(), &self.inventory.name, authority),
         };
-        let made = plan::make(&self.inventory, facts, &self.material, &operator);
-        made.map_err(|faults| {
-            complain(&faults_text(&faults));
-            refuse("nothing was changed: this has to be put right first")
-        })
+        Ok(plan::make(&self.inventory, facts, &self.material, &operator))
+    }
+
+    /// One look at everything: hosts that don't answer and faults that stand in the way are part of
+    /// what is seen.
+    ///
+    /// # Errors
+    /// How to end: why was said.
+    pub async fn look(&self) -> Result<Status, Exit> {
+        let gathered = gather::gather(&self.inventory, &self.hosts).await;
+        let facts = gathered.answers;
+        let seen =
+            gather::views(&self.inventory, &self.hosts, |host| facts.contains_key(host)).await;
+        let silent = gathered.silent.iter().chain(&seen.silent);
+        let silent = silent.map(|(host, error)| (host.clone(), chain(error))).collect();
+        let left = self.try_plan(&facts)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(status::of(&Seen {
+            inventory: &self.inventory,
+            facts: &facts,
+            silent: &silent,
+            views: &seen.answers,
+            left: left.as_ref().map_err(Vec::as_slice),
+            now_seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        }))
     }
 
     /// The file whose lock says that a run is under way.

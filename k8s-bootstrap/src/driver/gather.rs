@@ -1,5 +1,7 @@
 //! Asks all hosts at once what they are, and tells of all that don't answer.
 
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::facts::{self, Clock, Facts, ParseError};
 use crate::inventory::Inventory;
-use crate::plan::FactsByHost;
+use crate::verify::{self, View, ViewError};
 
 use super::Shared;
 use super::host::{Host, HostError};
@@ -20,6 +22,10 @@ const AT_ONCE_MAX: usize = 8;
 /// How long a host may take to say what it is; one whose administrator's client hangs is among them.
 const FACTS_MAX: Duration = Duration::from_secs(120);
 
+/// How long a host may take to say what it sees: ways that lead nowhere are tried all at once, and
+/// an API server that hangs is among them.
+const VIEW_MAX: Duration = Duration::from_secs(90);
+
 /// Why a host didn't say what it is.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
@@ -29,6 +35,9 @@ pub enum GatherError {
     /// It said something else.
     #[error("the host says something that can't be read")]
     Parse(#[from] ParseError),
+    /// It said something else of what it sees.
+    #[error("what the host says of the cluster can't be read")]
+    View(#[from] ViewError),
 }
 
 /// The hosts of an inventory, none of them connected.
@@ -38,41 +47,72 @@ pub fn hosts(inventory: &Inventory, shared: &Arc<Shared>) -> Vec<Arc<Host>> {
     inventory.hosts.iter().map(host).collect()
 }
 
+/// What hosts answered, and which of them didn't.
+#[derive(Debug)]
+pub struct Gathered<T> {
+    /// Answers by the name of the host.
+    pub answers: BTreeMap<String, T>,
+    /// Each host that didn't answer and why, in the order of the inventory.
+    pub silent: Vec<(String, GatherError)>,
+}
+
 /// Facts of all hosts; `hosts` are the inventory's, in its order.
-///
-/// # Errors
-/// For each host that didn't answer, its name and why, in the order of the inventory.
-pub async fn gather(
+pub async fn gather(inventory: &Inventory, hosts: &[Arc<Host>]) -> Gathered<Facts> {
+    let scripts = inventory.hosts.iter().map(facts::script);
+    let hosts = hosts.iter().cloned().zip(scripts);
+    all(hosts, |host, script| async move { ask(&host, script).await }).await
+}
+
+/// What those hosts see of their cluster for which `asked` says so; `hosts` are the inventory's, in
+/// its order.
+pub async fn views(
     inventory: &Inventory,
     hosts: &[Arc<Host>],
-) -> Result<FactsByHost, Vec<(String, GatherError)>> {
-    let scripts = inventory.hosts.iter().map(facts::script);
-    let mut waiting = hosts.iter().cloned().zip(scripts).enumerate();
+    asked: impl Fn(&str) -> bool,
+) -> Gathered<View> {
+    let scripts = inventory.hosts.iter().map(|host| verify::view_script(inventory, host));
+    let hosts = hosts.iter().cloned().zip(scripts).filter(|(host, _)| asked(host.name()));
+    let look = |host: Arc<Host>, script| async move {
+        let output = host.must("asking what it sees", &Job::root(script, VIEW_MAX)).await?;
+        Ok(verify::parse(&output.text())?)
+    };
+    all(hosts, look).await
+}
+
+/// Asks each host its own question, some at once.
+async fn all<T, F>(
+    questions: impl Iterator<Item = (Arc<Host>, String)>,
+    ask: impl Fn(Arc<Host>, String) -> F,
+) -> Gathered<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, GatherError>> + Send + 'static,
+{
+    let mut waiting = questions.enumerate();
     let mut asked = JoinSet::new();
-    let mut answers = Vec::new();
+    let mut ended = Vec::new();
     loop {
         while asked.len() < AT_ONCE_MAX {
             let Some((place, (host, script))) = waiting.next() else { break };
-            asked.spawn(async move {
-                let answer = ask(&host, script).await;
-                (place, host.name().to_owned(), answer)
-            });
+            let name = host.name().to_owned();
+            let answer = ask(host, script);
+            asked.spawn(async move { (place, name, answer.await) });
         }
         match asked.join_next().await {
-            Some(Ok(answer)) => answers.push(answer),
+            Some(Ok(answer)) => ended.push(answer),
             Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             None => break,
         }
     }
-    answers.sort_by_key(|(place, ..)| *place);
-    let (mut facts, mut faults) = (FactsByHost::new(), Vec::new());
-    for (_, name, answer) in answers {
+    ended.sort_by_key(|(place, ..)| *place);
+    let mut gathered = Gathered { answers: BTreeMap::new(), silent: Vec::new() };
+    for (_, name, answer) in ended {
         match answer {
-            Ok(answer) => drop(facts.insert(name, answer)),
-            Err(error) => faults.push((name, error)),
+            Ok(answer) => drop(gathered.answers.insert(name, answer)),
+            Err(error) => gathered.silent.push((name, error)),
         }
     }
-    if faults.is_empty() { Ok(facts) } else { Err(faults) }
+    gathered
 }
 
 async fn ask(host: &Host, script: String) -> Result<Facts, GatherError> {

@@ -337,7 +337,7 @@ fn take_cluster(cluster: &mut Cluster, fields: &[&str]) -> Option<()> {
 }
 
 /// Bytes of hexadecimal digits.
-fn unhex(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
     let pairs = digits.as_bytes().chunks(2);
     pairs
         .map(|pair| {

@@ -17,15 +17,15 @@ use crate::pki::{Material, sha256};
 use crate::plan::preflight::Fault;
 
 /// Systems that halb knows.
-pub(super) const SYSTEMS: [&str; 4] = ["debian12", "ubuntu2404", "el9", "el10"];
+pub(crate) const SYSTEMS: [&str; 4] = ["debian12", "ubuntu2404", "el9", "el10"];
 
 /// A cluster's hosts, its operator's side, and what it shall be.
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) inventory: Inventory,
-    pub(super) facts: FactsByHost,
-    pub(super) material: Material,
-    pub(super) operator: Operator,
+pub(crate) struct World {
+    pub(crate) inventory: Inventory,
+    pub(crate) facts: FactsByHost,
+    pub(crate) material: Material,
+    pub(crate) operator: Operator,
 }
 
 fn os(id: &str, like: &str, version: &str, codename: Option<&str>) -> Os {
@@ -40,7 +40,7 @@ fn os(id: &str, like: &str, version: &str, codename: Option<&str>) -> Os {
 
 impl World {
     /// Bare hosts of one system for an inventory.
-    pub(super) fn bare(inventory: &str, system: &str) -> Self {
+    pub(crate) fn bare(inventory: &str, system: &str) -> Self {
         let loaded = inventory::parse(inventory);
         let inventory = loaded.unwrap_or_else(|problems| panic!("{problems:?}")).inventory;
         let hosts = inventory.hosts.iter();
@@ -51,16 +51,16 @@ impl World {
         Self { inventory, facts, material, operator }
     }
 
-    pub(super) fn try_plan(&self) -> Result<Plan, Vec<Fault>> {
+    pub(crate) fn try_plan(&self) -> Result<Plan, Vec<Fault>> {
         make(&self.inventory, &self.facts, &self.material, &self.operator)
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         self.try_plan().unwrap_or_else(|faults| panic!("{faults:#?}"))
     }
 
     /// The plan as people read it, with what differs from run to run replaced.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = text::render(&self.plan());
         let hash = self.material.ca_hash();
         text = text.replace(&hash, "sha256:(hash of the authority)");
@@ -82,12 +82,12 @@ impl World {
         lines.join("\n") + "\n"
     }
 
-    pub(super) fn facts_of(&mut self, host: &str) -> &mut Facts {
+    pub(crate) fn facts_of(&mut self, host: &str) -> &mut Facts {
         self.facts.get_mut(host).expect("a host of the inventory")
     }
 
     /// Does the first steps of a plan, `count` of them.
-    pub(super) fn apply(&mut self, plan: &Plan, count: usize) {
+    pub(crate) fn apply(&mut self, plan: &Plan, count: usize) {
         let steps = plan.stages.iter().flat_map(|stage| {
             stage.hosts.iter().flat_map(|host| host.steps.iter().map(|step| (&host.host, step)))
         });
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    pub(super) fn apply_all(&mut self, plan: &Plan) {
+    pub(crate) fn apply_all(&mut self, plan: &Plan) {
         self.apply(plan, usize::MAX);
     }
 
@@ -232,7 +232,7 @@ impl World {
     }
 
     /// What kubeadm leaves behind where it succeeds.
-    pub(super) fn becomes_node(&mut self, name: &str) {
+    pub(crate) fn becomes_node(&mut self, name: &str) {
         let host = self.inventory.hosts.iter().find(|host| host.name == name);
         let host = host.expect("a host of the inventory").clone();
         let master = host.has(Role::Master);
@@ -265,7 +265,7 @@ impl World {
     }
 
     /// What kubeadm leaves behind where it breaks off before the cluster knows the node.
-    pub(super) fn half_becomes_node(&mut self, name: &str) {
+    pub(crate) fn half_becomes_node(&mut self, name: &str) {
         let host = self.inventory.hosts.iter().find(|host| host.name == name);
         let master = host.expect("a host of the inventory").has(Role::Master);
         let facts = self.facts_of(name);
@@ -285,7 +285,7 @@ fn file(sha256: Option<String>) -> FileFact {
     FileFact { mode: 0o644, owner: "root:root".into(), sha256, text: None }
 }
 
-pub(super) fn text_file(text: &str) -> FileFact {
+pub(crate) fn text_file(text: &str) -> FileFact {
     FileFact { text: Some(text.to_owned()), ..file(Some(sha256(text.as_bytes()))) }
 }
 
@@ -293,7 +293,7 @@ fn package(version: &str) -> Package {
     Package { version: version.to_owned(), held: false }
 }
 
-pub(super) fn service(active: &str, enabled: &str) -> Service {
+pub(crate) fn service(active: &str, enabled: &str) -> Service {
     Service { active: active.to_owned(), enabled: enabled.to_owned() }
 }
 
