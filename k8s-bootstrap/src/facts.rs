@@ -135,9 +135,9 @@ pub enum Firewall {
 pub enum PackageManager {
     /// Debian and Ubuntu.
     Apt,
-    /// EL 9 and older Fedora.
+    /// EL 9 and 10, older Fedora.
     Dnf4,
-    /// EL 10's and Fedora's newer one, with other options.
+    /// The newer one, with other options: Fedora's, and what follows EL 10.
     Dnf5,
 }
 

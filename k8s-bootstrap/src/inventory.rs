@@ -131,9 +131,20 @@ pub struct Cni {
     pub source: String,
 }
 
+/// Where Kubernetes' own packages are.
+pub(crate) const KUBERNETES_PACKAGES: &str = "https://pkgs.k8s.io/core:/stable:";
+
+/// Where containerd's are, from its maker for the distributions.
+pub(crate) const CONTAINERD_PACKAGES: &str = "https://download.docker.com/linux";
+
 /// Where packages come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packages {
+    /// Fingerprint of the key that Kubernetes' packages are signed with, in upper case, where the
+    /// file names one.
+    pub kubernetes_key: Option<String>,
+    /// The same of containerd's.
+    pub containerd_key: Option<String>,
     /// The repositories of Kubernetes, without the minor version and without a slash at the end.
     pub kubernetes: String,
     /// The repositories of containerd, without the distribution and without a slash at the end.

@@ -30,6 +30,8 @@ pub(crate) const APT_KUBERNETES: &str = "/etc/apt/sources.list.d/halb-kubernetes
 pub(crate) const APT_CONTAINERD: &str = "/etc/apt/sources.list.d/halb-containerd.sources";
 pub(crate) const APT_KUBERNETES_KEY: &str = "/etc/apt/keyrings/halb-kubernetes.asc";
 pub(crate) const APT_CONTAINERD_KEY: &str = "/etc/apt/keyrings/halb-containerd.asc";
+pub(crate) const YUM_CONTAINERD_KEY: &str = "/etc/pki/rpm-gpg/halb-containerd.asc";
+pub(crate) const YUM_KUBERNETES_KEY: &str = "/etc/pki/rpm-gpg/halb-kubernetes.asc";
 pub(crate) const YUM_KUBERNETES: &str = "/etc/yum.repos.d/halb-kubernetes.repo";
 pub(crate) const YUM_CONTAINERD: &str = "/etc/yum.repos.d/halb-containerd.repo";
 

@@ -43,6 +43,8 @@ const HASHES: &[&str] = &[
     paths::HALB_BINARY,
     paths::KUBEADM_CONFIG,
     paths::KUBELET_CONF,
+    paths::YUM_CONTAINERD_KEY,
+    paths::YUM_KUBERNETES_KEY,
 ];
 
 /// Packages that the plan installs, or that stand in its way.
@@ -54,6 +56,7 @@ pub(crate) const PACKAGES: &[&str] = &[
     "cri-o",
     "cri-tools",
     "curl",
+    "gpg",
     "haproxy",
     "keepalived",
     "kubeadm",

@@ -46,6 +46,8 @@ const PACKAGES: &[Key] = &[
     ("kubernetes", "https://mirror.example/kubernetes"),
     ("containerd", "https://mirror.example/docker"),
     ("containerdVersion", "2.2"),
+    ("kubernetesKey", "DE15B14486CD377B9E876E1A234654DA9A296436"),
+    ("containerdKey", "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"),
 ];
 const POLICY: &[Key] = &[
     ("firewall", "open"),
@@ -63,8 +65,8 @@ mod defaults {
     pub(super) const PORT: u16 = 6443;
     pub(super) const CALICO: &str = "3.32.1";
     pub(super) const CALICO_SOURCE: &str = "https://raw.githubusercontent.com/projectcalico/calico";
-    pub(super) const KUBERNETES_PACKAGES: &str = "https://pkgs.k8s.io/core:/stable:";
-    pub(super) const CONTAINERD_PACKAGES: &str = "https://download.docker.com/linux";
+    pub(super) const KUBERNETES_PACKAGES: &str = crate::inventory::KUBERNETES_PACKAGES;
+    pub(super) const CONTAINERD_PACKAGES: &str = crate::inventory::CONTAINERD_PACKAGES;
     pub(super) const CONTAINERD: &str = "2";
 }
 
@@ -207,7 +209,10 @@ fn read_packages(top: &Table<'_>) -> Packages {
         );
         None
     });
+    let key = |key| table.as_ref().and_then(|table| table.fingerprint(key));
     Packages {
+        kubernetes_key: key("kubernetesKey"),
+        containerd_key: key("containerdKey"),
         kubernetes: url("kubernetes", defaults::KUBERNETES_PACKAGES),
         containerd: url("containerd", defaults::CONTAINERD_PACKAGES),
         containerd_version: version.unwrap_or_else(|| defaults::CONTAINERD.to_owned()),

@@ -6,10 +6,10 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::inventory::problem::{Problem, Span};
 use crate::inventory::version::Version;
@@ -218,13 +218,47 @@ impl<'a> Table<'a> {
         Some(Placed { value, span })
     }
 
+    /// Reports an address or range of IPv6, alone or beside one of IPv4.
+    fn refuse_ipv6(&self, key: &'static str) -> Option<()> {
+        let Placed { value: text, span } = self.text(key)?;
+        let is_ipv6 = |part: &str| {
+            let part = part.trim();
+            part.parse::<Ipv6Addr>().is_ok() || part.parse::<Ipv6Net>().is_ok()
+        };
+        if !text.split(',').any(is_ipv6) {
+            return Some(());
+        }
+        let example = self.keys.iter().find(|(name, _)| *name == key).map_or("", |(_, e)| *e);
+        let what = format!("'{}' is IPv6, not IPv4: '{text}'", self.path_of(key));
+        self.problems.report(
+            Problem::error(span, what)
+                .consequence(
+                    "halb k8s sets up clusters of IPv4 alone, neither of IPv6 nor of both kinds",
+                )
+                .remedy(format!("write, for instance, `{key}: {example}`")),
+        );
+        None
+    }
+
+    /// A fingerprint of an OpenPGP key: forty hexadecimal digits, with blanks or without.
+    pub(super) fn fingerprint(&self, key: &'static str) -> Option<String> {
+        let read = |text: &str| {
+            let digits: String = text.chars().filter(|c| *c != ' ').collect();
+            let whole = digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            whole.then(|| digits.to_ascii_uppercase())
+        };
+        self.read(key, "a fingerprint of forty hexadecimal digits", read).map(|it| it.value)
+    }
+
     /// An IPv4 address.
     pub(super) fn address(&self, key: &'static str) -> Option<Placed<Ipv4Addr>> {
+        self.refuse_ipv6(key)?;
         self.read(key, "an IPv4 address", |text| text.parse().ok())
     }
 
     /// A range of IPv4 addresses, without bits behind its prefix.
     pub(super) fn range(&self, key: &'static str) -> Option<Placed<Ipv4Net>> {
+        self.refuse_ipv6(key)?;
         let range: Placed<Ipv4Net> =
             self.read(key, "a range of IPv4 addresses", |text| text.parse().ok())?;
         let Placed { value, span } = &range;

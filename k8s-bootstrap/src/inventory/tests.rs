@@ -56,6 +56,23 @@ fn the_mistyped_network_of_the_guide_is_seen_before_any_host_is_asked() {
 }
 
 #[test]
+fn addresses_of_ipv6_are_refused_by_that_name() {
+    for (from, to) in [
+        ("network: 172.16.16.0/24", "network: fd00:16::/64"),
+        ("podSubnet: 10.244.0.0/16", "podSubnet: 10.244.0.0/16,fd00:244::/56"),
+        ("serviceSubnet: 10.96.0.0/12", "serviceSubnet: 'fd00:96::/108'"),
+        ("address: 172.16.16.100", "address: 'fd00:16::100'"),
+        ("address: 172.16.16.201", "address: 'fd00:16::201'"),
+    ] {
+        let text = example::HIGHLY_AVAILABLE.replace(from, to);
+        assert_ne!(text, example::HIGHLY_AVAILABLE, "{from} isn't there");
+        let told = problems_of(&text);
+        assert!(told.contains("is IPv6, not IPv4"), "{to}: {told}");
+        assert!(told.contains("clusters of IPv4 alone"), "{to}: {told}");
+    }
+}
+
+#[test]
 fn one_pass_finds_everything_that_is_wrong_with_a_file() {
     let text = r#"
 apiVersion: halb/v2

@@ -99,3 +99,6 @@ fn version_2(pause: Option<&str>, selinux: bool) -> String {
     ));
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Kubernetes' packages and containerd from their makers' repositories, of one version, held.
 
+mod key;
+
 use std::time::Duration;
 
 use crate::facts::{Facts, PackageManager};
@@ -23,14 +25,24 @@ const KUBERNETES: [&str; 3] = ["kubeadm", "kubectl", "kubelet"];
 /// Packages that come along from the same repository.
 const ALONG: [&str; 2] = ["cri-tools", "kubernetes-cni"];
 
+/// Names of the repositories on EL.
+const REPOSITORIES: [&str; 2] = ["halb-kubernetes", "halb-containerd"];
+
 /// Repositories, installation, hold.
 pub(super) fn steps(context: &Context<'_>, steps: &mut Steps<'_>) {
     match steps.facts.package_manager {
         Some(PackageManager::Apt) => apt(context.inventory, steps),
-        Some(PackageManager::Dnf4) => dnf(context.inventory, "--disableexcludes=", steps),
-        Some(PackageManager::Dnf5) => {
-            dnf(context.inventory, "--setopt=disable_excludes=", steps);
-        }
+        Some(PackageManager::Dnf4) => dnf(
+            context.inventory,
+            REPOSITORIES.map(|id| format!("--disableexcludes={id}")).to_vec(),
+            steps,
+        ),
+        // A second setting of an option takes the first one's place.
+        Some(PackageManager::Dnf5) => dnf(
+            context.inventory,
+            vec![format!("--setopt=disable_excludes={}", REPOSITORIES.join(","))],
+            steps,
+        ),
         None => {}
     }
 }
@@ -65,8 +77,20 @@ fn kubernetes_url(inventory: &Inventory, kind: &str) -> String {
 }
 
 fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
+    let missing = missing(inventory, steps.facts);
+    let kubernetes = kubernetes_url(inventory, "deb");
+    let containerd = format!("{}/{}", inventory.packages.containerd, steps.facts.os.id);
+    let keys = key::Key::both(
+        inventory,
+        [format!("{kubernetes}/Release.key"), format!("{containerd}/gpg")],
+        PackageManager::Apt,
+    );
+    let keys = keys.map(|key| key.step(steps.facts, !missing.is_empty()).map(|step| (key, step)));
+    let keys: Vec<_> = keys.into_iter().flatten().collect();
+    let compares = keys.iter().any(|(key, _)| key.fingerprint.is_some());
     let tools: Vec<_> = ["ca-certificates", "curl"]
         .into_iter()
+        .chain(compares.then_some("gpg"))
         .filter(|name| !steps.facts.packages.contains_key(*name))
         .collect();
     if !tools.is_empty() {
@@ -74,13 +98,12 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
         let title = format!("Install {}", tools.join(" and "));
         steps.push(install("tools", title, Command::script(script)));
     }
-    let (id, codename) = (&steps.facts.os.id, steps.facts.os.codename.clone().unwrap_or_default());
+    let codename = steps.facts.os.codename.clone().unwrap_or_default();
     let architecture = if steps.facts.architecture == "aarch64" { "arm64" } else { "amd64" };
-    let kubernetes = kubernetes_url(inventory, "deb");
-    let containerd = format!("{}/{id}", inventory.packages.containerd);
+    for (_, step) in keys {
+        steps.push(step);
+    }
     let key = paths::APT_KUBERNETES_KEY;
-    apt_key("kubernetes-key", key, &format!("{kubernetes}/Release.key"), steps);
-    apt_key("containerd-key", paths::APT_CONTAINERD_KEY, &format!("{containerd}/gpg"), steps);
     let source = format!("Types: deb\nURIs: {kubernetes}/\nSuites: /\nSigned-By: {key}\n");
     let title = "Add Kubernetes' repository";
     let mut changed = steps.file("kubernetes-source", title, paths::APT_KUBERNETES, source);
@@ -91,7 +114,6 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
     );
     let title = "Add containerd's repository";
     changed |= steps.file("containerd-source", title, paths::APT_CONTAINERD, source);
-    let missing = missing(inventory, steps.facts);
     if changed || !missing.is_empty() {
         let mut script = format!("{APT} update");
         if !missing.is_empty() {
@@ -133,45 +155,41 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
     }
 }
 
-/// The key that a repository's lists are signed with, fetched over TLS by the host itself.
-fn apt_key(id: &str, path: &str, url: &str, steps: &mut Steps<'_>) {
-    if steps.facts.files.contains_key(path) {
-        return;
-    }
-    let (path, url) = (shell::quote(path), shell::quote(url));
-    let command = Command::script(format!(
-        "install -d -m 0755 /etc/apt/keyrings\n\
-         curl -fsSL --retry 3 --max-time 60 -o {path}.new {url}\n\
-         grep -q 'BEGIN PGP PUBLIC KEY' {path}.new\n\
-         chmod 0644 {path}.new\n\
-         mv {path}.new {path}"
-    ));
-    let title = format!("Fetch the repository's key from {url}");
-    steps.push(Step::new(
-        id,
-        title,
-        Act::Run { command: command.within(Duration::from_secs(300)) },
-    ));
-}
-
-fn dnf(inventory: &Inventory, without_excludes: &str, steps: &mut Steps<'_>) {
+/// Packages are held by being left out of what the repositories offer: that needs no plugin, as a
+/// lock on versions does, and `without_excludes` takes it back for one command.
+fn dnf(inventory: &Inventory, without_excludes: Vec<String>, steps: &mut Steps<'_>) {
+    let missing = missing(inventory, steps.facts);
     let kubernetes = kubernetes_url(inventory, "rpm");
+    let base = format!("{}/centos", inventory.packages.containerd);
+    let keys = key::Key::both(
+        inventory,
+        [format!("{kubernetes}/repodata/repomd.xml.key"), format!("{base}/gpg")],
+        PackageManager::Dnf4,
+    );
+    for key in keys {
+        if let Some(step) = key.step(steps.facts, !missing.is_empty()) {
+            steps.push(step);
+        }
+    }
     let all = KUBERNETES.into_iter().chain(ALONG).collect::<Vec<_>>().join(" ");
     let text = repository(
         "halb-kubernetes",
         "Kubernetes",
         &format!("{kubernetes}/"),
-        &format!("{kubernetes}/repodata/repomd.xml.key"),
+        paths::YUM_KUBERNETES_KEY,
         &all,
     );
     steps.file("kubernetes-source", "Add Kubernetes' repository", paths::YUM_KUBERNETES, text);
-    let base = format!("{}/centos", inventory.packages.containerd);
     let release = steps.facts.os.version.split('.').next().unwrap_or_default();
     let url = format!("{base}/{release}/$basearch/stable");
-    let text =
-        repository("halb-containerd", "containerd", &url, &format!("{base}/gpg"), "containerd.io");
+    let text = repository(
+        "halb-containerd",
+        "containerd",
+        &url,
+        paths::YUM_CONTAINERD_KEY,
+        "containerd.io",
+    );
     steps.file("containerd-source", "Add containerd's repository", paths::YUM_CONTAINERD, text);
-    let missing = missing(inventory, steps.facts);
     let mut words: Vec<String> =
         missing.iter().map(|(name, version)| format!("{name}-{}", pattern(version))).collect();
     let enforcing = inventory.policy.selinux == SelinuxPolicy::Enforcing;
@@ -180,9 +198,7 @@ fn dnf(inventory: &Inventory, without_excludes: &str, steps: &mut Steps<'_>) {
     }
     if !words.is_empty() {
         let fixed = ["dnf", "-y", "install"].map(str::to_owned);
-        let excludes = ["halb-kubernetes", "halb-containerd"]
-            .map(|repository| format!("{without_excludes}{repository}"));
-        let command = Command::new(fixed.into_iter().chain(excludes).chain(words));
+        let command = Command::new(fixed.into_iter().chain(without_excludes).chain(words));
         steps.push(install("packages", titled(&missing), command));
     }
 }
@@ -190,8 +206,8 @@ fn dnf(inventory: &Inventory, without_excludes: &str, steps: &mut Steps<'_>) {
 /// A repository whose packages are taken only where a command says so: that holds them.
 fn repository(id: &str, name: &str, url: &str, key: &str, excluded: &str) -> String {
     format!(
-        "[{id}]\nname={name}\nbaseurl={url}\nenabled=1\ngpgcheck=1\ngpgkey={key}\n\
-         exclude={excluded}\n"
+        "[{id}]\nname={name}\nbaseurl={url}\nenabled=1\ngpgcheck=1\ngpgkey=file://{key}\n\
+         excludepkgs={excluded}\n"
     )
 }
 

@@ -1,3 +1,4 @@
+mod dnf;
 pub(crate) mod world;
 
 use std::process::{self, Stdio};

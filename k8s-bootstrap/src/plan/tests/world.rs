@@ -134,12 +134,21 @@ impl World {
             "tools" => {
                 facts.packages.insert("curl".into(), package("8"));
                 facts.packages.insert("ca-certificates".into(), package("1"));
+                facts.packages.insert("gpg".into(), package("2"));
             }
             "kubernetes-key" => {
-                facts.files.insert(paths::APT_KUBERNETES_KEY.into(), file(Some("k".into())));
+                let path = match facts.package_manager {
+                    Some(PackageManager::Apt) | None => paths::APT_KUBERNETES_KEY,
+                    Some(PackageManager::Dnf4 | PackageManager::Dnf5) => paths::YUM_KUBERNETES_KEY,
+                };
+                facts.files.insert(path.into(), file(Some("k".into())));
             }
             "containerd-key" => {
-                facts.files.insert(paths::APT_CONTAINERD_KEY.into(), file(Some("c".into())));
+                let path = match facts.package_manager {
+                    Some(PackageManager::Apt) | None => paths::APT_CONTAINERD_KEY,
+                    Some(PackageManager::Dnf4 | PackageManager::Dnf5) => paths::YUM_CONTAINERD_KEY,
+                };
+                facts.files.insert(path.into(), file(Some("c".into())));
             }
             "packages" => {
                 for name in ["kubeadm", "kubectl", "kubelet"] {
