@@ -23,8 +23,7 @@ use super::Sink;
 use halb_config::settings::LogFormat;
 
 /// Records that wait for their line, at most: a tenth of a second of 20,000 connections a second.
-/// The data path drops and counts beyond it. The channel touches all its slots when it is made, 170
-/// bytes each, so that more of them would weigh on a process at rest.
+/// The data path drops and counts beyond it.
 pub const RECORDS_MAX: usize = 2_048;
 
 /// Whether lines are written; shared with whoever switches it.
@@ -36,7 +35,7 @@ pub type Switch = Arc<AtomicBool>;
 /// # Errors
 /// The operating system refused a thread.
 pub fn start(
-    records: Receiver<ConnectionRecord>,
+    records: Receiver<Box<ConnectionRecord>>,
     sink: Sink,
     format: LogFormat,
     on: Switch,

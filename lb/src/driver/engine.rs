@@ -40,8 +40,9 @@ pub struct Options {
     pub fd_limit: u64,
     /// Of these, how many the rest of the process may need: checks, control, logs.
     pub fds_elsewhere: u64,
-    /// Where records of ended connections go. A full channel drops them and counts.
-    pub records: Option<SyncSender<ConnectionRecord>>,
+    /// Where records of ended connections go. A full channel drops them and counts. Boxed, since a
+    /// bounded channel touches all its slots when it is made.
+    pub records: Option<SyncSender<Box<ConnectionRecord>>>,
     /// Told about each failed connect that is the server's fault.
     pub connect_failed: PassiveSignal,
 }

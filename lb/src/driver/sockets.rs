@@ -161,5 +161,35 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
+/// What accept(2) failed with, for whoever accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Nobody waits.
+    Nobody,
+    /// A connection died in the queue, or the network under it did, and it was taken out: the next
+    /// one may be well.
+    ThatOne,
+    /// It would be the same at once: for want of descriptors or memory, or for a reason that
+    /// accept(2) doesn't list, such as a security module's.
+    ForNow,
+}
+
+/// Reads an error of accept(2) after its section "Error handling".
+pub(super) fn refused(error: &io::Error) -> Refused {
+    use nix::libc::{
+        EAGAIN, ECONNABORTED, EHOSTDOWN, EHOSTUNREACH, EINTR, ENETDOWN, ENETUNREACH, ENONET,
+        ENOPROTOOPT, EOPNOTSUPP, EPERM, EPROTO,
+    };
+    match error.raw_os_error() {
+        Some(EAGAIN) => Refused::Nobody,
+        // EPERM: a firewall's rules forbid that connection.
+        Some(
+            ECONNABORTED | EINTR | ENETDOWN | EPROTO | ENOPROTOOPT | EHOSTDOWN | ENONET
+            | EHOSTUNREACH | EOPNOTSUPP | ENETUNREACH | EPERM,
+        ) => Refused::ThatOne,
+        Some(_) | None => Refused::ForNow,
+    }
+}
+
 #[cfg(test)]
 mod tests;

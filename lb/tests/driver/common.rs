@@ -71,7 +71,7 @@ pub(crate) fn backend(name: &str, servers: &[SocketAddr]) -> Backend {
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) address: SocketAddr,
-    pub(crate) records: Receiver<ConnectionRecord>,
+    pub(crate) records: Receiver<Box<ConnectionRecord>>,
     pub(crate) failures: Receiver<ServerRef>,
 }
 
@@ -118,7 +118,7 @@ impl Running {
     }
 
     pub(crate) fn record(&self) -> ConnectionRecord {
-        self.records.recv_timeout(PATIENCE).expect("a connection ends with a record")
+        *self.records.recv_timeout(PATIENCE).expect("a connection ends with a record")
     }
 }
 

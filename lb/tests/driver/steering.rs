@@ -122,8 +122,9 @@ fn a_server_that_returns_gets_its_share_little_by_little() {
         let now = server(&running, 0).slow_start_percent;
         assert!(now >= percent, "it only rises: {percent} to {now}");
         percent = now;
-        // With p % of the other's weight; one more for what the rotation owes.
-        let most = 12 * usize::from(percent) / (100 + usize::from(percent)) + 1;
+        // With p % of the other's weight, of which the fraction isn't told; one more for what the
+        // rotation owes.
+        let most = 12 * usize::from(percent + 1) / (101 + usize::from(percent)) + 1;
         assert!(got <= most, "{got} of 12 at {percent} per cent");
     }
     assert_eq!(counts(&shares(&running, 12), ["a", "b"]), [6, 6]);
@@ -304,6 +305,32 @@ fn turns_are_strict_however_many_clients_come_at_once() {
     clients.into_iter().for_each(|client| client.join().unwrap());
     let established = [0, 1, 2].map(|index| server(&running, index).established);
     assert_eq!(established, [EACH as u64; 3]);
+}
+
+#[test]
+fn a_connection_goes_to_the_worker_with_the_fewest_and_ties_go_in_turn() {
+    let running = before(1, |_| {});
+    let held = || {
+        let workers = running.engine.handle().snapshot().process.workers;
+        workers.iter().map(|worker| worker.sessions).collect::<Vec<_>>()
+    };
+    let one = || {
+        let mut client = running.connect();
+        take(&mut client, 1);
+        client
+    };
+    let mut clients: Vec<_> = (0..20).map(|_| one()).collect();
+    assert_eq!(held(), [10, 10]);
+    // Every second one: those of one worker.
+    let mut turn = 0;
+    clients.retain(|_| {
+        turn += 1;
+        turn % 2 == 0
+    });
+    eventually("ten are left", || held().iter().sum::<u64>() == 10);
+    assert!(held().contains(&0), "ties went in turn: {:?}", held());
+    clients.extend((0..10).map(|_| one()));
+    assert_eq!(held(), [10, 10]);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn each_record_becomes_one_line_and_the_thread_ends_with_its_sender() {
     let on = Switch::new(AtomicBool::new(true));
     let thread = start(records, sink.clone(), LogFormat::Text, Arc::clone(&on)).unwrap();
     for _ in 0..3 {
-        sender.send(record()).unwrap();
+        sender.send(Box::new(record())).unwrap();
     }
     drop(sender);
     thread.join().unwrap();
@@ -110,7 +110,7 @@ fn nothing_is_written_while_the_access_log_is_off() {
     let sink = Sink::new(out.clone()).unwrap();
     let (sender, records) = mpsc::sync_channel(RECORDS_MAX);
     let thread = start(records, sink.clone(), LogFormat::Json, Switch::default()).unwrap();
-    sender.send(record()).unwrap();
+    sender.send(Box::new(record())).unwrap();
     drop(sender);
     thread.join().unwrap();
     assert!(sink.flush(Duration::from_secs(10)));

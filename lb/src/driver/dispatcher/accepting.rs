@@ -1,7 +1,6 @@
 //! Accepting: who is let in, when to leave clients in the kernel's backlog, and which worker gets
 //! a connection.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use mio::net::TcpStream;
 
 use super::super::mail::{Adopted, Opening, Ticket, ToWorker};
 use super::super::shared::FrontendNow;
-use super::super::sockets::{is_shortage, reset};
+use super::super::sockets::{Refused, refused, reset};
 use super::Dispatcher;
 use super::routing::Routed;
 use crate::admission::AcceptRate;
@@ -19,7 +18,7 @@ use crate::snapshot::{AcceptPause, Cause, ConnectionRecord, Phase, Termination};
 /// Connections accepted from one listener before the next one gets its turn and mail is read.
 const BATCH: usize = 64;
 
-/// Rest after the kernel had no descriptor or memory (HAProxy's 100 ms).
+/// Rest after the kernel had no descriptor or memory, or wouldn't for another reason (HAProxy's 100 ms).
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Dispatcher {
@@ -52,16 +51,16 @@ impl Dispatcher {
         let listener = &mut self.listeners[key];
         match listener.socket.accept() {
             Ok((stream, client)) => self.admit(key, stream, client, now),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
-            Err(error) if is_shortage(&error) => {
-                self.shortage_until = Some(now + SHORTAGE_PAUSE);
-                self.descriptors.accept_paused();
-                listener.state.set_paused(Some(AcceptPause::Shortage));
-            }
-            // The connection died in the queue, or the network under it did (accept(2) lists
-            // ECONNABORTED, ENETDOWN, EPROTO and others): the next one may be well. A listener
-            // never ends for it, and a batch bounds the attempts.
-            Err(_) => {}
+            Err(error) => match refused(&error) {
+                Refused::Nobody => listener.ready = false,
+                // A listener never ends for it, and a batch bounds the attempts.
+                Refused::ThatOne => {}
+                Refused::ForNow => {
+                    self.shortage_until = Some(now + SHORTAGE_PAUSE);
+                    self.descriptors.accept_paused();
+                    listener.state.set_paused(Some(AcceptPause::Shortage));
+                }
+            },
         }
     }
 
@@ -179,7 +178,7 @@ impl Dispatcher {
             redispatched: false,
         };
         if let Some(records) = self.records.as_ref().filter(|_| frontend.options.access_log)
-            && records.try_send(record).is_err()
+            && records.try_send(Box::new(record)).is_err()
         {
             self.descriptors.record_dropped();
         }

@@ -48,7 +48,7 @@ pub(super) struct Parts {
     pub(super) fd_limit: u64,
     pub(super) reserved_elsewhere: u64,
     pub(super) heartbeat: Arc<Heartbeat>,
-    pub(super) records: Option<SyncSender<ConnectionRecord>>,
+    pub(super) records: Option<SyncSender<Box<ConnectionRecord>>>,
 }
 
 /// The thread's own data.
@@ -77,7 +77,7 @@ pub(super) struct Dispatcher {
     shortage_until: Option<Instant>,
     swept_at: Instant,
     heartbeat: Arc<Heartbeat>,
-    records: Option<SyncSender<ConnectionRecord>>,
+    records: Option<SyncSender<Box<ConnectionRecord>>>,
     /// Something that readers see has changed.
     unpublished: bool,
     /// No listener is opened any more.

@@ -30,7 +30,11 @@ fn try_listening(address: &str) -> io::Result<TcpListener> {
 }
 
 fn accepted(listener: &TcpListener) -> TcpStream {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    accepted_within(listener, Duration::from_secs(10))
+}
+
+fn accepted_within(listener: &TcpListener, time: Duration) -> TcpStream {
+    let deadline = Instant::now() + time;
     loop {
         match listener.accept() {
             Ok((stream, _)) => return stream,
@@ -94,7 +98,46 @@ fn with_a_source_address_the_port_is_chosen_with_the_server_in_view() {
 fn a_client_that_says_nothing_is_accepted() {
     let listener = listening("127.0.0.1:0");
     let silent = Plain::connect(listener.local_addr().unwrap()).unwrap();
-    assert_eq!(accepted(&listener).peer_addr().unwrap(), silent.local_addr().unwrap());
+    // TCP_DEFER_ACCEPT would keep it waiting for a second and more.
+    let accepted = accepted_within(&listener, Duration::from_millis(900));
+    assert_eq!(accepted.peer_addr().unwrap(), silent.local_addr().unwrap());
+}
+
+/// Clients that find room in the queue of a listener that accepts nobody.
+fn fill(listener: &TcpListener) -> Vec<Plain> {
+    let address = listener.local_addr().unwrap();
+    let knock = || Plain::connect_timeout(&address, Duration::from_millis(500)).ok();
+    std::iter::from_fn(knock).take(100).collect()
+}
+
+#[test]
+fn the_backlog_is_as_long_as_it_was_asked_for_and_grows_with_a_reload() {
+    let listener = listening("127.0.0.1:0");
+    reconfigure(&listener, NonZeroU32::new(3).unwrap(), &options()).unwrap();
+    let first = fill(&listener);
+    // The kernel takes one more than the backlog says.
+    assert_eq!(first.len(), 4);
+    reconfigure(&listener, NonZeroU32::new(5).unwrap(), &options()).unwrap();
+    let client_that_knocks_again = 1;
+    let second = fill(&listener).len();
+    assert!((2 - client_that_knocks_again..=2).contains(&second), "{second}");
+}
+
+#[test]
+fn an_error_of_accept_is_about_one_client_or_about_now() {
+    use nix::errno::Errno;
+    for (errno, expected) in [
+        (Errno::EAGAIN, Refused::Nobody),
+        (Errno::ECONNABORTED, Refused::ThatOne),
+        (Errno::EPROTO, Refused::ThatOne),
+        (Errno::EMFILE, Refused::ForNow),
+        (Errno::ENFILE, Refused::ForNow),
+        (Errno::ENOMEM, Refused::ForNow),
+        (Errno::ENOBUFS, Refused::ForNow),
+        (Errno::EACCES, Refused::ForNow),
+    ] {
+        assert_eq!(refused(&io::Error::from(errno)), expected, "{errno}");
+    }
 }
 
 #[test]

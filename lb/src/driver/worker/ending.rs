@@ -98,7 +98,7 @@ impl Worker {
     /// Hands the record to the log, which may be behind: then it is dropped and counted.
     fn report(&self, record: Option<ConnectionRecord>) {
         if let (Some(record), Some(records)) = (record, &self.records)
-            && records.try_send(record).is_err()
+            && records.try_send(Box::new(record)).is_err()
         {
             self.state.records_dropped.add(1);
         }

@@ -47,7 +47,7 @@ pub(super) struct Parts {
     pub(super) state: Arc<WorkerState>,
     pub(super) descriptors: Arc<Descriptors>,
     pub(super) wanted: Arc<Wanted>,
-    pub(super) records: Option<SyncSender<ConnectionRecord>>,
+    pub(super) records: Option<SyncSender<Box<ConnectionRecord>>>,
     pub(super) passive: PassiveSignal,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Worker {
     state: Arc<WorkerState>,
     descriptors: Arc<Descriptors>,
     wanted: Arc<Wanted>,
-    records: Option<SyncSender<ConnectionRecord>>,
+    records: Option<SyncSender<Box<ConnectionRecord>>>,
     passive: PassiveSignal,
 
     sessions: Slab<Session>,
