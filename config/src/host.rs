@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::sink::Sink;
 use crate::vrrp::{GroupDraft, RouterDraft};
 
-/// The host that a configuration is for, asked once the configuration is good in itself.
+/// The host that a configuration is for.
 pub trait Host {
     /// Whether a check can be made: its certificates, its token, its program.
     ///
@@ -26,10 +26,20 @@ pub trait Host {
     fn program(&self, program: &str) -> Result<(), Unusable>;
 
     /// Whether a file holds the key that two balancers share.
-    ///
-    /// # Errors
-    /// What is wrong with it; nothing of the key itself.
-    fn peer_key(&self, path: &Path) -> Result<(), Unusable>;
+    fn peer_key(&self, path: &Path) -> PeerKey;
+}
+
+/// What a file that should hold the key of two balancers is found to be. Nothing of the key itself
+/// is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerKey {
+    /// A key.
+    Usable,
+    /// There is none to look at, or it isn't ours to read. The link waits for it, and nothing else
+    /// does: the virtual IP needs VRRP alone.
+    Absent(Unusable),
+    /// No key, or one that others know.
+    Bad(Unusable),
 }
 
 /// Why something of a host can't be used.
@@ -67,11 +77,27 @@ pub(super) fn check_named(host: &dyn Host, sink: &Sink, drafts: &Drafts<'_>) {
     }
     drafts.routers.iter().for_each(|router| RouterDraft::check_programs(router, host));
     drafts.groups.iter().for_each(|group| GroupDraft::check_program(group, host));
-    if let Some((path, span)) = drafts.peer.as_ref().and_then(|peer| peer.key_file.as_ref())
-        && let Err(unusable) = host.peer_key(path)
-    {
-        let consequence = "the two balancers couldn't tell each other from anybody else";
-        sink.report(unusable.at(span.clone()).consequence(consequence));
+    if let Some((path, span)) = drafts.peer.as_ref().and_then(|peer| peer.key_file.as_ref()) {
+        check_peer_key(host.peer_key(path), sink, span);
+    }
+}
+
+fn check_peer_key(found: PeerKey, sink: &Sink, span: &Span) {
+    match found {
+        PeerKey::Usable => {}
+        PeerKey::Absent(Unusable { why, remedy }) => sink.report(
+            Diagnostic::lint(span.clone(), why)
+                .consequence(
+                    "there is no link to the other balancer until a reload finds it; the virtual \
+                     IP goes by VRRP alone",
+                )
+                .remedy(remedy),
+        ),
+        PeerKey::Bad(unusable) => sink.report(
+            unusable
+                .at(span.clone())
+                .consequence("the two balancers couldn't tell each other from anybody else"),
+        ),
     }
 }
 

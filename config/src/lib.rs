@@ -139,7 +139,7 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Report> {
     read(text.to_owned(), name, None)
 }
 
-/// Checks a text, and if that is good in itself what it names of its host.
+/// Checks a text, and what it names of its host.
 ///
 /// # Errors
 /// Everything that is wrong with either.
@@ -185,6 +185,9 @@ fn read_tree<'a>(
     if !top.has("frontend") {
         report_no_frontend(&top);
     }
+    if let Some(host) = host {
+        host::check_named(host, sink, &drafts);
+    }
     let Drafts { frontends, backends, daemon, .. } = &drafts;
     together::check(sink, frontends, backends, &named_backends, daemon);
     let others = vrrp::Others {
@@ -197,9 +200,6 @@ fn read_tree<'a>(
         groups: &drafts.groups,
     };
     vrrp::check(sink, &drafts.routers, &others);
-    if let (Some(host), false) = (host, sink.has_errors()) {
-        host::check_named(host, sink, &drafts);
-    }
     settings(sink, drafts)
 }
 

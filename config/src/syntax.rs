@@ -38,8 +38,12 @@ pub(super) fn parse(source: &Source) -> Parsed<'_> {
         // One slip can make the parser stumble more than once on a line; the first says enough.
         let line = source.line_range(span.start);
         if !broken_lines.iter().any(|broken| broken.start == line.start) {
+            // A key that stands twice was read once, so nothing is missing; the keys under a header
+            // that does have lost their table.
+            if error.message() != DUPLICATE || is_header(&line, source) {
+                broken_lines.push(line.start..broken_end(&line, source));
+            }
             errors.push(diagnostic(error.message(), span, source));
-            broken_lines.push(line.start..broken_end(&line, source));
         }
     }
     Parsed { tree, errors, broken_lines }
@@ -49,7 +53,7 @@ pub(super) fn parse(source: &Source) -> Parsed<'_> {
 /// next header, since the keys between have lost their table.
 fn broken_end(line: &Span, source: &Source) -> usize {
     let text = source.text();
-    if !text[line.clone()].trim_start().starts_with('[') {
+    if !is_header(line, source) {
         return line.end;
     }
     let mut at = line.end;
@@ -60,6 +64,10 @@ fn broken_end(line: &Span, source: &Source) -> usize {
         at += next.len();
     }
     text.len()
+}
+
+fn is_header(line: &Span, source: &Source) -> bool {
+    source.text()[line.clone()].trim_start().starts_with('[')
 }
 
 fn unclosed(open: Span, source: &Source) -> Diagnostic {
@@ -73,6 +81,9 @@ fn unclosed(open: Span, source: &Source) -> Diagnostic {
 /// Most syntax errors that are told: nobody reads more at a time, and each is compared to the
 /// others.
 const ERRORS_MAX: usize = 100;
+
+/// What the parser says of a key or a header that stands twice.
+const DUPLICATE: &str = "duplicate key";
 
 /// Messages of the parser that begin so, and what to do about them.
 const REMEDIES: &[(&str, &str)] = &[
@@ -100,7 +111,7 @@ const REMEDIES: &[(&str, &str)] = &[
 ];
 
 fn diagnostic(message: &str, span: Span, source: &Source) -> Diagnostic {
-    if message == "duplicate key" {
+    if message == DUPLICATE {
         return duplicate(span, source);
     }
     let (head, expected) = message.split_once(", expected ").unwrap_or((message, ""));
@@ -125,7 +136,7 @@ fn diagnostic(message: &str, span: Span, source: &Source) -> Diagnostic {
 fn duplicate(span: Span, source: &Source) -> Diagnostic {
     let text = source.text();
     let key = &text[span.clone()];
-    let header = text[source.line_range(span.start)].trim_start().starts_with('[');
+    let header = is_header(&source.line_range(span.start), source);
     let twice = Diagnostic::error(span.clone(), format!("'{key}' is given twice"))
         .consequence("it can't be told which of the two counts")
         .remedy(if header { "put all keys under one header" } else { "remove one of them" });

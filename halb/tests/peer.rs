@@ -196,6 +196,22 @@ fn a_reload_that_can_not_be_done_leaves_the_link_as_it_is() {
 }
 
 #[test]
+fn a_key_that_is_not_there_is_waited_for_and_found_by_a_reload() {
+    let (one, two) = two();
+    fs::remove_file(one.path("peer.key")).unwrap();
+    let (first, _second) = (one.start(), two.start());
+    first.wait_for_line("can't read the key", PATIENCE).unwrap();
+    one.write_key(OLD);
+    let (changes, _) = one.reload();
+    assert_eq!(changes, [format!("peer link to {} is on", two.link())]);
+    one.wait_for(State::Up);
+    fs::remove_file(one.path("peer.key")).unwrap();
+    let (changes, _) = one.reload();
+    assert!(changes[0].starts_with("peer link is as before, since"), "{changes:?}");
+    assert_eq!(one.peer().state, State::Up);
+}
+
+#[test]
 fn a_link_is_moved_taken_off_and_put_on_by_reloads() {
     let (one, two) = two();
     let (_first, _second) = (one.start(), two.start());

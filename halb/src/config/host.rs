@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use halb_config::host::{Host, Unusable};
+use halb_config::host::{Host, PeerKey, Unusable};
 use halb_healthcheck::config::Check;
 use halb_healthcheck::program::only_owners_may_change;
 
@@ -31,9 +31,10 @@ impl Host for ThisHost {
         }
     }
 
-    fn peer_key(&self, path: &Path) -> Result<(), Unusable> {
-        let read = key_file::read(path).map(drop);
-        read.map_err(|error| Unusable::of(&error, error.remedy()))
+    fn peer_key(&self, path: &Path) -> PeerKey {
+        let Err(error) = key_file::read(path) else { return PeerKey::Usable };
+        let unusable = Unusable::of(&error, error.remedy());
+        if error.is_absence() { PeerKey::Absent(unusable) } else { PeerKey::Bad(unusable) }
     }
 }
 

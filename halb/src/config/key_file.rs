@@ -50,6 +50,14 @@ pub enum KeyFileError {
 }
 
 impl KeyFileError {
+    /// There is nothing to look at, for this user.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        use io::ErrorKind::{NotFound, PermissionDenied};
+        matches!(self, Self::Unreadable { source, .. }
+            if matches!(source.kind(), NotFound | PermissionDenied))
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> String {

@@ -61,6 +61,21 @@ fn every_file_that_a_check_names_must_be_there() {
 }
 
 #[test]
+fn what_is_wrong_in_itself_together_and_on_the_host_is_told_in_one_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("halb.toml");
+    let text = "[frontend.f]\nbind = ['*:80']\nbind = ['*:81']\nbackend = 'nowhere'\nmaxcon = 1\n\
+                [backend.b]\n\
+                check = { type = 'https', ca_file = '/nonexistent/ca.crt' }\n\
+                server = { s = '10.0.0.1:443' }\n";
+    fs::write(&path, text).unwrap();
+    let shown = load(&path).map(|loaded| loaded.settings).expect_err(text).to_string();
+    for said in ["given twice", "no backend 'nowhere'", "maxcon", "/nonexistent/ca.crt"] {
+        assert!(shown.contains(said), "{said} in {shown}");
+    }
+}
+
+#[test]
 fn programs_and_the_key_must_be_there_and_fit_to_be_used() {
     let dir = tempfile::tempdir().unwrap();
     let (file, key) = (dir.path().join("halb.toml"), dir.path().join("peer.key"));
@@ -73,7 +88,7 @@ fn programs_and_the_key_must_be_there_and_fit_to_be_used() {
     for said in [
         "can't find the program /nonexistent/check",
         "can't find the program /nonexistent/hook",
-        "can't read the key",
+        "lint: can't read the key",
         "openssl rand -hex 32 | install -m 0640",
     ] {
         assert!(shown.contains(said), "{said} in {shown}");

@@ -35,7 +35,7 @@ const WORDS: Channel = Channel::new(1).expect("1 is a channel");
 
 /// The link of this daemon; there may be none.
 pub(super) struct Peer {
-    /// None: none is configured.
+    /// None: none is configured, or its key isn't there.
     running: Mutex<Option<Running>>,
     words: Arc<Words>,
     runtime: runtime::Handle,
@@ -51,10 +51,10 @@ impl Peer {
     /// Starts it as configured. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The key can't be read, or there is no socket.
+    /// The key file holds something else than a key, or there is no socket.
     pub(super) fn start(settings: Option<&settings::Peer>) -> anyhow::Result<Arc<Self>> {
         let words = Arc::default();
-        let running = settings.map(|settings| begin(settings, &words)).transpose()?;
+        let running = settings.map(|settings| begin(settings, &words)).transpose()?.flatten();
         let runtime = runtime::Handle::current();
         Ok(Arc::new(Self { running: Mutex::new(running), words, runtime }))
     }
@@ -79,11 +79,11 @@ impl Peer {
         }
     }
 
-    /// Puts changed settings into force, and says what changed in words. The key file is read anew.
-    /// Blocks on the file.
+    /// Puts changed settings into force, and says what changed in words. The key file is read anew;
+    /// where it can't be read the link is as before. Blocks on the file.
     ///
     /// # Errors
-    /// The key can't be read, or there is no socket; the link is as before.
+    /// It holds something else than a key, or there is no socket; the link is as before.
     pub(super) fn apply(&self, wanted: Option<&settings::Peer>) -> anyhow::Result<Vec<String>> {
         // A reload calls from a blocking thread, which knows of no runtime by itself.
         let _within = self.runtime.enter();
@@ -92,8 +92,9 @@ impl Peer {
             (None, None) => (None, Ok(Vec::new())),
             (None, Some(wanted)) => match begin(wanted, &self.words) {
                 Ok(running) => {
+                    let state = if running.is_some() { "is on" } else { "waits for its key" };
                     let address = wanted.address;
-                    (Some(running), Ok(vec![format!("peer link to {address} is on")]))
+                    (running, Ok(vec![format!("peer link to {address} {state}")]))
                 }
                 Err(error) => (None, Err(error)),
             },
@@ -121,7 +122,12 @@ impl Peer {
         running: &Running,
         wanted: &settings::Peer,
     ) -> anyhow::Result<(driver::Settings, Vec<String>)> {
-        let (before, after) = (&running.settings, driver_settings(wanted)?);
+        let before = &running.settings;
+        let Some(after) = driver_settings(wanted)? else {
+            let file = wanted.key_file.display();
+            let kept = format!("peer link is as before, since {file} can't be read");
+            return Ok((before.clone(), vec![kept]));
+        };
         let mut changes = Vec::new();
         if after.link.peer != before.link.peer {
             changes.push(format!("peer link goes to {}", after.link.peer));
@@ -138,7 +144,7 @@ impl Peer {
         Ok((after, changes))
     }
 
-    /// The section of the status; none: no link is configured.
+    /// The section of the status; none: no link is configured, or it waits for its key.
     pub(super) fn status(&self) -> Option<peer::Peer> {
         let status = self.running().as_ref()?.handle.status();
         Some(peer::build(&status, self.words.unreadable(), Instant::now()))
@@ -153,23 +159,33 @@ impl Peer {
     }
 }
 
-fn begin(wanted: &settings::Peer, words: &Arc<Words>) -> anyhow::Result<Running> {
-    let settings = driver_settings(wanted)?;
+/// None: its key isn't there.
+fn begin(wanted: &settings::Peer, words: &Arc<Words>) -> anyhow::Result<Option<Running>> {
+    let Some(settings) = driver_settings(wanted)? else { return Ok(None) };
     let (address, words) = (wanted.address, Arc::clone(words));
     let listener = Arc::new(move |event| take(event, &words));
     let handle = driver::start(settings.clone(), listener)
         .context("can't link to the other balancer (another address: peer.bind)")?;
     info!(peer = %address, bind = %settings.bind, "peer link is on");
-    Ok(Running { handle, settings })
+    Ok(Some(Running { handle, settings }))
 }
 
-fn driver_settings(wanted: &settings::Peer) -> anyhow::Result<driver::Settings> {
-    let keys = key_file::read(&wanted.key_file).map_err(|error| {
-        let remedy = error.remedy();
-        anyhow::Error::new(error).context(format!("peer.key_file is unusable: {remedy}"))
-    })?;
+/// None: its key isn't there, which is said.
+fn driver_settings(wanted: &settings::Peer) -> anyhow::Result<Option<driver::Settings>> {
+    let keys = match key_file::read(&wanted.key_file) {
+        Ok(keys) => keys,
+        Err(error) if error.is_absence() => {
+            warn!("{error}; the virtual IP goes by VRRP alone: {}", error.remedy());
+            return Ok(None);
+        }
+        Err(error) => {
+            let remedy = error.remedy();
+            let context = format!("peer.key_file is unusable: {remedy}");
+            return Err(anyhow::Error::new(error).context(context));
+        }
+    };
     let link = Config { peer: wanted.address, keys, channels: Channels::of(&[WORDS]) };
-    Ok(driver::Settings { bind: wanted.bind, link })
+    Ok(Some(driver::Settings { bind: wanted.bind, link }))
 }
 
 /// An event of the link, on the link's task.
