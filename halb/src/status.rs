@@ -231,6 +231,8 @@ pub struct Server {
     pub check: Option<Check>,
     /// Weight in force.
     pub weight: u16,
+    /// Weight in the configuration; none: a reload removed it.
+    pub weight_configured: Option<u16>,
     /// Share of its weight in force, in per cent; below 100 while it starts slowly.
     pub slow_start_percent: u8,
     /// It serves only while no other does.

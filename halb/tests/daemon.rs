@@ -388,6 +388,24 @@ fn sigterm_lets_sessions_end_and_a_second_one_does_not() {
 }
 
 #[test]
+fn every_signal_that_asks_to_end_ends_in_good_order_and_the_others_do_nothing() {
+    for end in [Signal::SIGINT, Signal::SIGUSR1] {
+        let site = Site::new();
+        site.write_config("");
+        let daemon = site.start();
+        for harmless in [Signal::SIGUSR2, Signal::SIGALRM, Signal::SIGPIPE] {
+            daemon.signal(harmless).unwrap();
+        }
+        // Signals are delivered before it answers.
+        assert!(!site.status().process.stopping);
+        assert_eq!(daemon.exit(), None);
+        daemon.signal(end).unwrap();
+        assert_eq!(daemon.wait(PATIENCE).unwrap(), Exit::Code(0), "{end}");
+        assert!(!site.path("admin.sock").exists());
+    }
+}
+
+#[test]
 fn sigterm_without_sessions_ends_at_once_with_0() {
     let site = Site::new();
     site.write_config("[global]\ndrain_timeout = \"1h\"\n");
@@ -443,6 +461,13 @@ impl ServiceManager {
         self.socket.set_nonblocking(false).unwrap();
     }
 
+    fn is_told_nothing(&self) -> bool {
+        self.socket.set_nonblocking(true).unwrap();
+        let nothing = self.socket.recv(&mut [0; 512]).is_err();
+        self.socket.set_nonblocking(false).unwrap();
+        nothing
+    }
+
     fn any(&self) -> String {
         let mut buffer = [0; 512];
         let length = self.socket.recv(&mut buffer).expect("a message in time");
@@ -469,6 +494,29 @@ fn the_service_manager_hears_of_start_pings_reload_and_stop() {
     daemon.signal(Signal::SIGTERM).unwrap();
     assert_eq!(manager.next(), "STOPPING=1");
     assert_eq!(daemon.wait(PATIENCE).unwrap(), Exit::Code(0));
+}
+
+#[test]
+fn a_worker_that_is_stuck_keeps_pings_from_the_service_manager() {
+    let site = Site::new();
+    let manager = ServiceManager::listen(&site);
+    let mut command = site.command();
+    command.env("NOTIFY_SOCKET", site.path("notify.sock")).env("WATCHDOG_USEC", "200000");
+    let daemon = Process::spawn(command).unwrap();
+    assert_eq!(manager.next(), "READY=1");
+    let held = daemon.hold_threads(|name| name.starts_with("halb-worker")).unwrap();
+    let missed = || daemon.output().matches("no ping to the watchdog").count();
+    eventually("pings are held back", PATIENCE, || {
+        manager.forget(); // or its full socket would hold them back
+        if missed() > 0 { Ok(()) } else { Err(daemon.output()) }
+    });
+    let held_back = missed();
+    eventually("three more are", PATIENCE, || {
+        if missed() >= held_back + 3 { Ok(()) } else { Err(daemon.output()) }
+    });
+    assert!(manager.is_told_nothing());
+    drop(held);
+    assert_eq!(manager.any(), "WATCHDOG=1");
 }
 
 #[test]

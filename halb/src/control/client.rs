@@ -9,9 +9,12 @@ use std::time::Duration;
 use super::frame::RESPONSE_LEN_MAX;
 use super::protocol::{Envelope, Request, Response, VERSION};
 
-/// A daemon that says nothing for so long won't: a reload, its longest work, takes milliseconds
-/// unless it removes all virtual IPs, which are handed over first: 30 s at the longest intervals.
-const TIMEOUT: Duration = Duration::from_secs(40);
+/// A daemon that says nothing for so long won't. An order to a data path that is stuck takes 5 s.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The same for what may hand virtual IPs over, a reload that removes them included: 30 s at the
+/// longest intervals.
+const PATIENCE_FOR_HAND_OVER: Duration = Duration::from_secs(40);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,19 @@ pub enum AskError {
         /// The socket.
         path: PathBuf,
     },
-    /// It broke off, or took too long.
+    /// It took too long.
+    #[error(
+        "halb on {path} gave no answer for {} s, so it may hang; look at 'systemctl status halb' \
+         and at its log",
+        patience.as_secs()
+    )]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// It broke off.
     #[error("halb on {path} does not answer")]
     Io {
         /// The socket.
@@ -53,12 +68,32 @@ pub enum AskError {
 /// # Errors
 /// [`AskError`].
 pub fn ask(path: &Path, request: Request) -> Result<Response, AskError> {
-    let line = exchange(path, request).map_err(|source| {
+    let patience = patience(&request);
+    ask_within(path, request, patience)
+}
+
+fn patience(request: &Request) -> Duration {
+    match request {
+        Request::Reload | Request::VipYield { .. } | Request::VipResume { .. } => {
+            PATIENCE_FOR_HAND_OVER
+        }
+        Request::Status
+        | Request::ServerAdmin { .. }
+        | Request::ServerWeight { .. }
+        | Request::Sessions { .. }
+        | Request::Kill { .. } => PATIENCE,
+    }
+}
+
+fn ask_within(path: &Path, request: Request, patience: Duration) -> Result<Response, AskError> {
+    let line = exchange(path, request, patience).map_err(|source| {
         let (path, kind) = (path.to_owned(), source.kind());
         if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&kind) {
             AskError::NotRunning { path }
         } else if kind == io::ErrorKind::PermissionDenied {
             AskError::Denied { path }
+        } else if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&kind) {
+            AskError::Silent { path, patience }
         } else {
             AskError::Io { path, source }
         }
@@ -68,10 +103,10 @@ pub fn ask(path: &Path, request: Request) -> Result<Response, AskError> {
     Ok(envelope.body)
 }
 
-fn exchange(path: &Path, request: Request) -> io::Result<Vec<u8>> {
+fn exchange(path: &Path, request: Request, patience: Duration) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     let mut line = serde_json::to_vec(&Envelope { version: VERSION, body: request })?;
     line.push(b'\n');
     stream.write_all(&line)?;
@@ -82,5 +117,23 @@ fn exchange(path: &Path, request: Request) -> io::Result<Vec<u8>> {
         Ok(answer)
     } else {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_hangs_is_waited_for_a_little_and_named() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("admin.sock");
+        let _hangs = UnixListener::bind(&path).unwrap();
+        let error = ask_within(&path, Request::Status, Duration::from_secs(1)).unwrap_err();
+        let expected = format!("halb on {} gave no answer for 1 s", path.display());
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert!(patience(&Request::Reload) > patience(&Request::Status));
     }
 }

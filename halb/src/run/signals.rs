@@ -1,4 +1,6 @@
-//! Signals: SIGHUP reloads, SIGTERM and SIGINT stop. SIGPIPE is ignored by Rust's start-up.
+//! Signals: SIGHUP reloads, SIGTERM and SIGINT stop, and so does SIGUSR1, which is how HAProxy is
+//! asked to end gently. SIGUSR2 and SIGALRM would end a process that doesn't catch them, and do
+//! nothing here. SIGPIPE is ignored by Rust's start-up.
 
 use std::io;
 
@@ -19,15 +21,21 @@ pub(super) struct Signals {
     hangup: unix::Signal,
     terminate: unix::Signal,
     interrupt: unix::Signal,
+    gentle: unix::Signal,
 }
 
 impl Signals {
     /// Catches them from now on.
     pub(super) fn catch() -> io::Result<Self> {
+        // A signal that was caught once is never deadly again.
+        for harmless in [SignalKind::user_defined2(), SignalKind::alarm()] {
+            drop(unix::signal(harmless)?);
+        }
         Ok(Self {
             hangup: unix::signal(SignalKind::hangup())?,
             terminate: unix::signal(SignalKind::terminate())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
+            gentle: unix::signal(SignalKind::user_defined1())?,
         })
     }
 
@@ -37,6 +45,7 @@ impl Signals {
             biased;
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.gentle.recv() => Signal::Stop,
             _ = self.hangup.recv() => Signal::Reload,
         }
     }

@@ -7,7 +7,7 @@
 #![expect(
     unsafe_code,
     reason = "dl_iterate_phdr(3) tells where a program lies by bare addresses, and madvise(2) \
-              takes them"
+              takes them; malloc_trim(3) has no safe name"
 )]
 
 use std::ffi::{c_int, c_void};
@@ -16,7 +16,8 @@ use std::time::Duration;
 use std::{ptr, slice};
 
 use nix::libc::{
-    MADV_DONTNEED, PF_W, PT_LOAD, dl_iterate_phdr, dl_phdr_info, madvise, size_t, sysconf,
+    MADV_DONTNEED, PF_W, PT_LOAD, dl_iterate_phdr, dl_phdr_info, madvise, malloc_trim, size_t,
+    sysconf,
 };
 use tokio::sync::Notify;
 use tokio::time;
@@ -25,17 +26,25 @@ use tokio::time;
 /// are one stir.
 const CALM: Duration = Duration::from_secs(1);
 
+/// What stirs without notice, such as a server's first check and its first connection, is let go of
+/// in such a time.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// Lets go of them whenever the daemon rests again after it was stirred by its start, a look or an
-/// order. Memory that is locked for real time stays.
+/// order, and now and then. It costs some dozens of page faults. Memory that is locked for real time
+/// stays.
 pub(super) async fn release_at_rest(stirred: Arc<Notify>) {
     loop {
         while time::timeout(CALM, stirred.notified()).await.is_ok() {}
         release();
-        stirred.notified().await;
+        // Either way it is looked at once more.
+        let _ = time::timeout(AGAIN, stirred.notified()).await;
     }
 }
 
 fn release() {
+    // SAFETY: it gives free memory of the allocator back to the kernel, and touches no other.
+    unsafe { malloc_trim(0) };
     // SAFETY: `release_object` has the type that is asked for, doesn't unwind and ignores its data.
     unsafe { dl_iterate_phdr(Some(release_object), ptr::null_mut()) };
 }

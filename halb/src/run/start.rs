@@ -1,5 +1,6 @@
 //! Starts the parts, each only when those before it stand: a failure leaves nothing behind.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, mpsc};
@@ -22,6 +23,7 @@ use super::vip::Vip;
 use super::{ORDERS_MAX, answers, limits, verdicts};
 use crate::control::server::ControlSocket;
 use crate::logs::{Sink, access};
+use crate::status::Process;
 use crate::{admin, logs};
 use halb_config::render::Style;
 use halb_config::settings::Settings;
@@ -129,7 +131,7 @@ async fn bind_http(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
 }
 
 type AccessLog =
-    (mpsc::SyncSender<halb_lb::snapshot::ConnectionRecord>, access::Switch, JoinHandle<()>);
+    (mpsc::SyncSender<Box<halb_lb::snapshot::ConnectionRecord>>, access::Switch, JoinHandle<()>);
 
 fn start_access_log(settings: &Settings, sink: &Sink) -> anyhow::Result<AccessLog> {
     let (sender, records) = mpsc::sync_channel(access::RECORDS_MAX);
@@ -181,4 +183,22 @@ pub(super) async fn announce(daemon: &Daemon) {
         because = status.process.connections_max_reason,
         "halb serves"
     );
+    warn_of_shortage(daemon, &status.process);
+}
+
+/// Says where more connections are configured than fit.
+fn warn_of_shortage(daemon: &Daemon, process: &Process) {
+    let in_force = daemon.in_force();
+    let falls_short = |maxconn: Option<NonZeroU32>| {
+        maxconn.map(|most| u64::from(most.get())).filter(|most| *most > process.connections_max)
+    };
+    if falls_short(in_force.settings.lb.maxconn()).is_some() {
+        warn!("{}", process.connections_max_reason);
+    }
+    for frontend in in_force.settings.lb.frontends() {
+        if let Some(maxconn) = falls_short(frontend.maxconn) {
+            let (name, fits) = (&frontend.name, process.connections_max);
+            warn!("maxconn of frontend {name} is {maxconn}, but {fits} connections fit in all");
+        }
+    }
 }

@@ -56,7 +56,8 @@ pub fn status(
     let process = process(&snapshot.process, &facts);
     let frontends: Vec<Frontend> =
         snapshot.frontends.iter().map(|f| frontend(f, config, facts.stopping)).collect();
-    let backends: Vec<Backend> = snapshot.backends.iter().map(|b| backend(b, checks)).collect();
+    let backends: Vec<Backend> =
+        snapshot.backends.iter().map(|b| backend(b, config, checks)).collect();
     let readiness = readiness::judge(&process, &frontends, &backends);
     let reload = facts.reload;
     Status { version: VERSION, readiness, process, reload, frontends, backends, vrrp, peer }
@@ -137,14 +138,21 @@ fn listener(lb: &snapshot::ListenerSnapshot) -> Listener {
     Listener { address: lb.address.to_string(), paused: paused.map(str::to_owned) }
 }
 
-fn backend(lb: &snapshot::BackendSnapshot, checks: &HashMap<String, CheckView>) -> Backend {
+fn backend(
+    lb: &snapshot::BackendSnapshot,
+    config: &Config,
+    checks: &HashMap<String, CheckView>,
+) -> Backend {
+    let configured = config.backends().iter().find(|backend| backend.name == lb.name);
     let servers: Vec<Server> = lb
         .servers
         .iter()
         .map(|s| {
             let id = ServerRef { backend: lb.name.clone(), server: s.name.clone() };
             let check = if s.removed { None } else { checks.get(&id.to_string()) };
-            server(s, check)
+            let mut of_file = configured.iter().flat_map(|backend| &backend.servers);
+            let weight = of_file.find(|server| server.name == s.name && !s.removed);
+            server(s, weight.map(|server| server.weight.get()), check)
         })
         .collect();
     let servers_up = servers.iter().map(|s| u64::from(s.usable)).sum();
@@ -172,7 +180,11 @@ fn balance(balance: Balance) -> &'static str {
     }
 }
 
-fn server(lb: &snapshot::ServerSnapshot, check: Option<&CheckView>) -> Server {
+fn server(
+    lb: &snapshot::ServerSnapshot,
+    weight_configured: Option<u16>,
+    check: Option<&CheckView>,
+) -> Server {
     let healthy = match lb.health {
         snapshot::Health::Up => true,
         snapshot::Health::Down => false,
@@ -192,6 +204,7 @@ fn server(lb: &snapshot::ServerSnapshot, check: Option<&CheckView>) -> Server {
         admin,
         check: check.map(|c| c.check.clone()),
         weight: lb.weight,
+        weight_configured,
         slow_start_percent: lb.slow_start_percent,
         backup: lb.backup,
         removed: lb.removed,

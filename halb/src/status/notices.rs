@@ -110,8 +110,14 @@ fn server_notice(backend: &Backend, server: &Server) -> Option<(Severity, String
             return Some((Severity::Warning, format!("{who} {state}: {last}")));
         }
     }
+    let in_file = server.weight_configured.filter(|configured| *configured != server.weight);
+    let ordered = in_file.map(|weight| format!(" as ordered, not {weight}")).unwrap_or_default();
     if server.weight == 0 {
-        return Some((Severity::Note, format!("{who} has weight 0 and gets no new connections")));
+        let what = format!("{who} has weight 0{ordered} and gets no new connections");
+        return Some((Severity::Note, what));
+    }
+    if !ordered.is_empty() {
+        return Some((Severity::Note, format!("{who} has weight {}{ordered}", server.weight)));
     }
     if server.usable && server.slow_start_percent < 100 {
         let share = server.slow_start_percent;

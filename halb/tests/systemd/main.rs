@@ -34,6 +34,33 @@ fn packaged(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging").join(path)).unwrap()
 }
 
+#[test]
+fn the_unit_says_what_was_seen_to_be_needed_and_nothing_that_was_seen_to_break() {
+    let unit = String::from_utf8(packaged("systemd/halb.service")).unwrap();
+    let capabilities = "CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_SYS_NICE CAP_IPC_LOCK";
+    for line in [
+        "Type=notify",
+        "User=halb",
+        "KillMode=mixed",
+        "ExecStopPost=/usr/bin/halb vip release",
+        "LimitCORE=0",
+        &format!("AmbientCapabilities={capabilities}"),
+        &format!("CapabilityBoundingSet={capabilities}"),
+        "ProtectKernelTunables=yes",
+        "ReadWritePaths=-/proc/sys/net",
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET",
+        "SystemCallFilter=@system-service",
+        "SystemCallErrorNumber=EPERM",
+    ] {
+        assert!(unit.lines().any(|of_unit| of_unit == line), "{line} is missing in\n{unit}");
+    }
+    let settings = || unit.lines().filter(|line| !line.starts_with('#'));
+    for broken in ["PrivateUsers=", "RestrictRealtime=", "CPUWeight=", "CPUQuota=", "DynamicUser="]
+    {
+        assert!(settings().all(|line| !line.starts_with(broken)), "{broken} in\n{unit}");
+    }
+}
+
 fn configuration(server: SocketAddr, weight: u16) -> String {
     format!(
         r#"
