@@ -32,7 +32,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::{Preempt, RouterConfig};
 use crate::packet::{Accepted, Datagram, Expectation, receive};
@@ -53,6 +53,7 @@ mod membership;
 mod peers;
 mod refusals;
 mod reload;
+mod setbacks;
 mod status;
 mod telling;
 
@@ -73,6 +74,7 @@ use listening::{Judgement, Listening};
 use membership::Membership;
 use peers::Peers;
 use refusals::Refusals;
+use setbacks::Setbacks;
 use telling::Telling;
 
 /// The interface as the kernel describes it.
@@ -106,6 +108,7 @@ pub struct Router {
     peers: Peers,
     hearsay: Hearsay,
     refusals: Refusals,
+    setbacks: Setbacks,
     stats: Stats,
     journal: Journal,
     actions: VecDeque<Action>,
@@ -121,9 +124,17 @@ pub struct Router {
 /// What was told since the last change, and isn't told again for each packet.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
-    rival: bool,
+    /// When.
+    rival: Option<Instant>,
     same_priority: bool,
     other_addresses: bool,
+}
+
+impl Told {
+    /// This router stood still since then: whoever became active meanwhile is news again.
+    fn forget_rival(&mut self, since: Instant) {
+        self.rival.take_if(|told_at| *told_at <= since);
+    }
 }
 
 #[derive(Debug)]
@@ -162,6 +173,7 @@ impl Router {
             peers: Peers::default(),
             hearsay: Hearsay::default(),
             refusals: Refusals::default(),
+            setbacks: Setbacks::default(),
             stats: Stats::default(),
             journal: Journal::default(),
             actions: VecDeque::new(),
@@ -267,7 +279,7 @@ impl Router {
         self.stats.heard(heard);
         let same_addresses = accepted.addresses.matches(self.config.addresses());
         self.peers.note(heard, accepted.checksum, same_addresses);
-        let (listening, holding) = (self.listening_rules(), self.holding_rules());
+        let (listening, holding) = (self.listening_rules(now), self.holding_rules());
         match &mut self.phase {
             Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } => {}
             Phase::Listening(state) => {
@@ -281,18 +293,23 @@ impl Router {
                     self.rearm();
                 }
             }
-            Phase::Holding(state) => match state.hear(heard, holding, now) {
-                Response::Confirm | Response::Ignore | Response::Doubt => {}
-                Response::Insist => {
-                    if !std::mem::replace(&mut self.told.rival, true) {
+            Phase::Holding(state) => {
+                if let Some(since) = state.stands_still_since(holding, now) {
+                    self.told.forget_rival(since);
+                }
+                match state.hear(heard, holding, now) {
+                    Response::Confirm | Response::Ignore | Response::Doubt => {}
+                    Response::Insist if self.told.rival.is_some() => {}
+                    Response::Insist => {
+                        self.told.rival = Some(now);
                         self.notice(Notice::Rival(heard));
                     }
+                    Response::Yield(cause) => {
+                        self.answer_better(cause);
+                        self.yield_to(Some(heard), cause, now);
+                    }
                 }
-                Response::Yield(cause) => {
-                    self.answer_better(cause);
-                    self.yield_to(Some(heard), cause, now);
-                }
-            },
+            }
         }
         // Of a sick node it says nothing about the configuration.
         let is_tie = priority == self.standing.effective && !self.standing.is_sick();
@@ -310,16 +327,13 @@ impl Router {
 
     /// The time of [`Router::poll_timeout`] has come. A call before it does nothing.
     pub fn handle_timeout(&mut self, inbox: Inbox, now: Instant) {
-        let (listening, holding) = (self.listening_rules(), self.holding_rules());
+        let (listening, holding) = (self.listening_rules(now), self.holding_rules());
         match &mut self.phase {
             Phase::Stopped => {}
             Phase::Waiting { .. } | Phase::Deaf { .. } => self.begin(now),
             Phase::Listening(state) => match state.judge(inbox, listening, now) {
                 Judgement::Listen => {}
-                Judgement::Stalled(late) => {
-                    self.stats.stalls = self.stats.stalls.saturating_add(1);
-                    self.notice(Notice::Stalled { late });
-                }
+                Judgement::Stalled(late) => self.note_stall(late),
                 Judgement::TakeOver(cause) if self.membership.grouped => {
                     self.membership.wants = Some(cause);
                 }
@@ -329,6 +343,11 @@ impl Router {
                 match state.advance(inbox, holding, now) {
                     Duty::Rest => {}
                     Duty::Advertise(priority) => self.advertise(priority),
+                    Duty::Resume { priority, since, late } => {
+                        self.told.forget_rival(since);
+                        self.note_stall(late);
+                        self.advertise(priority);
+                    }
                     Duty::StepBack(cause) => self.yield_to(None, cause, now),
                     Duty::Leave => self.handle_stop(now),
                 }
@@ -351,7 +370,8 @@ impl Router {
                     self.announce_due(now);
                 }
             }
-            AddressReport::Lost if state.repair(now) => {
+            AddressReport::Lost if self.setbacks.may_repair(now) => {
+                state.announcing.uninstalled();
                 self.stats.repairs = self.stats.repairs.saturating_add(1);
                 self.notice(Notice::Repairing);
                 self.add_all();
@@ -429,10 +449,16 @@ impl Router {
         }
     }
 
-    fn listening_rules(&self) -> listening::Rules {
+    fn note_stall(&mut self, late: Duration) {
+        self.stats.stalls = self.stats.stalls.saturating_add(1);
+        self.notice(Notice::Stalled { late });
+    }
+
+    fn listening_rules(&self, now: Instant) -> listening::Rules {
+        let contested = self.setbacks.is_contested(now);
         listening::Rules {
             effective: self.standing.effective,
-            preempt: self.preempt(),
+            preempt: if contested { Preempt::Never } else { self.preempt() },
             missed: self.config.behaviour.down_timer_adverts,
             sick: self.standing.is_sick(),
         }

@@ -80,8 +80,9 @@ pub enum Notice {
     SamePriority(Heard),
     /// A peer of lower priority was active too.
     Rival(Heard),
-    /// This process woke so late that adverts may have come meanwhile; it listens once more
-    /// before it decides.
+    /// This process woke so late that other routers may have taken over meanwhile. A router that
+    /// listens does so once more before it decides; an active one goes on, and others that claim
+    /// the addresses are to be looked for.
     Stalled {
         /// How late.
         late: Duration,

@@ -99,7 +99,7 @@ impl Router {
 
     /// Listens for a whole down interval.
     pub(super) fn listen(&mut self, cause: Cause, now: Instant) {
-        let listening = Listening::new(self.listening_rules(), self.config.interval(), now);
+        let listening = Listening::new(self.listening_rules(now), self.config.interval(), now);
         self.enter(Phase::Listening(listening), cause, now);
     }
 
@@ -126,7 +126,7 @@ impl Router {
     /// Another router is active, or may be: the addresses go, without a word.
     pub(super) fn yield_to(&mut self, better: Option<Heard>, cause: Cause, now: Instant) {
         self.remove_all();
-        let rules = self.listening_rules();
+        let rules = self.listening_rules(now);
         let listening = match better {
             Some(heard) => Listening::after(rules, heard, now),
             None => Listening::hear_out(rules, self.config.interval(), now),
@@ -150,10 +150,11 @@ impl Router {
     }
 
     /// Can't hold the addresses, and nothing will tell when it can: the others get a down
-    /// interval to take over before it tries again.
+    /// interval to take over before it tries again, and longer each time that it fails.
     pub(super) fn fall_for_a_while(&mut self, reason: FaultReason, now: Instant) {
         let missed = self.config.behaviour.down_timer_adverts;
-        let rest = timers::down_interval(self.standing.effective, self.config.interval(), missed);
+        let least = timers::down_interval(self.standing.effective, self.config.interval(), missed);
+        let rest = self.setbacks.rest(reason, least, now);
         self.fall(reason, Some(now + rest), now);
     }
 
@@ -175,7 +176,7 @@ impl Router {
         let standing = standing.lowered(self.yielded, self.membership.failed);
         let old = std::mem::replace(&mut self.standing, Arc::new(standing));
         let (before, after) = (old.effective, self.standing.effective);
-        let (rules, listening) = (self.holding_rules(), self.listening_rules());
+        let (rules, listening) = (self.holding_rules(), self.listening_rules(now));
         let (may_beat, reason) = (self.may_beat(self.worth(), now), self.offer_reason());
         match &mut self.phase {
             Phase::Stopped | Phase::Deaf { .. } => {}

@@ -60,7 +60,7 @@ pub enum IfServiceDies {
     },
     /// It would offer the addresses; a better router takes them within its skew.
     Offers {
-        /// The best that was heard, if one was; otherwise whoever is there.
+        /// The best by its last advert, however old, if that is better; otherwise whoever is there.
         to: Option<IpAddr>,
         /// The priority that is left if nobody takes them.
         left: Priority,

@@ -135,8 +135,9 @@ impl Router {
         })
     }
 
-    /// Some known router would win against one of this worth; or none is known, so that one may be there.
-    /// Routers that speak over the link are known by their words, the others by their adverts.
+    /// Some known router would win against one of this worth; or none is known, so that one may be
+    /// there. Routers that speak over the link are known by their words, the others by their
+    /// adverts, both only for a while.
     pub(super) fn may_beat(&self, own: Worth, now: Instant) -> bool {
         let mut told = false;
         for word in self.hearsay.fresh(now) {
@@ -149,7 +150,7 @@ impl Router {
         let mut named = self
             .peers
             .iter()
-            .filter_map(|peer| Some((peer.priority?, peer.last.source)))
+            .filter_map(|peer| Some((peer.recent_priority(now)?, peer.last.source)))
             .filter(|(_, source)| !speaks(*source))
             .peekable();
         (named.peek().is_none() && !told)

@@ -1,6 +1,5 @@
 //! A router that holds the addresses.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -23,9 +22,10 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Silence after which a backup may have taken over; its skew comes on top.
+    /// Silence after which a backup may have taken over; its skew comes on top. Where backups
+    /// wait for a single advert, it still takes a missed one: every silence is as long as that.
     fn silence_max(self) -> Duration {
-        self.interval.duration() * u32::from(self.missed.get())
+        self.interval.duration() * u32::from(self.missed.get().max(2))
     }
 }
 
@@ -44,7 +44,6 @@ pub(super) struct Holding {
     /// When a leaving router says once more that it leaves.
     again_at: Option<Instant>,
     pub(super) announcing: Announcing,
-    repairs: VecDeque<Instant>,
     send_failures: u8,
     postponed: Option<Instant>,
 }
@@ -85,6 +84,15 @@ pub(super) enum Duty {
     Rest,
     /// Send an advert of this priority.
     Advertise(Priority),
+    /// The same, after this process stood still for so long that others may have taken over.
+    Resume {
+        /// What to advertise.
+        priority: Priority,
+        /// When it last advertised.
+        since: Instant,
+        /// How late it is.
+        late: Duration,
+    },
     /// Give the addresses up and listen.
     StepBack(Cause),
     /// Stop: nobody took the addresses.
@@ -105,11 +113,6 @@ const LEAVE_AGAIN: u32 = 20;
 /// take over for want of them.
 const SEND_FAILURES_MAX: u8 = 3;
 
-/// Repairs of removed addresses within [`REPAIR_WINDOW`]; more is a fight with another program,
-/// which the other node doesn't have.
-const REPAIRS_MAX: usize = 5;
-const REPAIR_WINDOW: Duration = Duration::from_secs(60);
-
 impl Holding {
     /// The first advert has just been sent; `unsaid`: it follows once the kernel has the
     /// addresses, or after an interval in any case.
@@ -123,7 +126,6 @@ impl Holding {
             offered_at: None,
             again_at: None,
             announcing: Announcing::default(),
-            repairs: VecDeque::new(),
             send_failures: 0,
             postponed: None,
         }
@@ -281,7 +283,8 @@ impl Holding {
             return Duty::Rest;
         }
         let interval = rules.interval.duration();
-        let silent = now.saturating_duration_since(self.sent_at);
+        let since = self.sent_at;
+        let silent = now.saturating_duration_since(since);
         let stalled = silent >= rules.silence_max();
         // Whether another router took over meanwhile may be waiting to be read.
         if stalled && inbox == Inbox::MayHoldMore {
@@ -302,7 +305,18 @@ impl Holding {
         if let Some(offer) = self.offer.filter(|_| leaves) {
             self.advert_at = self.again_at.take().filter(|at| *at > now).unwrap_or(offer.until);
         }
-        Duty::Advertise(self.priority(rules.effective))
+        let priority = self.priority(rules.effective);
+        if stalled {
+            return Duty::Resume { priority, since, late: silent - interval };
+        }
+        Duty::Advertise(priority)
+    }
+
+    /// Since when it has said nothing, if that is so long that this process must have stood still
+    /// and others may have taken over.
+    pub(super) fn stands_still_since(&self, rules: Rules, now: Instant) -> Option<Instant> {
+        let silent = now.saturating_duration_since(self.sent_at);
+        (silent >= rules.silence_max()).then_some(self.sent_at)
     }
 
     pub(super) fn due(&self) -> (Instant, &'static str) {
@@ -319,18 +333,5 @@ impl Holding {
     pub(super) fn sent(&mut self, succeeded: bool) -> bool {
         self.send_failures = if succeeded { 0 } else { self.send_failures.saturating_add(1) };
         self.send_failures < SEND_FAILURES_MAX
-    }
-
-    /// The addresses are gone from the interface; false if that happens too often to repair.
-    pub(super) fn repair(&mut self, now: Instant) -> bool {
-        while self.repairs.front().is_some_and(|first| *first + REPAIR_WINDOW <= now) {
-            self.repairs.pop_front();
-        }
-        if self.repairs.len() >= REPAIRS_MAX {
-            return false;
-        }
-        self.repairs.push_back(now);
-        self.announcing.uninstalled();
-        true
     }
 }

@@ -1,6 +1,7 @@
 //! What each other router last said.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use super::cause::Heard;
 use crate::packet::ChecksumForm;
@@ -21,6 +22,26 @@ pub struct Peer {
     pub checksum: Option<ChecksumForm>,
     /// It claims the same addresses as this node.
     pub same_addresses: bool,
+}
+
+/// How long an advert tells what a router is worth: a backup is silent, and may have recovered or
+/// fallen sick since. It is long enough for two nodes that find out one after the other that what
+/// they share has failed: who falls second still knows what the first one said. A wrong guess
+/// costs little in either direction: with a worse router the addresses change hands for as long as
+/// an advert travels, and what it says then counts anew.
+const ADVERT_COUNTS_FOR: Duration = Duration::from_secs(15);
+
+/// The same in intervals, where they are long: as long as a backup listens.
+const ADVERT_COUNTS_INTERVALS: u32 = 4;
+
+impl Peer {
+    /// What it was worth so short a time ago that it still is; with a release, what it had said
+    /// before that.
+    pub(super) fn recent_priority(&self, now: Instant) -> Option<Priority> {
+        let last = self.last;
+        let counts = ADVERT_COUNTS_FOR.max(last.interval.duration() * ADVERT_COUNTS_INTERVALS);
+        self.priority.filter(|_| now < last.at + counts)
+    }
 }
 
 /// The other routers that were heard.

@@ -36,7 +36,7 @@ impl Router {
         // A tracker that is new and down is a loss, unlike a lower base.
         let lost = standing.is_sick() && !self.standing.is_sick();
         self.restand(standing, lost, now);
-        let rules = self.listening_rules();
+        let rules = self.listening_rules(now);
         match &mut self.phase {
             Phase::Stopped | Phase::Waiting { .. } | Phase::Deaf { .. } => {}
             Phase::Listening(state) => {

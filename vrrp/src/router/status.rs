@@ -31,7 +31,7 @@ pub struct Stats {
     pub addr_list_err: u64,
     /// Packets that came before the start or in a fault.
     pub ignored: u64,
-    /// Timers that came so late that the router listened once more.
+    /// Timers that came so late that another router may have taken over meanwhile.
     pub stalls: u64,
     /// Times that removed addresses were put back.
     pub repairs: u64,

@@ -8,7 +8,7 @@ use halb_vrrp::timers;
 
 use crate::dice::{Dice, seeds};
 use crate::mind::Kind;
-use crate::stage::{Plan, Stage, v2, v3};
+use crate::stage::{Plan, SECOND, Stage, v2, v3};
 
 /// Two hosts, of which the first one, with priority 100, has the addresses. The other one has 99.
 fn pair(seed: u64, kinds: [Kind; 2]) -> Stage {
@@ -81,6 +81,28 @@ fn without_words_the_heir_comes_within_its_skew() {
             stage.world.pass(skew);
             assert_eq!(stage.world.holder(), 1);
         }
+    }
+}
+
+/// A backup of keepalived is silent: what it said while both were sick is long over.
+#[test]
+fn an_heir_that_was_last_heard_when_it_was_sick_comes_within_its_skew_too() {
+    for seed in seeds(50) {
+        let mut stage = pair(seed, [Kind::Halb, Kind::Keepalived]);
+        for node in [0, 1, 0, 1] {
+            stage.turn_tracker(node);
+            stage.world.pass(stage.longest.duration() * 6);
+        }
+        stage.rest();
+        assert_eq!(stage.world.holder(), 0, "both are well");
+        stage.world.pass(SECOND * 15);
+        stage.world.let_flights_land();
+        stage.world.checks.forbid_gaps();
+        let worth = stage.world.nodes[1].worth().unwrap();
+        let skew = timers::skew(worth, stage.longest) + stage.world.checks.late();
+        stage.turn_tracker(0);
+        stage.world.pass(skew);
+        assert_eq!(stage.world.holder(), 1, "and needs no down interval");
     }
 }
 

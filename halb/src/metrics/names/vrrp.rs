@@ -140,7 +140,7 @@ metrics! {
     );
     STALLS = counter(
         "halb_vrrp_stalls_total", "", INSTANCE,
-        "Timers so late that the node listened once more before it decided (keepalived doesn't count these)"
+        "Timers so late that another node may have taken over meanwhile (keepalived doesn't count these)"
     );
     REPAIRS = counter(
         "halb_vrrp_repairs_total", "", INSTANCE,

@@ -313,7 +313,9 @@ fn words(notice: &Notice) -> String {
             format!("{heard} was active at the same time; it is answered, and has to yield")
         }
         Notice::Stalled { late } => format!(
-            "this process woke {} late; it listens once more before it decides",
+            "this process woke {} late, so that another node may have taken over meanwhile; a \
+             backup listens once more before it decides, an active node asks who else has the \
+             addresses",
             exact(late.as_secs_f64())
         ),
         Notice::Repairing => {

@@ -132,6 +132,76 @@ fn three_adverts_in_a_row_that_cannot_be_sent_are_a_fault_and_two_are_none() {
 }
 
 #[test]
+fn a_node_that_can_not_send_or_hold_tries_ever_less_often_until_it_could_for_long() {
+    for refused in [false, true] {
+        let mut bench = Bench::active(config(v3(100), Behaviour::default()), well(100));
+        let mut rest = || {
+            if refused {
+                bench.router.handle_addresses(AddressReport::Refused, bench.now);
+            } else {
+                (0..3).for_each(|_| bench.router.handle_sent(false, bench.now));
+            }
+            bench.settle();
+            assert_eq!(bench.router.state(), State::Fault);
+            let begun = bench.now;
+            while bench.router.state() == State::Fault {
+                bench.pass_to_due();
+                bench.settle();
+            }
+            let rest = bench.now - begun;
+            bench.pass(down());
+            assert_eq!(bench.router.state(), State::Active, "nobody else is there");
+            rest
+        };
+        for doubled in [1, 2, 4, 8, 16, 32] {
+            assert_eq!(rest(), down() * doubled);
+        }
+        assert_eq!((rest(), rest()), (SECOND * 120, SECOND * 120), "and not for ever");
+        bench.pass(SECOND * 300);
+        bench.router.handle_addresses(AddressReport::Refused, bench.now);
+        bench.settle();
+        assert_eq!(bench.due_in(), down(), "a fault of its own");
+    }
+}
+
+fn lose_until_it_gives_up(bench: &mut Bench) {
+    while bench.router.state() == State::Active {
+        bench.router.handle_addresses(AddressReport::Lost, bench.now);
+        bench.settle();
+    }
+    assert_eq!(bench.causes.last(), Some(&Cause::Fault(FaultReason::AddressesContested)));
+    bench.clear();
+}
+
+#[test]
+fn after_a_fight_over_the_addresses_a_worse_node_keeps_them_for_a_minute() {
+    let mut bench = Bench::active(config(v3(100), Behaviour::default()), well(100));
+    lose_until_it_gives_up(&mut bench);
+    for _ in 0..59 {
+        bench.pass(SECOND);
+        bench.hear(LESSER, 90);
+    }
+    assert_eq!(bench.log(), "F>B");
+    for _ in 0..10 {
+        bench.pass(SECOND);
+        bench.hear(LESSER, 90);
+    }
+    assert_eq!(bench.router.state(), State::Active, "then it preempts as ever");
+}
+
+#[test]
+fn repairs_of_before_count_when_a_dead_node_is_replaced() {
+    let mut bench = Bench::active(config(v3(100), Behaviour::default()), well(100));
+    lose_until_it_gives_up(&mut bench);
+    bench.pass(down() * 2);
+    assert_eq!(bench.log(), "F>B !100 + B>A *", "better than nobody");
+    bench.router.handle_addresses(AddressReport::Lost, bench.now);
+    bench.settle();
+    assert_eq!(bench.log(), "!0 - A>F", "the fight goes on, and not five repairs more");
+    assert_eq!(bench.router.status().stats.repairs, 5);
+}
+
+#[test]
 fn a_stop_says_so_before_the_addresses_go() {
     let mut bench = Bench::active(config(v3(100), Behaviour::default()), well(100));
     bench.router.handle_stop(bench.now);

@@ -55,6 +55,17 @@ fn a_dead_service_would_offer_the_addresses_to_whoever_is_there() {
 }
 
 #[test]
+fn what_a_peer_said_long_ago_forecasts_nothing_but_who_may_be_there() {
+    let left = Priority::new(98);
+    for (priority, to) in [(97, None), (99, Some(ip(LESSER)))] {
+        let mut bench = tracked(Behaviour::default());
+        bench.hear(LESSER, priority);
+        bench.pass(SECOND * 15);
+        assert_eq!(forecast(&bench).service_dies, IfServiceDies::Offers { to, left });
+    }
+}
+
+#[test]
 fn a_dead_service_would_hand_the_addresses_to_the_halb_that_is_known_to_be_well() {
     let mut bench = tracked(linked());
     bench.overhear(word(LESSER, 99, Health::Well));

@@ -81,6 +81,39 @@ fn a_peer_s_priority_is_remembered_past_its_release_and_a_release_alone_tells_no
 }
 
 #[test]
+fn what_a_silent_peer_said_long_ago_does_not_keep_the_addresses_from_it() {
+    for priority in [90, 2] {
+        let mut bench = active_knowing(priority);
+        bench.pass(ms(4_999));
+        bench.clear();
+        bench.stand(sick(100, -2));
+        assert_eq!(bench.log(), "!98", "what was heard within 15 s still holds");
+
+        let mut bench = active_knowing(priority);
+        bench.pass(ms(5_000));
+        bench.clear();
+        bench.stand(sick(100, -2));
+        assert_eq!(bench.log(), "!0", "it may be well again");
+        bench.hear(GREATER, priority);
+        assert_eq!(bench.log(), "!98 *");
+        bench.stand(well(100));
+        bench.stand(sick(100, -2));
+        assert_eq!(bench.log(), "!100 !98", "it has answered, and isn't asked again at once");
+    }
+}
+
+#[test]
+fn with_long_intervals_a_peer_s_advert_counts_as_long_as_a_backup_would_listen() {
+    let mut bench = Bench::backup(config(v3(4095), Behaviour::default()), well(100));
+    bench.hear(GREATER, 90);
+    bench.pass(SECOND * 160);
+    assert_eq!(bench.router.state(), State::Active);
+    bench.clear();
+    bench.stand(sick(100, -2));
+    assert_eq!(bench.log(), "!98");
+}
+
+#[test]
 fn readiness_that_returns_ends_the_offer() {
     let mut bench = active();
     bench.stand(sick(100, -2));

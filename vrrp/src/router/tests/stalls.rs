@@ -99,6 +99,46 @@ fn an_active_router_waits_for_its_inbox_after_a_stall() {
 }
 
 #[test]
+fn an_active_router_that_stood_still_says_so_and_a_rival_is_news_again() {
+    let mut bench = Bench::active(config(v3(100), Behaviour::default()), well(100));
+    let late = SECOND * 19;
+    let is_rival = |notice: &&Notice| matches!(notice, Notice::Rival(_));
+    for (stalls, waiting) in [(1, true), (2, true), (3, false), (4, false)] {
+        bench.freeze(SECOND * 20);
+        for _ in 0..3 {
+            // Of a process that stood still adverts wait in the socket, of a machine they don't.
+            let message = bench.advert(LESSER, 50);
+            if !waiting {
+                bench.settle();
+            }
+            bench.deliver(LESSER, &message);
+        }
+        bench.settle();
+        bench.hear(LESSER, 50);
+        assert_eq!(bench.notices.iter().filter(is_rival).count(), 1, "{:?}", bench.notices);
+        assert!(bench.notices.contains(&Notice::Stalled { late }), "{:?}", bench.notices);
+        assert_eq!(bench.router.status().stats.stalls, stalls);
+        bench.clear();
+    }
+}
+
+#[test]
+fn an_active_router_that_is_a_little_late_has_not_stood_still() {
+    for missed in [1, 3] {
+        let down_timer_adverts = DownTimerAdverts::new(missed).unwrap();
+        let behaviour = Behaviour { down_timer_adverts, ..preempting(Preempt::Never) };
+        let mut bench = Bench::active(config(v3(100), behaviour), well(100));
+        for _ in 0..10 {
+            bench.pass_to_due();
+            bench.freeze(ms(900));
+            bench.settle();
+        }
+        assert_eq!(bench.router.state(), State::Active);
+        assert_eq!((bench.router.status().stats.stalls, &bench.causes[..]), (0, &[][..]));
+    }
+}
+
+#[test]
 fn a_full_inbox_does_not_keep_an_active_router_from_speaking() {
     let mut bench = Bench::active(config(v3(100), Behaviour::default()), well(100));
     for _ in 0..5 {
