@@ -43,6 +43,7 @@ fn instance(sheet: &Sheet, instance: &Instance) {
         sheet.counter(&names::TRANSITIONS, &labels, count.count);
     }
     sheet.counter(&names::ANNOUNCEMENTS, &labels, instance.announcements);
+    sheet.counter(&names::FOREIGN_CLAIMS, &labels, instance.foreign_claims.count);
     for (stat, metric) in names::STATS {
         sheet.counter(metric, &labels, instance.stats.get(*stat).copied().unwrap_or_default());
     }

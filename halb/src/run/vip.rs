@@ -9,6 +9,7 @@
 //!
 //! Nothing here is waited for by the thread of the virtual routers.
 
+mod claims;
 mod details;
 mod fifo;
 mod groups;
@@ -258,6 +259,7 @@ impl Vip {
             details: self.details.all(),
             history: self.told.history(wall),
             counts: self.told.counts(),
+            claims: self.told.claims(now),
             hooks: self.hooks.told(),
             fifo: self.told.fifo(),
             journal: lock(&self.journal).clone(),

@@ -114,6 +114,8 @@ pub struct Instance {
     pub stats: BTreeMap<String, u64>,
     /// Frames that told the segment where the addresses are.
     pub announcements: u64,
+    /// Who else said that an address is his.
+    pub foreign_claims: ForeignClaims,
     /// Transitions of this process, by what they led to and why.
     pub transitions: Vec<TransitionCount>,
     /// The last transitions, those of earlier processes included; the latest last.
@@ -303,6 +305,26 @@ pub struct LinkWord {
     pub ago_seconds: f64,
     /// It is new enough to decide anything.
     pub counts: bool,
+}
+
+/// ARP and neighbour advertisements of others for the virtual addresses, while this node held them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ForeignClaims {
+    /// How many were told; one that repeats itself is told now and then.
+    pub count: u64,
+    /// The last on each address.
+    pub last: Vec<ForeignClaim>,
+}
+
+/// Another machine said that a virtual address is its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForeignClaim {
+    /// The virtual address.
+    pub address: String,
+    /// That machine's hardware address.
+    pub hardware: String,
+    /// Time since.
+    pub ago_seconds: f64,
 }
 
 /// Adverts of one sender that weren't taken for one reason.

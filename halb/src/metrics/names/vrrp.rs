@@ -50,6 +50,10 @@ metrics! {
         "halb_vrrp_announcements_total", "", INSTANCE,
         "Gratuitous ARP and unsolicited neighbour advertisements sent"
     );
+    FOREIGN_CLAIMS = counter(
+        "halb_vrrp_foreign_claims_total", "", INSTANCE,
+        "Times that another machine claimed an address while this node held it"
+    );
     ADVERT_RCVD = counter(
         "halb_vrrp_advert_rcvd_total", "", INSTANCE,
         "Adverts that were accepted"

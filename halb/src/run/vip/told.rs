@@ -12,6 +12,7 @@ use halb_vrrp::settings::{Group, Instance};
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
+use super::claims::Claims;
 use super::fifo::Fifo;
 use super::groups::Groups;
 use super::hooks::{Change, Hooks};
@@ -47,6 +48,7 @@ struct Book {
     groups: Groups,
     notices: VecDeque<(Instant, Option<Arc<str>>, String)>,
     fifo: Fifo,
+    claims: Claims,
 }
 
 impl Book {
@@ -111,7 +113,8 @@ impl Told {
         let (counts, notices, groups) = (HashMap::new(), VecDeque::new(), Groups::default());
         let mut fifo = Fifo::default();
         fifo.configure(settings.fifo.as_deref());
-        let book = Book { settings, before: None, journal, counts, groups, notices, fifo };
+        let claims = Claims::default();
+        let book = Book { settings, before: None, journal, counts, groups, notices, fifo, claims };
         Self { book: Arc::new(Mutex::new(book)), hooks, carry, grown: Arc::default() }
     }
 
@@ -124,6 +127,7 @@ impl Told {
         let mut book = self.book();
         let stays = |name: &Arc<str>| settings.routers.instances.iter().any(|i| i.name == *name);
         book.counts.retain(|name, _| stays(name));
+        book.claims.keep(stays);
         book.fifo.configure(settings.fifo.as_deref());
         let before = std::mem::replace(&mut book.settings, settings);
         // Groups that are gone still tell their end.
@@ -155,6 +159,11 @@ impl Told {
             of.iter().map(count).collect()
         };
         self.book().counts.iter().map(|(name, of)| (name.to_string(), counts(of))).collect()
+    }
+
+    /// Who else said that an address is his, by instance.
+    pub(super) fn claims(&self, now: Instant) -> HashMap<String, vrrp::ForeignClaims> {
+        self.book().claims.told(now)
     }
 
     /// What became of the FIFO; none: none is configured.
@@ -195,6 +204,9 @@ impl Told {
                     Severity::Info => info!("{text}"),
                 }
                 self.note(None, text);
+                if let DriverNotice::ForeignClaim { instance, address, mac } = notice {
+                    self.book().claims.note(&instance, address, mac);
+                }
             }
         }
     }

@@ -13,9 +13,9 @@ use halb_vrrp::timers::{down_interval, skew};
 use halb_vrrp::track::{Effect, Health, Reading, Standing};
 
 use super::{
-    Address, Bucket, Histogram, Hooks, Instance, Interface, JournalFile, LinkWord, Noticed,
-    NotifyFifo, Peer, Priority, Refused, Stray, Term, Thread, Timers, Transition, TransitionCount,
-    Vrrp, outlook, remedy, why,
+    Address, Bucket, ForeignClaims, Histogram, Hooks, Instance, Interface, JournalFile, LinkWord,
+    Noticed, NotifyFifo, Peer, Priority, Refused, Stray, Term, Thread, Timers, Transition,
+    TransitionCount, Vrrp, outlook, remedy, why,
 };
 use crate::status::words::utc;
 
@@ -36,6 +36,8 @@ pub struct Facts {
     pub history: HashMap<String, Vec<Transition>>,
     /// How often what led to what, by instance.
     pub counts: HashMap<String, Vec<TransitionCount>>,
+    /// Who else said that an address is his, by instance.
+    pub claims: HashMap<String, ForeignClaims>,
     /// What became of hooks.
     pub hooks: Hooks,
     /// What became of the FIFO.
@@ -106,6 +108,7 @@ fn instance(of: &InstanceSnapshot, snapshot: &Snapshot, facts: &Facts) -> Instan
         refused: status.refused.iter().map(|sender| refused(sender, facts)).collect(),
         stats: stats(of),
         announcements: of.announcements,
+        foreign_claims: facts.claims.get(&name).cloned().unwrap_or_default(),
         transitions: facts.counts.get(&name).cloned().unwrap_or_default(),
         history: facts.history.get(&name).cloned().unwrap_or_default(),
         arrivals: histogram(&of.arrivals),

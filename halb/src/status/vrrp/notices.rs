@@ -1,6 +1,6 @@
 //! What is unusual about the virtual IPs, in sentences.
 
-use super::remedy::{OTHER_ADDRESSES, SAME_PRIORITY};
+use super::remedy::{OTHER_ADDRESSES, SAME_PRIORITY, SPLIT};
 use super::{Instance, NotifyFifo, Peer, State, Vrrp};
 use crate::status::notices::Severity;
 use crate::status::readiness::HEARTBEAT_LATE;
@@ -82,15 +82,44 @@ fn instance(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
         };
         add(Severity::Warning, format!("vip {name}: {} {text}", address.address));
     }
+    split_brain(instance, add);
     for peer in &instance.peers {
         peer_notices(instance, peer, add);
     }
     for refused in &instance.refused {
-        if refused.ago_seconds < RECENT_SECONDS && refused.reason != "foreign_vrid" {
+        let heard_since = |peer: &Peer| {
+            peer.address == refused.address
+                && peer.ago_seconds.is_some_and(|ago| ago < refused.ago_seconds)
+        };
+        let is_over = instance.peers.iter().any(heard_since);
+        if refused.ago_seconds < RECENT_SECONDS && refused.reason != "foreign_vrid" && !is_over {
             let who = &refused.address;
             let text = format!("vip {name}: adverts of {who} aren't taken: {}", refused.detail);
             add(Severity::Warning, text);
         }
+    }
+}
+
+/// Two nodes hold the addresses: another machine claims one while this node is active, or another
+/// halb says that it is active too.
+fn split_brain(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
+    let since = instance.since_seconds;
+    if instance.state != State::Active || since < SETTLED_SECONDS {
+        return;
+    }
+    let name = &instance.name;
+    let recent = |ago: f64| ago < RECENT_SECONDS && ago < since;
+    for claim in instance.foreign_claims.last.iter().filter(|claim| recent(claim.ago_seconds)) {
+        let (address, who, ago) = (&claim.address, &claim.hardware, span(claim.ago_seconds));
+        let text = format!(
+            "vip {name}: {who} said {ago} ago that {address} is its own, so two nodes may hold \
+             it: {SPLIT}"
+        );
+        add(Severity::Warning, text);
+    }
+    for word in instance.words.iter().filter(|word| word.counts && word.state == State::Active) {
+        let text = format!("vip {name}: {} says that it is active too: {SPLIT}", word.from);
+        add(Severity::Warning, text);
     }
 }
 
@@ -115,7 +144,7 @@ fn peer_notices(instance: &Instance, peer: &Peer, add: &mut impl FnMut(Severity,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::vrrp::samples;
+    use crate::status::vrrp::{ForeignClaim, ForeignClaims, samples};
 
     fn texts(vrrp: &Vrrp) -> Vec<String> {
         let mut texts = Vec::new();
@@ -129,6 +158,40 @@ mod tests {
         let mut node = samples::Node::new();
         node.hear(samples::OTHER, 101, "mysecret");
         assert_eq!(texts(&node.vrrp()), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn two_nodes_with_one_address_are_the_news_on_both() {
+        let mut vrrp = samples::active().vrrp();
+        let claim = ForeignClaim {
+            address: "172.16.16.100".to_owned(),
+            hardware: "52:54:00:00:00:52".to_owned(),
+            ago_seconds: 3.0,
+        };
+        vrrp.instances[0].foreign_claims = ForeignClaims { count: 1, last: vec![claim] };
+        let told = texts(&vrrp);
+        assert!(told[0].contains("52:54:00:00:00:52 said 3 s ago that 172.16.16.100"), "{told:?}");
+        vrrp.instances[0].foreign_claims.last[0].ago_seconds = RECENT_SECONDS;
+        assert_eq!(texts(&vrrp), [] as [&str; 0]);
+        vrrp.instances[0].foreign_claims.last[0].ago_seconds = 3.0;
+        vrrp.instances[0].state = State::Backup;
+        assert!(texts(&vrrp).iter().all(|text| !text.contains("said")), "{:?}", texts(&vrrp));
+    }
+
+    #[test]
+    fn a_refusal_that_is_over_is_no_news() {
+        let mut vrrp = samples::backup().vrrp();
+        let refused =
+            |vrrp: &Vrrp| texts(vrrp).iter().filter(|t| t.contains("aren't taken")).count();
+        let before = refused(&vrrp);
+        assert!(before > 0);
+        let instance = &mut vrrp.instances[0];
+        let address = instance.refused[0].address.clone();
+        let mut peer = instance.peers[0].clone();
+        (peer.address, peer.ago_seconds) = (address, Some(0.1));
+        instance.peers.push(peer);
+        instance.refused[0].ago_seconds = 1.0;
+        assert_eq!(refused(&vrrp), before - 1);
     }
 
     #[test]

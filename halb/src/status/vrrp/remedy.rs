@@ -11,6 +11,11 @@ pub const OTHER_ADDRESSES: &str = "if it is the other node, give both the same '
                                    yours, that 'router_id' is in use: choose another one on all of \
                                    your nodes";
 
+/// What to do about two nodes that hold an address at once.
+pub const SPLIT: &str = "see whether that is the other node and why its adverts aren't heard (a \
+                         firewall that drops protocol 112, another password or router id; 'halb vip \
+                         explain' on both), or who else has that address";
+
 /// What is wrong, without what to do.
 #[must_use]
 pub fn fault(refusal: Refusal) -> String {

@@ -22,7 +22,8 @@ use halb_vrrp::values::{BasePriority, Family, Priority, Seconds, VrId};
 
 use super::build::{self, Facts};
 use super::{
-    Hooks, JournalFile, Noticed, NotifyFifo, State, Stray, Transition, TransitionCount, Vrrp, why,
+    ForeignClaim, ForeignClaims, Hooks, JournalFile, Noticed, NotifyFifo, State, Stray, Transition,
+    TransitionCount, Vrrp, why,
 };
 
 pub(crate) const OWN: &str = "172.16.16.51";
@@ -257,6 +258,7 @@ impl Node {
             details: HashMap::from([("frontend 'kubernetes'".to_owned(), ready)]),
             history: HashMap::from([("VI_1".to_owned(), history)]),
             counts: HashMap::from([("VI_1".to_owned(), vec![count])]),
+            claims: HashMap::from([("VI_1".to_owned(), long_ago())]),
             hooks: Hooks::default(),
             fifo: None,
             journal: JournalFile { path: Some("/var/lib/halb/vip.jsonl".to_owned()), error: None },
@@ -264,6 +266,16 @@ impl Node {
         };
         build::vrrp(&self.snapshot(), &facts)
     }
+}
+
+/// A split that is over since hours.
+fn long_ago() -> ForeignClaims {
+    let claim = ForeignClaim {
+        address: "172.16.16.100".to_owned(),
+        hardware: "52:54:00:00:00:53".to_owned(),
+        ago_seconds: 20_000.0,
+    };
+    ForeignClaims { count: 2, last: vec![claim] }
 }
 
 fn ready(servers_up: u32) -> Readiness {
