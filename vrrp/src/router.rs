@@ -58,7 +58,7 @@ mod status;
 mod telling;
 
 pub use action::{Action, Notice, Outgoing};
-pub use cause::{Cause, FaultReason, Heard, Offer, OfferReason, State, Transition};
+pub use cause::{Cause, FaultReason, Heard, Kept, Offer, OfferReason, State, Transition};
 pub use forecast::{Forecast, IfPeersDie, IfServiceDies};
 pub use hearsay::{Overheard, SPEAKERS_MAX, WORD_COUNTS_FOR};
 pub use journal::{JOURNAL_LEN, Journal};
@@ -119,6 +119,8 @@ pub struct Router {
     yielded: bool,
     /// It holds the addresses until another router is heard, and then stops.
     leaving: bool,
+    /// It was to be relieved, and hasn't offered its addresses.
+    kept: Option<Kept>,
 }
 
 /// What was told since the last change, and isn't told again for each packet.
@@ -182,6 +184,7 @@ impl Router {
             membership: Membership::default(),
             yielded: false,
             leaving: false,
+            kept: None,
         }
     }
 

@@ -146,6 +146,24 @@ pub struct Offer {
     pub reason: OfferReason,
 }
 
+/// Why an active router that others are to relieve doesn't offer its addresses: the best of those
+/// that are known would hand them back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Its operator has given them away there, too.
+    YieldedToo {
+        /// Its source.
+        source: IpAddr,
+    },
+    /// It is worth no more than this router, or can't take them.
+    NoBetter {
+        /// Its source.
+        source: IpAddr,
+        /// Its priority, as it last said.
+        priority: Priority,
+    },
+}
+
 /// Why the addresses are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OfferReason {

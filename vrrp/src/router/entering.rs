@@ -33,6 +33,7 @@ impl Router {
         let from = self.state();
         self.phase = if std::mem::take(&mut self.leaving) { Phase::Stopped } else { phase };
         self.membership.wants = None;
+        self.kept = None;
         self.tell(from, cause, now);
     }
 
@@ -178,6 +179,7 @@ impl Router {
         let (before, after) = (old.effective, self.standing.effective);
         let (rules, listening) = (self.holding_rules(), self.listening_rules(now));
         let (may_beat, reason) = (self.may_beat(self.worth(), now), self.offer_reason());
+        self.kept = (self.is_active() && lost && !may_beat).then(|| self.no_better(now)).flatten();
         match &mut self.phase {
             Phase::Stopped | Phase::Deaf { .. } => {}
             Phase::Waiting { .. } => self.begin(now),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::cause::{Cause, OfferReason};
+use super::cause::{Cause, Kept, OfferReason};
 use super::hearsay::Worth;
 use super::{Phase, Router};
 use crate::link::Word;
@@ -155,6 +155,26 @@ impl Router {
             .peekable();
         (named.peek().is_none() && !told)
             || named.any(|(priority, source)| (priority, Some(source)) > (own.priority, own.source))
+    }
+
+    /// The best of the routers of which [`Router::may_beat`] knows that none would win.
+    pub(super) fn no_better(&self, now: Instant) -> Option<Kept> {
+        let told: Vec<_> = self
+            .hearsay
+            .fresh(now)
+            .filter_map(|word| Some((word.effective, word.source?, word.yielded)))
+            .collect();
+        let heard = self
+            .peers
+            .iter()
+            .filter_map(|peer| Some((peer.recent_priority(now)?, peer.last.source, false)))
+            .filter(|(_, source, _)| told.iter().all(|(_, speaker, _)| speaker != source));
+        let (priority, source, yielded) = told.iter().copied().chain(heard).max()?;
+        Some(if yielded {
+            Kept::YieldedToo { source }
+        } else {
+            Kept::NoBetter { source, priority }
+        })
     }
 
     /// Another node's word came while this one is active: whether to offer may look different now.

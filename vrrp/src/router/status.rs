@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::cause::{FaultReason, Heard, Offer, State};
+use super::cause::{FaultReason, Heard, Kept, Offer, State};
 use super::hearsay::Overheard;
 use super::peers::Peer;
 use super::{Journal, Link, Phase, RefusedSender, Router};
@@ -76,6 +76,8 @@ pub struct Status {
     pub active: Option<Heard>,
     /// It offers its addresses to whoever is better.
     pub offer: Option<Offer>,
+    /// It was to be relieved the last time that its worth changed, and hasn't offered its addresses.
+    pub kept: Option<Kept>,
     /// Its next deadline and what it is for.
     pub next: Option<(Instant, &'static str)>,
     /// When it takes over if nothing more is heard.
@@ -114,6 +116,7 @@ impl Router {
             retiring: self.leaving,
             active,
             offer,
+            kept: self.kept,
             next: self.poll_timeout(),
             takeover_at,
             peers: self.peers.iter().copied().collect(),

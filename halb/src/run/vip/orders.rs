@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use halb_vrrp::config::Preempt;
 use halb_vrrp::driver::{Handle, InstanceSnapshot, OrderError, Snapshot};
-use halb_vrrp::router::State;
+use halb_vrrp::router::{Kept, State};
 use halb_vrrp::settings::Instance;
 use tokio::{task, time};
 use tracing::info;
@@ -187,12 +187,25 @@ fn given_away(one: &InstanceSnapshot, was_active: bool, begun: Instant) -> VipOu
                 exact(took)
             )
         }
-        (_, true) => format!(
-            "{name}: nobody took {addresses} within {}, so it stays here, with priority {}; a \
-             better node that comes takes it. {back}",
-            exact(begun.elapsed().as_secs_f64()),
-            status.standing.effective
-        ),
+        (_, true) => {
+            let why = match status.kept {
+                Some(Kept::YieldedToo { source }) => {
+                    format!("not offered: {source} was given away as well, so {addresses}")
+                }
+                Some(Kept::NoBetter { source, priority }) => format!(
+                    "not offered: {source} (priority {priority}) would hand it back, so {addresses}"
+                ),
+                None => format!(
+                    "nobody took {addresses} within {}, so it",
+                    exact(begun.elapsed().as_secs_f64())
+                ),
+            };
+            let left = status.standing.effective;
+            format!(
+                "{name}: {why} stays here, with priority {left}; a better node that comes takes \
+                 it. {back}"
+            )
+        }
     };
     VipOutcome { instance: name.to_string(), done: !is_active, message }
 }
@@ -224,6 +237,8 @@ fn addresses(settings: &Instance) -> String {
 
 #[cfg(test)]
 mod tests {
+    use halb_vrrp::values::Priority;
+
     use super::*;
     use crate::status::vrrp::samples::{self, Node, OTHER};
 
@@ -263,6 +278,17 @@ mod tests {
         );
         let kept = given_away(&samples::active().snapshot().instances[0], true, begun);
         assert!(!kept.done && kept.message.contains("nobody took 172.16.16.100"), "{kept:?}");
+        let source = OTHER.parse().unwrap();
+        let priority = Priority::LAST_RESORT;
+        for (kept, why) in [
+            (Kept::YieldedToo { source }, "not offered: 172.16.16.52 was given away as well"),
+            (Kept::NoBetter { source, priority }, "172.16.16.52 (priority 1) would hand it back"),
+        ] {
+            let mut one = samples::active().snapshot().instances.remove(0);
+            one.status.kept = Some(kept);
+            let told = given_away(&one, true, begun);
+            assert!(!told.done && told.message.contains(why), "{told:?}");
+        }
         let mut backup = Node::new();
         backup.hear(OTHER, 101, "mysecret");
         let told = given_away(&backup.snapshot().instances[0], false, begun);

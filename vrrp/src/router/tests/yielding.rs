@@ -39,6 +39,30 @@ fn if_nobody_takes_them_the_node_goes_on_as_the_last_but_one_resort() {
 }
 
 #[test]
+fn who_is_known_to_have_yielded_too_or_to_be_worse_is_not_offered_anything_and_named() {
+    let source = ip(LESSER);
+    let mut bench = Bench::active(config(v3(100), linked()), well(100));
+    bench.overhear(Word { yielded: true, ..word(LESSER, 2, Health::Well) });
+    bench.order(Router::give_away);
+    assert_eq!(bench.log(), "!2");
+    assert_eq!(bench.router.status().kept, Some(Kept::YieldedToo { source }));
+    bench.order(Router::resume);
+    assert_eq!(bench.router.status().kept, None);
+
+    let mut bench = active();
+    bench.hear(LESSER, 1);
+    bench.clear();
+    bench.order(Router::give_away);
+    assert_eq!(bench.log(), "!2");
+    let priority = Priority::LAST_RESORT;
+    assert_eq!(bench.router.status().kept, Some(Kept::NoBetter { source, priority }));
+    bench.pass(SECOND * 15);
+    bench.order(Router::give_away);
+    assert!(bench.router.is_offering(), "it may be well again");
+    assert_eq!(bench.router.status().kept, None);
+}
+
+#[test]
 fn what_was_given_away_is_taken_back_by_order_only() {
     let mut bench = active();
     bench.order(Router::give_away);
