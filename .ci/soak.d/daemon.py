@@ -36,8 +36,8 @@ def until(what, holds):
 class Daemon:
     """A running halb: frontend `f` on `port`, backend `b`."""
 
-    def __init__(self, halb, place, servers):
-        self.halb, self.place = halb, pathlib.Path(place)
+    def __init__(self, halb, place, servers, check):
+        self.halb, self.place, self.check = halb, pathlib.Path(place), check
         self.port, self.admin_port = free_port(), free_port()
         self.configuration = self.place / "halb.toml"
         self.write(servers)
@@ -52,7 +52,7 @@ class Daemon:
 bind = ["127.0.0.1:{self.port}"]
 backend = "b"
 [backend.b]
-check = {{ type = "tcp" }}
+check = {self.check}
 {settings}
 [backend.b.server]
 {lines}
@@ -79,9 +79,9 @@ socket = "{self.place}/admin.sock"
 
 
 @contextlib.contextmanager
-def running(halb, servers):
+def running(halb, servers, check='{ type = "tcp" }'):
     with tempfile.TemporaryDirectory() as place:
-        daemon = Daemon(halb, place, servers)
+        daemon = Daemon(halb, place, servers, check)
         try:
             until("halb is ready", lambda: daemon.page("/readyz") != "")
             yield daemon

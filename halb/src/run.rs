@@ -81,6 +81,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Runs until a signal ends it.
 pub fn run(config: &Path, socket: Option<&Path>) -> ExitCode {
+    spare_pages::cut();
     let loaded = match config::load(config) {
         Ok(loaded) => loaded,
         Err(report) => {

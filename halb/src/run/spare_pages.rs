@@ -1,9 +1,12 @@
 //! Pages of the program that rest doesn't need.
 //!
-//! The kernel maps a program's file in pieces of 64 KiB and more wherever one page is touched
-//! (fault-around, `do_fault_around()` of mm/memory.c), so that a start, a scrape or a reload each
-//! leave most of the program resident: 4 to 5 of 8 MB, of which forwarding and checks use a tenth.
-//! That comes back from the page cache as it is touched.
+//! Where one page of a program's file is touched the kernel maps its neighbours too: 64 KiB, and
+//! since Linux 6.18 the whole folio of the page cache, up to 2 MiB (`filemap_map_pages()` of
+//! mm/filemap.c). So a start, a scrape or a reload each leave most of the program resident, 4 to
+//! 9 MB, and locked where memory is locked for real time; forwarding and checks use a tenth.
+//!
+//! It maps none beyond the border of a mapping. [`cut`] makes such borders, and what was needed once
+//! is given back. That comes back from the page cache as it is touched.
 #![expect(
     unsafe_code,
     reason = "dl_iterate_phdr(3) tells where a program lies by bare addresses, and madvise(2) \
@@ -16,11 +19,19 @@ use std::time::Duration;
 use std::{ptr, slice};
 
 use nix::libc::{
-    MADV_DONTNEED, PF_W, PT_LOAD, dl_iterate_phdr, dl_phdr_info, madvise, malloc_trim, size_t,
-    sysconf,
+    MADV_DONTNEED, MADV_SEQUENTIAL, PF_W, PT_LOAD, dl_iterate_phdr, dl_phdr_info, madvise,
+    malloc_trim, size_t,
 };
 use tokio::sync::Notify;
 use tokio::time;
+
+/// Length of a piece of the program, in bytes: less for a page that is touched, and 300 mappings of
+/// the 65,530 that a process may have (vm.max_map_count).
+const PIECE: usize = 32 * 1024;
+
+/// Smallest page that Linux has. Where they are larger some advice is refused, and a little more is
+/// resident.
+const PAGE: usize = 4096;
 
 /// Without a stir for so long, the daemon rests. Scrapes of several collectors and a person's look
 /// are one stir.
@@ -28,57 +39,77 @@ const CALM: Duration = Duration::from_secs(1);
 
 /// What stirs without notice, such as a server's first check and its first connection, is let go of
 /// in such a time.
-const AGAIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Lets go of them whenever the daemon rests again after it was stirred by its start, a look or an
 /// order, and now and then. It costs some dozens of page faults. Memory that is locked for real time
 /// stays.
 pub(super) async fn release_at_rest(stirred: Arc<Notify>) {
+    // What reading the configuration left behind. Once: threads that allocate wait for it.
+    // SAFETY: it gives free memory of the allocator back to the kernel, and touches no other.
+    unsafe { malloc_trim(0) };
     loop {
         while time::timeout(CALM, stirred.notified()).await.is_ok() {}
-        release();
+        for_each_piece(|address, length, _| advise(address, length, MADV_DONTNEED));
         // Either way it is looked at once more.
         let _ = time::timeout(AGAIN, stirred.notified()).await;
     }
 }
 
-fn release() {
-    // SAFETY: it gives free memory of the allocator back to the kernel, and touches no other.
-    unsafe { malloc_trim(0) };
-    // SAFETY: `release_object` has the type that is asked for, doesn't unwind and ignores its data.
-    unsafe { dl_iterate_phdr(Some(release_object), ptr::null_mut()) };
+/// Cuts the program into mappings of [`PIECE`] bytes. Before it does much, once.
+pub(super) fn cut() {
+    // Neighbours whose advice differs are two mappings. Pages that are read ahead are only cached.
+    let every_other = |address, length, index| {
+        if index % 2 == 1 {
+            advise(address, length, MADV_SEQUENTIAL);
+        }
+    };
+    for_each_piece(every_other);
 }
 
-/// Called with the program, and with each library that it loaded.
-unsafe extern "C" fn release_object(
+fn advise(address: usize, length: usize, advice: c_int) {
+    // SAFETY: the range is of a segment that was never writable, so that its pages are the file's,
+    // unchanged: to drop them loses nothing, and the next access reads the same bytes again. A
+    // refusal (EINVAL where they are locked) leaves them as they are.
+    unsafe { madvise(ptr::without_provenance_mut(address), length, advice) };
+}
+
+type Piece<'a> = dyn FnMut(usize, usize, usize) + 'a;
+
+/// Calls with the address, the length in bytes and the number of each piece of what is only read:
+/// of the program and of each library that it loaded.
+fn for_each_piece(mut of_piece: impl FnMut(usize, usize, usize)) {
+    let mut of_piece: &mut Piece<'_> = &mut of_piece;
+    let data: *mut &mut Piece<'_> = &raw mut of_piece;
+    // SAFETY: `object_pieces` has the type that is asked for, and gets what it takes `data` for,
+    // which lives until this returns.
+    unsafe { dl_iterate_phdr(Some(object_pieces), data.cast()) };
+}
+
+/// Called with the program, and with each library.
+unsafe extern "C" fn object_pieces(
     object: *mut dl_phdr_info,
     _size: size_t,
-    _data: *mut c_void,
+    data: *mut c_void,
 ) -> c_int {
-    // SAFETY: `dl_iterate_phdr` passes a valid object, whose headers live as long as it is loaded.
-    let (base, headers) = unsafe {
+    // SAFETY: `dl_iterate_phdr` passes a valid object, whose headers live as long as it is loaded,
+    // and the data of `for_each_piece`.
+    let (base, headers, of_piece) = unsafe {
         let object = &*object;
-        (object.dlpi_addr, slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
-    };
-    // SAFETY: it reads a number.
-    let page = unsafe { sysconf(nix::libc::_SC_PAGESIZE) };
-    let Some(page) = u64::try_from(page).ok().filter(|page| page.is_power_of_two()) else {
-        return 0;
+        let headers = slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into());
+        (object.dlpi_addr, headers, &mut *data.cast::<&mut Piece<'_>>())
     };
     for header in headers {
         if header.p_type != PT_LOAD || header.p_flags & PF_W != 0 {
             continue;
         }
-        let begin = (base + header.p_vaddr) & !(page - 1);
-        let end = base + header.p_vaddr + header.p_memsz;
-        let (Ok(address), Ok(length)) = (usize::try_from(begin), usize::try_from(end - begin))
-        else {
-            continue;
-        };
-        // SAFETY: the range is a segment of a loaded object that was never writable, so that its
-        // pages are the file's, unchanged: to drop them loses nothing, and the next access reads
-        // the same bytes again. A refusal (EINVAL where they are locked) leaves them as they are.
-        unsafe { madvise(ptr::without_provenance_mut(address), length, MADV_DONTNEED) };
+        let (begin, end) = (base + header.p_vaddr, base + header.p_vaddr + header.p_memsz);
+        let (Ok(begin), Ok(end)) = (usize::try_from(begin), usize::try_from(end)) else { continue };
+        // A border of pieces is one of pages, whose size is a power of two and not more.
+        let first = begin & !(PAGE - 1);
+        for (index, address) in (first..end).step_by(PIECE).enumerate() {
+            of_piece(address, PIECE.min(end - address), index);
+        }
     }
     0
 }
