@@ -138,7 +138,7 @@ fn read_admin(table: Option<&Table<'_>>) -> (Admin, Option<Span>) {
             lint_open_admin(table);
         }
     }
-    if let Some(socket) = read_socket(table) {
+    if let Some(socket) = socket_path(table, "socket", defaults::ADMIN_SOCKET) {
         admin.socket = socket;
     }
     (admin, table.get("http").map(|entry| entry.span.clone()))
@@ -153,15 +153,16 @@ fn lint_open_admin(table: &Table<'_>) {
     );
 }
 
-fn read_socket(table: &Table<'_>) -> Option<PathBuf> {
-    let socket = table.file("socket")?;
-    let (text, entry) = table.text("socket")?;
+/// The path of a unix socket; `such_as` is one that would do.
+pub(super) fn socket_path(table: &Table<'_>, key: &'static str, such_as: &str) -> Option<PathBuf> {
+    let socket = table.file(key)?;
+    let (text, entry) = table.text(key)?;
     if text.len() > SOCKET_PATH_LEN_MAX {
         let what = format!("'{}' is longer than {SOCKET_PATH_LEN_MAX} bytes", entry.path);
         table.sink.report(
             Diagnostic::error(entry.span, what)
                 .consequence("the kernel takes no longer path for a unix socket")
-                .remedy(format!("write a shorter path, such as \"{}\"", defaults::ADMIN_SOCKET)),
+                .remedy(format!("write a shorter path, such as \"{such_as}\"")),
         );
         return None;
     }

@@ -102,6 +102,12 @@ pub const ADMIN_HTTP: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LO
 /// Control socket; the directory is made by systemd (`RuntimeDirectory=halb`).
 pub const ADMIN_SOCKET: &str = "/run/halb/admin.sock";
 
+/// What the reference calls the socket of HAProxy's runtime commands; there is none by default.
+pub const HAPROXY_SOCKET: &str = "/run/halb/haproxy.sock";
+
+/// Its permissions: owner and group, as the control socket has them.
+pub const HAPROXY_SOCKET_MODE: u32 = 0o660;
+
 /// Between adverts: the protocol's, and keepalived's.
 pub const ADVERT_INTERVAL: Duration = Duration::from_secs(1);
 

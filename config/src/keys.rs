@@ -9,7 +9,7 @@ mod vrrp;
 
 pub use self::backend::{BACKEND, QUEUE, SERVER};
 pub use self::check::{CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS};
-pub use self::daemon::{ADMIN, GLOBAL, LOG, ROOT};
+pub use self::daemon::{ADMIN, GLOBAL, HAPROXY, LOG, ROOT};
 pub use self::frontend::{FRONTEND, KEEPALIVE, ROUTE};
 pub use self::vrrp::{PEER, TRACK, VIRTUAL_ADDRESS, VRRP, VRRP_GROUP};
 
@@ -107,6 +107,7 @@ pub static SECTIONS: &[&Section] = &[
     &GLOBAL,
     &LOG,
     &ADMIN,
+    &HAPROXY,
 ];
 
 /// Finds a key by its name.

@@ -31,6 +31,7 @@ mod check_http;
 mod check_lints;
 mod daemon;
 mod frontend;
+mod haproxy;
 mod peer;
 mod programs;
 mod reader;
@@ -55,7 +56,7 @@ use crate::host::Host;
 use crate::peer::PeerDraft;
 use crate::reader::{Entry, Table};
 use crate::render::Style;
-use crate::settings::Settings;
+use crate::settings::{Haproxy, Settings};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::vrrp::{GroupDraft, RouterDraft};
@@ -170,6 +171,7 @@ fn read_tree<'a>(
     report_foreign_tables(&top);
     let named_backends = top.named_tables("backend");
     let named_frontends = top.named_tables("frontend");
+    let daemon = daemon::read(&top);
     let drafts = Drafts {
         backends: named_backends.iter().filter_map(|entry| backend::read(sink, entry)).collect(),
         frontends: named_frontends.iter().filter_map(|e| frontend::read(sink, e)).collect(),
@@ -180,7 +182,8 @@ fn read_tree<'a>(
             .filter_map(|e| GroupDraft::read(sink, e))
             .collect(),
         peer: peer::read(&top),
-        daemon: daemon::read(&top),
+        haproxy: haproxy::read(&top, &daemon.admin.socket),
+        daemon,
     };
     if !top.has("frontend") {
         report_no_frontend(&top);
@@ -211,13 +214,14 @@ struct Drafts<'a> {
     groups: Vec<GroupDraft<'a>>,
     peer: Option<PeerDraft>,
     daemon: Daemon,
+    haproxy: Haproxy,
 }
 
 fn settings(sink: &Sink, drafts: Drafts<'_>) -> Option<Settings> {
     if sink.has_errors() {
         return None;
     }
-    let Drafts { frontends, backends, routers, groups, peer, daemon } = drafts;
+    let Drafts { frontends, backends, routers, groups, peer, daemon, haproxy } = drafts;
     let vrrp = vrrp::settings(sink, &routers, &groups, &daemon, peer.as_ref());
     let checks = backends.iter().flat_map(|draft| draft.targets.clone()).collect();
     let down: Vec<_> = backends.iter().flat_map(|draft| draft.begin_down.clone()).collect();
@@ -228,7 +232,7 @@ fn settings(sink: &Sink, drafts: Drafts<'_>) -> Option<Settings> {
         Ok(lb) => {
             let lb = lb.with_servers_down(down);
             let peer = peer.and_then(PeerDraft::settings);
-            Some(Settings { lb, checks, vrrp, peer, global, log, admin })
+            Some(Settings { lb, checks, vrrp, peer, global, log, admin, haproxy })
         }
         Err(error) => {
             sink.report(Diagnostic::error_of_file(error.to_string()).remedy("correct that"));

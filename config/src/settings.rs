@@ -25,6 +25,8 @@ pub struct Settings {
     pub log: Log,
     /// Where halb is looked at and controlled.
     pub admin: Admin,
+    /// What is offered to scripts and dashboards that were built around HAProxy.
+    pub haproxy: Haproxy,
 }
 
 /// `[vrrp.NAME]` of all names.
@@ -153,4 +155,35 @@ pub struct Admin {
     pub http: Option<SocketAddr>,
     /// Unix socket for status and control.
     pub socket: PathBuf,
+}
+
+/// `[haproxy]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Haproxy {
+    /// Where HAProxy's runtime commands are answered. None: nowhere.
+    pub socket: Option<HaproxySocket>,
+    /// `/metrics` also serves HAProxy's names.
+    pub metrics: bool,
+}
+
+/// The socket of runtime commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HaproxySocket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What its clients may do.
+    pub level: HaproxyLevel,
+    /// Its file permissions.
+    pub mode: u32,
+}
+
+/// What clients of the runtime socket may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HaproxyLevel {
+    /// Look at figures.
+    User,
+    /// Look at everything.
+    Operator,
+    /// Change servers and end sessions.
+    Admin,
 }

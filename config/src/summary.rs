@@ -9,7 +9,7 @@ use halb_healthcheck::config::{Check, HttpProbe, Probe, Target, TlsOptions, Veri
 use halb_lb::config::{Backend, Balance, Frontend, OnDown, Server, SniPattern};
 
 use crate::check::detection_time;
-use crate::settings::Settings;
+use crate::settings::{HaproxyLevel, Settings};
 use crate::units::DurationText;
 
 /// A few lines for each frontend, backend and virtual IP.
@@ -35,11 +35,26 @@ pub fn text(settings: &Settings) -> String {
         None => "no http".to_owned(),
     };
     push(&mut out, 0, &format!("admin: {http}, socket {socket}"));
+    push_haproxy(&mut out, settings);
     out
 }
 
 fn push(out: &mut String, depth: usize, line: &str) {
     writeln!(out, "{:indent$}{line}", "", indent = depth * 2).expect("a String takes all");
+}
+
+fn push_haproxy(out: &mut String, settings: &Settings) {
+    if let Some(socket) = &settings.haproxy.socket {
+        let level = match socket.level {
+            HaproxyLevel::User | HaproxyLevel::Operator => "change nothing",
+            HaproxyLevel::Admin => "change servers",
+        };
+        let path = socket.path.display();
+        push(out, 0, &format!("HAProxy's commands: socket {path}, whose clients may {level}"));
+    }
+    if settings.haproxy.metrics && settings.admin.http.is_some() {
+        push(out, 0, "HAProxy's metric names: with halb's own");
+    }
 }
 
 fn push_frontend(out: &mut String, frontend: &Frontend) {

@@ -27,8 +27,9 @@ fn bad(text: &str) -> Report {
 fn the_file_of_the_design_means_what_it_says() {
     let loaded = parse(KUBERNETES, "kubernetes.toml").unwrap();
     assert_eq!(loaded.lints, [], "{}", loaded.lints_text(Style::Plain));
-    let Settings { lb, checks, vrrp, peer, global, log, admin } = loaded.settings;
+    let Settings { lb, checks, vrrp, peer, global, log, admin, haproxy } = loaded.settings;
     assert!(vrrp.routers.instances.is_empty() && peer.is_none());
+    assert!(haproxy.socket.is_none() && !haproxy.metrics, "nothing unless it is written");
 
     let [frontend] = lb.frontends() else { panic!("{lb:?}") };
     assert_eq!(frontend.name.as_str(), "kubernetes");

@@ -57,14 +57,23 @@ const ANSWERS_MAX: usize = 1;
 /// Pause after an accept error that won't go away at once (no descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How the daemon is looked at.
+#[derive(Clone)]
+pub struct Looks {
+    /// Its status.
+    pub status: Look<Status>,
+    /// Metrics beside those of the status, in Prometheus' format; none: there are none.
+    pub more_metrics: Look<Option<String>>,
+}
+
 /// Looks at the daemon.
-pub type Look = Arc<dyn Fn() -> Looking + Send + Sync>;
+pub type Look<T> = Arc<dyn Fn() -> Looking<T> + Send + Sync>;
 
 /// A look under way. It blocks no thread.
-pub type Looking = Pin<Box<dyn Future<Output = Status> + Send>>;
+pub type Looking<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Serves until it is dropped.
-pub async fn serve(listener: TcpListener, look: Look) {
+pub async fn serve(listener: TcpListener, look: Looks) {
     let turns = Arc::new(Semaphore::new(ANSWERS_MAX));
     let mut open: VecDeque<AbortHandle> = VecDeque::with_capacity(CONNECTIONS_MAX);
     loop {
@@ -82,14 +91,14 @@ pub async fn serve(listener: TcpListener, look: Look) {
         {
             oldest.abort();
         }
-        let connection = serve_one(stream, Arc::clone(&look), Arc::clone(&turns));
+        let connection = serve_one(stream, look.clone(), Arc::clone(&turns));
         open.push_back(tokio::spawn(connection).abort_handle());
     }
 }
 
-async fn serve_one(stream: TcpStream, look: Look, turns: Arc<Semaphore>) {
+async fn serve_one(stream: TcpStream, look: Looks, turns: Arc<Semaphore>) {
     let service = service_fn(|request| {
-        let (look, turns) = (Arc::clone(&look), Arc::clone(&turns));
+        let (look, turns) = (look.clone(), Arc::clone(&turns));
         async move { Ok::<_, Infallible>(answer(&request, &look, &turns).await) }
     });
     let connection = http1::Builder::new()
@@ -108,7 +117,7 @@ async fn serve_one(stream: TcpStream, look: Look, turns: Arc<Semaphore>) {
 
 async fn answer(
     request: &Request<Incoming>,
-    look: &Look,
+    look: &Looks,
     turns: &Semaphore,
 ) -> Response<Full<Bytes>> {
     let route = routes::find(request.method(), request.uri().path());

@@ -4,6 +4,7 @@
 //! One JSON object per line, answered by one JSON object per line; a connection may carry several.
 //! [`protocol`] holds the types that both ends use, [`frame`] the bounds.
 
+pub mod bound;
 pub mod client;
 pub mod frame;
 pub mod protocol;

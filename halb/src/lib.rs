@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod haproxy;
 pub mod k8s;
 pub mod logs;
 pub mod metrics;

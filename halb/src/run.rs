@@ -26,6 +26,7 @@
 
 mod answers;
 mod daemon;
+mod haproxy;
 mod limits;
 mod peer;
 mod reload;

@@ -137,7 +137,7 @@ pub fn import(request: &Request<'_>) -> Outcome {
 }
 
 /// Tables about the process.
-const PROCESS: [&str; 3] = ["global", "log", "admin"];
+const PROCESS: [&str; 4] = ["global", "log", "admin", "haproxy"];
 
 /// What both languages say of one table stands in one.
 fn together(tables: impl Iterator<Item = Table>) -> Vec<Table> {

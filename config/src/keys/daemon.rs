@@ -37,6 +37,9 @@ pub static ROOT: Section = Section {
         Key::optional("admin", "a table", "defaults", "[admin]")
             .also(&["stats", "status", "control"])
             .doc("Where halb is looked at and controlled."),
+        Key::optional("haproxy", "a table", "nothing of it", "[haproxy]")
+            .also(&["compat", "compatibility", "haproxy_compat", "prometheus_exporter"])
+            .doc("HAProxy's runtime commands and metric names, for what was built around it."),
     ],
 };
 
@@ -141,5 +144,37 @@ pub static ADMIN: Section = Section {
         )
         .also(&["path", "unix", "stats_socket"])
         .doc("Unix socket for `halb status` and all control; its file permissions say who may."),
+    ],
+};
+
+/// `[haproxy]`.
+pub static HAPROXY: Section = Section {
+    path: "[haproxy]",
+    doc: "What scripts and dashboards that were built around HAProxy expect; \
+          docs/haproxy.md says what they get. Nothing of it is there unless it is written.",
+    keys: &[
+        Key::optional(
+            "socket",
+            "an absolute path of at most 107 bytes",
+            "there is none",
+            r#""/run/halb/haproxy.sock""#,
+        )
+        .also(&["stats_socket", "runtime_socket", "path"])
+        .doc(
+            "Unix socket that answers HAProxy's runtime commands: `show stat`, `show info`, `show \
+             servers state`, `set server`, `disable server` and more.",
+        ),
+        Key::with_default("level", r#""user", "operator" or "admin""#, r#""operator""#)
+            .also(&["access", "rights"])
+            .doc(
+                "What its clients may do, as in HAProxy: only \"admin\" may change servers and end \
+                 sessions.",
+            ),
+        Key::with_default("permissions", r#""0600", "0660" or "0666""#, r#""0660""#)
+            .also(&["mode", "file_mode"])
+            .doc("Permissions of its file; owner and group are those that halb runs as."),
+        Key::with_default("metrics", "true or false", "false")
+            .also(&["exporter", "prometheus", "promex", "names"])
+            .doc("`/metrics` also serves HAProxy's names and labels, beside halb's own."),
     ],
 };

@@ -4,8 +4,8 @@
 use super::{bad, good};
 use crate::keys::{
     ADMIN, Absent, BACKEND, CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS, FRONTEND,
-    GLOBAL, KEEPALIVE, Key, LOG, PEER, QUEUE, ROOT, ROUTE, SECTIONS, SERVER, Section, TRACK,
-    VIRTUAL_ADDRESS, VRRP, VRRP_GROUP,
+    GLOBAL, HAPROXY, KEEPALIVE, Key, LOG, PEER, QUEUE, ROOT, ROUTE, SECTIONS, SERVER, Section,
+    TRACK, VIRTUAL_ADDRESS, VRRP, VRRP_GROUP,
 };
 
 type Pairs = Vec<(&'static str, String)>;
@@ -115,7 +115,11 @@ fn file(section: &Section, key: &'static str, value: &str) -> String {
         path if path == KEEPALIVE.path => set(&mut frontend, "keepalive", &table(Vec::new())),
         path if path == SERVER.path => set(&mut server, key, value),
         path if path == QUEUE.path => set(&mut backend, "queue", &table(Vec::new())),
-        path if path == GLOBAL.path || path == LOG.path || path == ADMIN.path => {
+        path if path == GLOBAL.path
+            || path == LOG.path
+            || path == ADMIN.path
+            || path == HAPROXY.path =>
+        {
             other = format!("{path}\n{key} = {value}\n");
         }
         path if path == VRRP.path || path == VIRTUAL_ADDRESS.path || path == TRACK.path => {

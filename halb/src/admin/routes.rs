@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Method, Response, StatusCode, header};
 
-use super::{Look, page};
+use super::{Looks, page};
 use crate::metrics;
 use crate::status::readiness;
 
@@ -59,18 +59,20 @@ pub fn find(method: &Method, path: &str) -> Route {
 }
 
 /// The answer of a route; looks at the daemon where the answer depends on it.
-pub async fn respond(route: Route, look: &Look) -> Response<Full<Bytes>> {
+pub async fn respond(route: Route, look: &Looks) -> Response<Full<Bytes>> {
     let ok = StatusCode::OK;
     match route {
         Route::Style => response(ok, "text/css; charset=utf-8", page::STYLE),
-        Route::Page => response(ok, "text/html; charset=utf-8", page::render(&look().await)),
-        Route::Metrics => response(ok, PROMETHEUS, metrics::render(&look().await)),
-        Route::Json => match serde_json::to_vec_pretty(&look().await) {
+        Route::Page => {
+            response(ok, "text/html; charset=utf-8", page::render(&(look.status)().await))
+        }
+        Route::Metrics => response(ok, PROMETHEUS, metrics_text(look).await),
+        Route::Json => match serde_json::to_vec_pretty(&(look.status)().await) {
             Ok(json) => response(ok, "application/json", json),
             Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        Route::Live => verdict("alive", &readiness::stuck_threads(&look().await.process)),
-        Route::Ready => verdict("ready", &look().await.readiness.reasons),
+        Route::Live => verdict("alive", &readiness::stuck_threads(&(look.status)().await.process)),
+        Route::Ready => verdict("ready", &(look.status)().await.readiness.reasons),
         Route::Unknown => {
             let words = "there are: / /status.json /metrics /livez /readyz\n";
             response(StatusCode::NOT_FOUND, TEXT, words)
@@ -87,6 +89,14 @@ pub async fn respond(route: Route, look: &Look) -> Response<Full<Bytes>> {
 /// The answer while the daemon can't look at itself.
 pub(super) fn unavailable() -> Response<Full<Bytes>> {
     response(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the daemon is ending\n")
+}
+
+async fn metrics_text(look: &Looks) -> String {
+    let own = metrics::render(&(look.status)().await);
+    match (look.more_metrics)().await {
+        Some(more) => own + &more,
+        None => own,
+    }
 }
 
 fn verdict(word: &'static str, reasons: &[String]) -> Response<Full<Bytes>> {

@@ -15,12 +15,16 @@ async fn start(sample: Sample) -> (std::net::SocketAddr, Arc<AtomicU64>) {
     let address = listener.local_addr().unwrap();
     let looks = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&looks);
-    let look = move || -> Looking {
+    let look = move || -> Looking<Status> {
         counted.fetch_add(1, Ordering::Relaxed);
         let status = sample.status();
         Box::pin(async move { status })
     };
-    tokio::spawn(serve(listener, Arc::new(look)));
+    let more = || -> Looking<Option<String>> {
+        Box::pin(async { Some("haproxy_process_nbproc 1\n".to_owned()) })
+    };
+    let shown = Looks { status: Arc::new(look), more_metrics: Arc::new(more) };
+    tokio::spawn(serve(listener, shown));
     (address, looks)
 }
 
@@ -46,6 +50,7 @@ async fn each_path_has_its_answer() {
         ("/style.css", "200 OK", "text/css", "color-scheme"),
         ("/status.json", "200 OK", "application/json", "\"version\": 1"),
         ("/metrics", "200 OK", "version=0.0.4", "halb_ready 1"),
+        ("/metrics", "200 OK", "version=0.0.4", "\nhaproxy_process_nbproc 1"),
         ("/livez", "200 OK", "text/plain", "alive"),
         ("/readyz", "200 OK", "text/plain", "ready"),
         ("/readyz?verbose", "200 OK", "text/plain", "ready"),

@@ -1,21 +1,20 @@
 //! The daemon's end of the control socket.
 
 use std::future::Future;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, io};
 
 use tokio::io::{AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::net::UnixStream;
 use tokio::time;
-use tracing::{debug, warn};
+use tracing::debug;
 
-use super::frame;
+use super::bound::BoundSocket;
 use super::frame::LineError;
 use super::protocol::{Envelope, Request, Response, VERSION};
+use super::{bound, frame};
 
 /// Most connections at a time; further ones wait in the backlog. A person uses one.
 const CONNECTIONS_MAX: usize = 32;
@@ -27,14 +26,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that takes no byte of its answer for so long is sent away.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pause after an accept error that won't go away at once (no descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Owner and group may talk to the daemon; group `halb` is who is let in.
 const SOCKET_MODE: u32 = 0o660;
-
-/// Mode of a directory that had to be made for the socket.
-const DIRECTORY_MODE: u32 = 0o755;
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
@@ -58,12 +51,19 @@ pub enum BindError {
     },
 }
 
+impl From<bound::BindError> for BindError {
+    fn from(error: bound::BindError) -> Self {
+        match error {
+            bound::BindError::InUse(path) => Self::InUse(path),
+            bound::BindError::NotASocket(path) => Self::NotASocket(path),
+            bound::BindError::Io { path, source } => Self::Io { path, source },
+        }
+    }
+}
+
 /// A bound control socket; its file goes when this does.
 #[derive(Debug)]
-pub struct ControlSocket {
-    listener: UnixListener,
-    path: PathBuf,
-}
+pub struct ControlSocket(BoundSocket);
 
 impl ControlSocket {
     /// Binds `path`, makes its directory where it is missing, and replaces the socket file that a
@@ -72,19 +72,13 @@ impl ControlSocket {
     /// # Errors
     /// [`BindError`].
     pub fn bind(path: &Path) -> Result<Self, BindError> {
-        let failed = |source| BindError::Io { path: path.to_owned(), source };
-        make_directory(path).map_err(failed)?;
-        remove_stale(path)?;
-        let listener = UnixListener::bind(path).map_err(failed)?;
-        let socket = Self { listener, path: path.to_owned() };
-        fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
-        Ok(socket)
+        Ok(Self(BoundSocket::bind(path, SOCKET_MODE)?))
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// Serves until it is dropped; `answer` is asked for each request.
@@ -94,59 +88,15 @@ impl ControlSocket {
         A: Future<Output = Response> + Send,
     {
         let answer = Arc::new(answer);
-        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    warn!(%error, "control socket accepts nothing at the moment");
-                    time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
+        let talk = move |stream| {
             let answer = Arc::clone(&answer);
-            tokio::spawn(async move {
+            async move {
                 if let Err(error) = converse(stream, &*answer).await {
                     debug!(%error, "control connection ended early");
                 }
-                drop(slot);
-            });
-        }
-    }
-}
-
-impl Drop for ControlSocket {
-    fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-fn make_directory(path: &Path) -> io::Result<()> {
-    let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) else {
-        return Ok(());
-    };
-    fs::create_dir_all(directory)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(DIRECTORY_MODE))
-}
-
-fn remove_stale(path: &Path) -> Result<(), BindError> {
-    let failed = |source| BindError::Io { path: path.to_owned(), source };
-    let kind = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    };
-    if !kind.is_socket() {
-        return Err(BindError::NotASocket(path.to_owned()));
-    }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(BindError::InUse(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(failed)
-        }
-        Err(error) => Err(failed(error)),
+            }
+        };
+        self.0.serve(CONNECTIONS_MAX, talk).await;
     }
 }
 

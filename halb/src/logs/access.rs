@@ -29,20 +29,31 @@ pub const RECORDS_MAX: usize = 2_048;
 /// Whether lines are written; shared with whoever switches it.
 pub type Switch = Arc<AtomicBool>;
 
-/// Starts the thread that turns records into lines while `on` is set; it ends when the last sender
-/// does.
+/// What becomes of records.
+pub struct AccessLog {
+    /// Where lines go.
+    pub sink: Sink,
+    /// What they look like.
+    pub format: LogFormat,
+    /// Whether there are any.
+    pub on: Switch,
+    /// Is told of each record, whether or not it becomes a line.
+    pub also: Box<dyn FnMut(&ConnectionRecord) + Send>,
+}
+
+/// Starts the thread that turns records into lines; it ends when the last sender does.
 ///
 /// # Errors
 /// The operating system refused a thread.
 pub fn start(
     records: Receiver<Box<ConnectionRecord>>,
-    sink: Sink,
-    format: LogFormat,
-    on: Switch,
+    log: AccessLog,
 ) -> io::Result<JoinHandle<()>> {
+    let AccessLog { sink, format, on, mut also } = log;
     thread::Builder::new().name("access-log".to_owned()).spawn(move || {
         let mut text = String::new();
         for record in records {
+            also(&record);
             if !on.load(Ordering::Relaxed) {
                 continue;
             }

@@ -13,6 +13,7 @@ use tokio::runtime;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
 
+use super::haproxy::Compatibility;
 use super::peer::Peer;
 use super::vip::Vip;
 use super::{reload, service};
@@ -48,6 +49,7 @@ pub(super) struct Daemon {
     pub(super) stirred: Arc<Notify>,
     pub(super) vip: Arc<Vip>,
     pub(super) peer: Arc<Peer>,
+    pub(super) haproxy: Arc<Compatibility>,
 }
 
 /// What holds until the next reload.
@@ -176,6 +178,7 @@ impl Daemon {
         self.reloaded.notify_one();
         self.log_level.set(settings.log.level);
         self.access_log.store(settings.log.access, Ordering::Relaxed);
+        self.haproxy.apply(&settings.haproxy);
         let mut in_force = self.in_force();
         let running = &in_force.settings;
         let mut needs_restart = reload::needs_restart(running, &settings);

@@ -24,6 +24,13 @@ pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String
     compare("admin.http", http(running), http(wanted));
     let socket = |settings: &Settings| settings.admin.socket.display().to_string();
     compare("admin.socket", socket(running), socket(wanted));
+    let commands = |settings: &Settings| match &settings.haproxy.socket {
+        Some(socket) => {
+            format!("{} ({:?}, {:o})", socket.path.display(), socket.level, socket.mode)
+        }
+        None => "off".to_owned(),
+    };
+    compare("haproxy.socket", commands(running), commands(wanted));
     let format = |settings: &Settings| format!("{:?}", settings.log.format).to_lowercase();
     compare("log.format", format(running), format(wanted));
     let realtime = |settings: &Settings| match settings.vrrp.routers.realtime {
@@ -41,6 +48,7 @@ pub(super) fn merged(running: &Settings, wanted: Settings) -> Settings {
     merged.global.workers = running.global.workers;
     merged.global.state_dir = running.global.state_dir.clone();
     merged.admin = running.admin.clone();
+    merged.haproxy.socket = running.haproxy.socket.clone();
     merged.log.format = running.log.format;
     merged.vrrp.routers.realtime = running.vrrp.routers.realtime;
     merged
@@ -68,7 +76,8 @@ mod tests {
     fn what_waits_for_a_restart_is_named_with_both_values() {
         let wanted = settings(
             "[global]\nworkers = 3\nstate_dir = \"/srv/halb\"\nrealtime_priority = 50\n[log]\nformat = \"json\"\n\
-             [admin]\nhttp = \"127.0.0.1:9999\"\nsocket = \"/run/other.sock\"",
+             [admin]\nhttp = \"127.0.0.1:9999\"\nsocket = \"/run/other.sock\"\n\
+             [haproxy]\nsocket = \"/run/h.sock\"\nmetrics = true",
         );
         assert_eq!(
             needs_restart(&settings(""), &wanted),
@@ -77,11 +86,12 @@ mod tests {
                 "global.state_dir is /var/lib/halb and becomes /srv/halb",
                 "admin.http is 127.0.0.1:8404 and becomes 127.0.0.1:9999",
                 "admin.socket is /run/halb/admin.sock and becomes /run/other.sock",
+                "haproxy.socket is off and becomes /run/h.sock (Operator, 660)",
                 "log.format is text and becomes json",
                 "global.realtime_priority is off and becomes 50",
             ]
         );
         let merged = merged(&settings(""), wanted.clone());
-        assert_eq!(needs_restart(&merged, &wanted).len(), 6, "forgotten after one reload");
+        assert_eq!(needs_restart(&merged, &wanted).len(), 7, "forgotten after one reload");
     }
 }

@@ -18,9 +18,10 @@ use tokio::{runtime, task};
 use tracing::{info, warn};
 
 use super::daemon::{Daemon, InForce, Reloads};
+use super::haproxy::{Compatibility, Served};
 use super::peer::Peer;
 use super::vip::Vip;
-use super::{ORDERS_MAX, answers, limits, verdicts};
+use super::{ORDERS_MAX, answers, haproxy, limits, verdicts};
 use crate::control::server::ControlSocket;
 use crate::logs::{Sink, access};
 use crate::status::Process;
@@ -56,7 +57,9 @@ pub(super) async fn start(
     let fd_limit = limits::raise_descriptors().context("can't read the descriptor limit")?;
     let control = ControlSocket::bind(socket.unwrap_or(&settings.admin.socket))?;
     let http = bind_http(&settings).await?;
-    let (records, access_switch, access_log) = start_access_log(&settings, &sink)?;
+    let runtime_socket = haproxy::bind(&settings.haproxy)?;
+    let haproxy = Compatibility::new(&settings.haproxy, fd_limit);
+    let (records, access_switch, access_log) = start_access_log(&settings, &sink, &haproxy)?;
     let (checks, events) = Checks::start(seed());
     checks.apply(settings.checks.clone()).await;
     let signal = checks.clone();
@@ -89,6 +92,7 @@ pub(super) async fn start(
         stirred: Arc::new(Notify::new()),
         vip: Arc::clone(&vip),
         peer,
+        haproxy,
     });
     // The first verdicts are told the way that those after a reload are.
     reloaded.notify_one();
@@ -96,14 +100,29 @@ pub(super) async fn start(
     let mut servers = vec![task::spawn(carrier.carry(events, reloaded, changed))];
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
     if let Some(listener) = http {
-        let shown = Arc::clone(&daemon);
-        let look = move || -> admin::Looking {
-            let shown = Arc::clone(&shown);
-            Box::pin(async move { shown.status().await })
-        };
-        servers.push(task::spawn(admin::serve(listener, Arc::new(look))));
+        servers.push(task::spawn(admin::serve(listener, looks(&daemon))));
+    }
+    servers.push(task::spawn(haproxy::look(Arc::clone(&daemon))));
+    if let Some((socket, level)) = runtime_socket {
+        let served = Arc::new(Served(Arc::clone(&daemon)));
+        servers.push(task::spawn(crate::haproxy::socket::serve(socket, level, served)));
     }
     Ok(Started { daemon, engine, access_log, servers })
+}
+
+/// How the admin address looks at the daemon.
+fn looks(daemon: &Arc<Daemon>) -> admin::Looks {
+    let (shown, measured) = (Arc::clone(daemon), Arc::clone(daemon));
+    admin::Looks {
+        status: Arc::new(move || {
+            let shown = Arc::clone(&shown);
+            Box::pin(async move { shown.status().await })
+        }),
+        more_metrics: Arc::new(move || {
+            let measured = Arc::clone(&measured);
+            Box::pin(async move { haproxy::metrics(&measured).await })
+        }),
+    }
 }
 
 /// Starts the virtual IPs and the link to the other balancer, which carries their words.
@@ -133,11 +152,21 @@ async fn bind_http(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
 type AccessLog =
     (mpsc::SyncSender<Box<halb_lb::snapshot::ConnectionRecord>>, access::Switch, JoinHandle<()>);
 
-fn start_access_log(settings: &Settings, sink: &Sink) -> anyhow::Result<AccessLog> {
+fn start_access_log(
+    settings: &Settings,
+    sink: &Sink,
+    haproxy: &Arc<Compatibility>,
+) -> anyhow::Result<AccessLog> {
     let (sender, records) = mpsc::sync_channel(access::RECORDS_MAX);
     let switch = Arc::new(AtomicBool::new(settings.log.access));
-    let thread = access::start(records, sink.clone(), settings.log.format, Arc::clone(&switch))
-        .context("can't start the access log")?;
+    let counted = Arc::clone(haproxy);
+    let log = access::AccessLog {
+        sink: sink.clone(),
+        format: settings.log.format,
+        on: Arc::clone(&switch),
+        also: Box::new(move |record| counted.ended(record)),
+    };
+    let thread = access::start(records, log).context("can't start the access log")?;
     Ok((sender, switch, thread))
 }
 

@@ -16,6 +16,7 @@ mod capacity;
 mod clients;
 mod detection;
 mod etcd;
+mod haproxy_api;
 mod import;
 mod kubernetes;
 mod nginx;

@@ -8,6 +8,7 @@ mod access;
 mod backends;
 mod check_http;
 mod checks;
+mod compat;
 mod frontends;
 mod globals;
 mod listeners;
@@ -79,6 +80,9 @@ pub(super) fn translate(parsed: &Parsed, proxies: &[Proxy<'_>], work: &mut Work<
     translated.tables.push(global);
     keep_admin_apart(&translated.frontends, &mut admin);
     translated.tables.push(admin);
+    let mut haproxy = Table::new(["haproxy"]);
+    compat::translate(&globals.stats_sockets(), proxies, &mut haproxy, work);
+    translated.tables.push(haproxy);
     for proxy in proxies {
         settle_frame(proxy, work);
     }

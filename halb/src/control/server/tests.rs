@@ -1,4 +1,6 @@
+use std::fs;
 use std::io::{BufRead as _, BufReader as BlockingReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener as BlockingListener, UnixStream as BlockingStream};
 
 use tempfile::TempDir;

@@ -87,13 +87,17 @@ impl io::Write for Shared {
     }
 }
 
+fn to(sink: &Sink, format: LogFormat, on: &Switch) -> AccessLog {
+    AccessLog { sink: sink.clone(), format, on: Arc::clone(on), also: Box::new(|_| {}) }
+}
+
 #[test]
 fn each_record_becomes_one_line_and_the_thread_ends_with_its_sender() {
     let out = Shared::default();
     let sink = Sink::new(out.clone()).unwrap();
     let (sender, records) = mpsc::sync_channel(RECORDS_MAX);
     let on = Switch::new(AtomicBool::new(true));
-    let thread = start(records, sink.clone(), LogFormat::Text, Arc::clone(&on)).unwrap();
+    let thread = start(records, to(&sink, LogFormat::Text, &on)).unwrap();
     for _ in 0..3 {
         sender.send(Box::new(record())).unwrap();
     }
@@ -109,10 +113,14 @@ fn nothing_is_written_while_the_access_log_is_off() {
     let out = Shared::default();
     let sink = Sink::new(out.clone()).unwrap();
     let (sender, records) = mpsc::sync_channel(RECORDS_MAX);
-    let thread = start(records, sink.clone(), LogFormat::Json, Switch::default()).unwrap();
+    let (told, also) = mpsc::channel();
+    let mut log = to(&sink, LogFormat::Json, &Switch::default());
+    log.also = Box::new(move |record| told.send(record.id).unwrap());
+    let thread = start(records, log).unwrap();
     sender.send(Box::new(record())).unwrap();
     drop(sender);
     thread.join().unwrap();
+    assert_eq!(also.iter().count(), 1, "who counts connections is told all the same");
     assert!(sink.flush(Duration::from_secs(10)));
     assert!(out.0.lock().unwrap().is_empty());
 }

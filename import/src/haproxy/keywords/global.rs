@@ -25,7 +25,7 @@ pub(super) static WORDS: &[Entry] = &[
     ("insecure-fork-wanted", Fate::Meaningless("halb runs scripts without that")),
     ("ca-base", Fate::Read),
     ("crt-base", Fate::Read),
-    ("stats socket", OF_SOCKET),
+    ("stats socket", Fate::Read),
     ("stats timeout", OF_SOCKET),
     ("stats maxconn", OF_SOCKET),
     ("stats bind-process", OF_SOCKET),

@@ -87,6 +87,11 @@ impl<'a> Globals<'a> {
         }
     }
 
+    /// Where HAProxy's commands are answered.
+    pub(super) fn stats_sockets(&self) -> Vec<&'a Line> {
+        self.lines.iter().filter(|line| begins_with(line, &["stats", "socket"])).copied().collect()
+    }
+
     fn last(&self, words: &[&str], work: &mut Work<'_>) -> Option<&'a Line> {
         let lines: Vec<_> = self.lines.iter().filter(|line| begins_with(line, words)).collect();
         let (last, earlier) = lines.split_last()?;

@@ -21,8 +21,12 @@ pub(super) fn is_page(proxy: &Proxy<'_>) -> bool {
 }
 
 fn serves_page(line: &Line) -> bool {
-    let exporter = line.texts().contains(&"prometheus-exporter");
-    matches!(line.word(0), "stats" | "monitor-uri" | "monitor") || exporter
+    matches!(line.word(0), "stats" | "monitor-uri" | "monitor") || exports(line)
+}
+
+/// Whether a line serves HAProxy's metrics.
+pub(super) fn exports(line: &Line) -> bool {
+    line.texts().contains(&"prometheus-exporter")
 }
 
 /// Makes `[admin]` of a page. None where nothing of it can be served.
@@ -130,6 +134,7 @@ fn page_class(line: &Line, served: bool, own: bool) -> Option<Class> {
         ),
         ("stats", _) => Some(Class::meaningless("it is about the looks of HAProxy's page")),
         ("monitor-uri" | "monitor", _) => Some(Class::lost(paths).instead("/livez and /readyz")),
+        ("http-request", "use-service") if exports(line) => Some(Class::to("haproxy.metrics")),
         ("http-request", "use-service") => Some(shown()),
         _ if begins_with(line, &["mode"]) && own => {
             Some(Class::meaningless("it is about a page of HAProxy's own"))

@@ -191,11 +191,10 @@ impl Dispatcher {
                     let _: Result<(), OrderError> = changed;
                 }
                 ToDispatcher::Admin { server, admin, reply } => reply.answer(now, || {
-                    self.change(&server, Cause::Killed, |pool, key| pool.set_admin(key, admin, now))
+                    self.ordered(&server, |pool, key| pool.set_admin(key, admin, now))
                 }),
                 ToDispatcher::Weight { server, weight, reply } => reply.answer(now, || {
-                    let set = |pool: &mut Pool, key| pool.set_weight(key, weight, now);
-                    self.change(&server, Cause::Killed, set)
+                    self.ordered(&server, |pool, key| pool.set_weight(key, weight, now))
                 }),
                 ToDispatcher::Apply { config, reply } => {
                     reply.answer(now, || self.apply(*config, now));
@@ -206,6 +205,18 @@ impl Dispatcher {
                 ToDispatcher::Exit => self.exit = true,
             }
         }
+    }
+
+    /// Does what an operator wants of a server; the next look at it, which may come as soon as the
+    /// operator is answered, shows it.
+    fn ordered(
+        &mut self,
+        server: &ServerRef,
+        change: impl FnOnce(&mut Pool, ServerKey) -> Effect,
+    ) -> Result<(), OrderError> {
+        let done = self.change(server, Cause::Killed, change);
+        self.publish();
+        done
     }
 
     /// Changes one server's state and does what follows from it.
