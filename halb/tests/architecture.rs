@@ -31,6 +31,7 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("halb-import", "halb-lb", "dev"),
     ("halb-lb", "halb-lab", "dev"), // hosts whose ports run out or whose links are cut
     ("halb-peer", "halb-lab", "dev"), // two nodes on a segment
+    ("halb-stand-in", "halb-lab", "normal"), // its API server is the lab's
     ("halb-vrrp", "halb-lab", "dev"), // segments on which adverts and addresses are real
 ];
 

@@ -7,7 +7,8 @@
 //!      ├─ health      /livez /readyz /healthz
 //!      ├─ resources   /version, discovery, lists
 //!      ├─ watch       ?watch=true
-//!      └─ bulk        /bulk, /echo
+//!      ├─ bulk        /bulk, /echo
+//!      └─ api         or all of it from somebody else
 //! ```
 //!
 //! It speaks HTTP/1.1 and HTTP/2 over TLS, chosen by ALPN, and says in `X-Served-By` which server
@@ -16,8 +17,11 @@
 //! same server as a program, `halb-lab-apiserver`.
 //!
 //! # What it does not do
-//! It stores nothing yet, asks nobody who they are, and watches only for its own heartbeat.
+//! By itself it stores nothing, asks nobody who they are, and watches only for its own heartbeat.
+//! Whoever has a cluster to show gives it one ([`Part`]): then wire, life and health are its own, and
+//! everything else is asked of that cluster's [`Api`].
 
+mod api;
 mod bulk;
 mod connection;
 mod counters;
@@ -30,7 +34,9 @@ mod tls;
 mod watch;
 
 pub use self::{
+    api::{Api, Caller, Part},
     counters::{Counts, MAX_PATHS},
+    handler::Body,
     server::{ApiServer, DRAIN_LIMIT, Ending, Error, Options},
     tls::{Ca, CaError},
 };

@@ -1,5 +1,5 @@
 //! A Debian host with its own systemd: an overlay on a debootstrapped root, in namespaces and
-//! control groups of its own, with nothing but loopback for a network. It goes when it is dropped,
+//! control groups of its own, with nothing but loopback for a network unless it is given one. It goes when it is dropped,
 //! and its mounts go with its processes, however this process ends.
 
 use std::ffi::OsStr;
@@ -24,10 +24,15 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two looks at something that is awaited.
 const POLL: Duration = Duration::from_millis(20);
 
-/// A file system for a host that has yet to boot.
+/// A file system for a host that has yet to boot, and what the host will be part of.
 pub(crate) struct Disk {
     root: PathBuf,
     work: TempDir,
+    hostname: Option<String>,
+    /// A file that leads to the network namespace; none for one of the host's own.
+    network: Option<String>,
+    /// A folder out here, and where the host has it.
+    shared: Option<(PathBuf, String)>,
 }
 
 impl Disk {
@@ -37,12 +42,17 @@ impl Disk {
         let release = fs::read_to_string("/etc/os-release").unwrap();
         let suite =
             release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/debian-root");
+        let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let script = folders.find_map(|folder| {
+            Some(folder.join(".ci/debian-root")).filter(|script| script.exists())
+        });
+        let script = script.unwrap();
         let made = Command::new("bash").arg(script).args([suite, root]).args(packages).output();
         let made = made.unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let root = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
-        let disk = Self { root, work: TempDir::new().unwrap() };
+        let work = TempDir::new().unwrap();
+        let disk = Self { root, work, hostname: None, network: None, shared: None };
         for folder in ["upper", "work", "merged"] {
             fs::create_dir(disk.work.path().join(folder)).unwrap();
         }
@@ -58,19 +68,49 @@ impl Disk {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
+    /// Names the host, which several on one machine need.
+    pub(crate) fn named(mut self, hostname: &str) -> Self {
+        self.hostname = Some(hostname.to_owned());
+        self
+    }
+
+    /// Puts the host into a network namespace that there is already.
+    pub(crate) fn in_namespace(mut self, path: String) -> Self {
+        self.network = Some(path);
+        self
+    }
+
+    /// Gives the host a folder of this machine.
+    pub(crate) fn sharing(mut self, folder: &Path, there: &str) -> Self {
+        self.shared = Some((folder.to_owned(), there.to_owned()));
+        self
+    }
+
     /// Starts the host and waits until its systemd has come up.
     pub(crate) fn boot(self) -> Host {
-        let name = format!("halb-test-{}", std::process::id());
-        self.install("/etc/hostname", format!("{name}\n").as_bytes(), 0o644);
+        let mut host = self.launch();
+        host.await_boot();
+        host
+    }
+
+    /// Starts the host. It ends with the thread that calls this.
+    pub(crate) fn launch(self) -> Host {
+        let unique = format!("halb-test-{}", std::process::id());
+        let name = match &self.hostname {
+            Some(hostname) => format!("{unique}-{hostname}"),
+            None => unique,
+        };
+        let hostname = self.hostname.as_ref().unwrap_or(&name);
+        self.install("/etc/hostname", format!("{hostname}\n").as_bytes(), 0o644);
         let mut host = Host {
             groups: control_groups(&name),
             machine: None,
             init: 0,
             console: File::create(self.work.path().join("console")).unwrap(),
             disk: self,
+            name,
         };
-        host.start(&name);
-        host.await_boot();
+        host.start();
         host
     }
 
@@ -86,25 +126,38 @@ pub(crate) struct Host {
     groups: Vec<PathBuf>,
     machine: Option<Child>,
     init: i32,
+    /// What systemd-nspawn calls it, unique on this machine.
+    name: String,
 }
 
 impl Host {
-    fn start(&mut self, name: &str) {
+    fn start(&mut self) {
         let enter: String = self
             .groups
             .iter()
             .map(|group| format!("echo $$ >{}/cgroup.procs\n", group.display()))
             .collect();
         let merged = self.disk.path("merged");
+        let network = match &self.disk.network {
+            Some(path) => format!("--network-namespace-path={path}"),
+            None => "--private-network".to_owned(),
+        };
+        let shared = self
+            .disk
+            .shared
+            .as_ref()
+            .map(|(folder, there)| format!("--bind={}:{there}", folder.display()));
         let script = format!(
             "set -e\n{enter}\
              mount -t overlay overlay -o lowerdir={},upperdir={},workdir={} {merged}\n\
-             exec systemd-nspawn -q -D {merged} --boot --register=no --keep-unit --machine={name} \
-             --console=pipe --private-network --capability=CAP_NET_ADMIN,CAP_IPC_LOCK \
+             exec systemd-nspawn -q -D {merged} --boot --register=no --keep-unit --machine={} \
+             --console=pipe {network} {} --capability=CAP_NET_ADMIN,CAP_IPC_LOCK \
              --kill-signal=SIGRTMIN+3",
             self.disk.root.display(),
             self.disk.path("upper"),
             self.disk.path("work"),
+            self.name,
+            shared.unwrap_or_default(),
         );
         let machine = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"])
@@ -116,7 +169,18 @@ impl Host {
         self.machine = Some(machine.unwrap());
     }
 
-    fn await_boot(&mut self) {
+    /// Pulls the plug, and starts it again. What was on its disk is there.
+    pub(crate) fn power_cycle(&mut self) {
+        let _already_gone = kill(Pid::from_raw(self.init), Signal::SIGKILL);
+        if let Some(mut machine) = self.machine.take() {
+            let _reaped = machine.wait();
+        }
+        self.start();
+        self.await_boot();
+    }
+
+    /// Waits until its systemd has come up.
+    pub(crate) fn await_boot(&mut self) {
         let machine = self.machine.as_ref().unwrap().id();
         let children = format!("/proc/{machine}/task/{machine}/children");
         self.await_true("the host to boot", BOOT_TIMEOUT, |host| {
@@ -126,6 +190,12 @@ impl Host {
             let state = host.command(["systemctl", "is-system-running"]).output().unwrap();
             matches!(state.stdout.trim_ascii(), b"running" | b"degraded")
         });
+        if self.disk.network.is_some() {
+            // systemd-nspawn lets a host change settings only of a network that it made itself.
+            let settings = "/proc/sys/net";
+            self.ok(&["mount", "--bind", settings, settings]);
+            self.ok(&["mount", "-o", "remount,bind,rw", settings]);
+        }
     }
 
     /// Looks until `condition` holds; panics with the console when it takes too long.
@@ -141,6 +211,11 @@ impl Host {
             assert!(Instant::now() < deadline, "waited {timeout:?} for {what}\n{}", console());
             thread::sleep(POLL);
         }
+    }
+
+    /// Its first process, by which others may enter it.
+    pub(crate) fn process(&self) -> i32 {
+        self.init
     }
 
     /// A command on the host, as its root.

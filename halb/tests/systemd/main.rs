@@ -2,6 +2,7 @@
 //! the user and with the rights that it names.
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
 
+#[expect(dead_code, reason = "tests of clusters use more of it")]
 mod host;
 
 use std::fs;

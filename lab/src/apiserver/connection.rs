@@ -15,6 +15,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    api::Caller,
     gate::Gated,
     handler::{self, Server},
     server::Ending,
@@ -68,7 +69,11 @@ pub(super) async fn serve(
         };
         // A client that doesn't like the certificate has said so itself.
         if let Ok(stream) = accepted {
-            converse(server, stream, phase).await;
+            let shown = stream.get_ref().1.peer_certificates();
+            let caller = Caller {
+                certificate: shown.and_then(<[_]>::first).map(|leaf| leaf.as_ref().to_vec()),
+            };
+            converse(server, stream, caller, phase).await;
         }
     };
     tokio::select! {
@@ -77,18 +82,23 @@ pub(super) async fn serve(
     }
 }
 
-async fn converse<S>(server: Arc<Server>, stream: S, mut phase: watch::Receiver<Phase>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+async fn converse<S>(
+    server: Arc<Server>,
+    stream: S,
+    caller: Caller,
+    mut phase: watch::Receiver<Phase>,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let for_requests = phase.clone();
     let service = service_fn(move |request| {
-        handler::answer(Arc::clone(&server), for_requests.clone(), request)
+        handler::answer(Arc::clone(&server), caller.clone(), for_requests.clone(), request)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // As kube-apiserver's: several watches share a connection, a flood of streams doesn't.
     builder.http2().max_concurrent_streams(MAX_STREAMS);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Errors from here on are the client's leaving; it knows.
     tokio::select! {
         _ = connection.as_mut() => return,

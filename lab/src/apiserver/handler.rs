@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
+    api::{Api, Caller},
     bulk,
     connection::Phase,
     counters::Counters,
@@ -21,7 +22,7 @@ use super::{
 };
 
 /// Body of any answer: a text, or a stream.
-pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+pub type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// What all connections of one server share, restarts included.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Server {
     pub(super) gate: Arc<Gate>,
     pub(super) readiness: Readiness,
     pub(super) cluster: Cluster,
+    /// What answers instead of the little that is here.
+    pub(super) api: Option<Api>,
     /// Time between two events of a watch.
     pub(super) watch_interval: Duration,
 }
@@ -67,9 +70,17 @@ impl<'a> Asked<'a> {
 /// Answers a request.
 pub(super) async fn answer(
     server: Arc<Server>,
+    caller: Caller,
     phase: watch::Receiver<Phase>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let healthy = ["/livez", "/readyz", "/healthz"].contains(&request.uri().path());
+    if let Some(api) = server.api.as_ref().filter(|_| !healthy) {
+        server.counters.request(request.uri().path());
+        let mut response = api.answer(request, caller).await;
+        response.headers_mut().insert("x-served-by", server.served_by.clone());
+        return Ok(response);
+    }
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     server.counters.request(path);

@@ -13,13 +13,14 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    api::Part,
     connection::{self, Phase},
     counters::{Counters, Counts},
     gate::Gate,
     handler::Server,
     health::Readiness,
     resources::Cluster,
-    tls::{Ca, CaError},
+    tls::{self, Ca, CaError},
 };
 
 /// What a server is started with.
@@ -31,6 +32,8 @@ pub struct Options {
     pub name: String,
     /// Who signs its certificate.
     pub ca: Ca,
+    /// What it is a part of, and answers for; none for a server that stands alone.
+    pub part: Option<Part>,
     /// Names and addresses that its certificate is for besides `listen`, `localhost`, loopback and
     /// `kubernetes`: those of the balancer in front of it.
     pub names: Vec<String>,
@@ -46,6 +49,7 @@ impl Options {
             listen,
             name: name.to_owned(),
             ca: ca.clone(),
+            part: None,
             names: Vec::new(),
             watch_interval: Duration::from_secs(1),
         }
@@ -109,12 +113,15 @@ impl ApiServer {
     /// # Errors
     /// [`Error`].
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let Options { listen, name, ca, names, watch_interval } = options;
+        let Options { listen, name, ca, part, names, watch_interval } = options;
         let served_by =
             HeaderValue::from_str(&name).map_err(|_| Error::Name { name: name.clone() })?;
-        let config = ca
-            .server_config(&certified_names(listen, names))
-            .map_err(|source| Error::Certificate { name: name.clone(), source })?;
+        let names = certified_names(listen, names);
+        let config = match &part {
+            Some(part) => tls::given(part, &names),
+            None => ca.server_config(&names),
+        };
+        let config = config.map_err(|source| Error::Certificate { name: name.clone(), source })?;
         let server = Server {
             name: name.clone(),
             served_by,
@@ -122,6 +129,7 @@ impl ApiServer {
             gate: Arc::new(Gate::default()),
             readiness: Readiness::new(true),
             cluster: Cluster::new(name),
+            api: part.map(|part| part.api),
             watch_interval,
         };
         let mut api = Self {

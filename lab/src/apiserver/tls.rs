@@ -7,10 +7,13 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
+
+use super::api::Part;
 
 /// A certificate authority of our own; clones are the same authority, so several servers share one
 /// as the API servers of a cluster do.
@@ -148,6 +151,39 @@ impl Ca {
             .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
         Ok((vec![certificate.der().clone()], key))
     }
+}
+
+/// What the server of a cluster presents: a certificate that was made for it. Clients may show one of
+/// the cluster's authority; whoever shows none is nobody in particular.
+pub(super) fn given(part: &Part, names: &[String]) -> Result<ServerConfig, CaError> {
+    let unreadable = |what: &str| CaError::Content {
+        path: "the certificate or key of the server".to_owned(),
+        what: what.to_owned(),
+    };
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(part.certificate.as_bytes()).collect();
+    let chain = chain.map_err(|error| unreadable(&error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(part.key.as_bytes())
+        .map_err(|error| unreadable(&error.to_string()))?;
+    let refused = |source| CaError::Tls { names: names.to_owned(), source };
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(part.clients.as_bytes())
+        .map_err(|error| unreadable(&error.to_string()))?;
+    roots.add(authority).map_err(refused)?;
+    let provider = Arc::new(ring::default_provider());
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| unreadable(&error.to_string()))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(refused)?
+        .with_client_cert_verifier(clients)
+        .with_single_cert(chain, key)
+        .map_err(refused)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 impl fmt::Debug for Ca {

@@ -1,0 +1,103 @@
+//! What controllers would do, done at once: definitions are established, Calico's operator installs,
+//! requests of nodes for certificates are signed, texts of Secrets become data.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::Cluster;
+use super::path::definition;
+use super::path::{RESOURCES, Target};
+use crate::crypto;
+use crate::store::State;
+
+/// What an object becomes before it is kept.
+pub(super) fn complete(cluster: &Cluster, target: &Target<'_>, object: &mut Value) {
+    match target.resource.kind {
+        "Secret" => encode(object),
+        "CustomResourceDefinition" => {
+            let established = json!({ "type": "Established", "status": "True" });
+            object["status"] = json!({ "conditions": [established] });
+        }
+        "CertificateSigningRequest" => sign(cluster, object),
+        "Namespace" => object["status"] = json!({ "phase": "Active" }),
+        _ => {}
+    }
+}
+
+fn encode(object: &mut Value) {
+    let texts = object["stringData"].take();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("stringData");
+    }
+    for (key, text) in texts.as_object().into_iter().flatten() {
+        object["data"][key] = STANDARD.encode(text.as_str().unwrap_or_default()).into();
+    }
+}
+
+fn sign(cluster: &Cluster, object: &mut Value) {
+    let spec = &object["spec"];
+    let decoded = STANDARD.decode(spec["request"].as_str().unwrap_or_default());
+    let request = decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    if spec["signerName"] != "kubernetes.io/kube-apiserver-client-kubelet" {
+        return;
+    }
+    let condition = match cluster.authority.sign(&request, "system:nodes") {
+        Ok((name, certificate)) if name.starts_with("system:node:") => {
+            object["status"]["certificate"] = STANDARD.encode(certificate).into();
+            json!({ "type": "Approved", "status": "True", "reason": "AutoApproved" })
+        }
+        Ok((name, _)) => json!({ "type": "Denied", "status": "True", "message": name }),
+        Err(why) => json!({ "type": "Denied", "status": "True", "message": why }),
+    };
+    object["status"]["conditions"] = json!([condition]);
+}
+
+/// Calico's operator: as soon as there are definitions, a Deployment of it and an Installation, it
+/// says that it runs.
+pub(super) fn reconcile(state: &mut State) {
+    const INSTALLATION: &str = "/apis/operator.tigera.io/v1/installations/default";
+    const STATUS: &str = "/apis/operator.tigera.io/v1/tigerastatuses/calico";
+    const OPERATOR: &str = "/apis/apps/v1/namespaces/tigera-operator/deployments/tigera-operator";
+    let mut tigera = RESOURCES.iter().filter_map(definition);
+    let defined = tigera.all(|path| state.objects.contains_key(&path));
+    let version = state.objects.get(OPERATOR).and_then(|deployment| {
+        deployment["metadata"]["annotations"]["stand-in/calico"].as_str().map(str::to_owned)
+    });
+    let (true, Some(version)) = (defined, version) else { return };
+    let Some(mut installation) = state.objects.get(INSTALLATION).cloned() else { return };
+    if installation["status"]["calicoVersion"] != version.as_str() {
+        installation["status"]["calicoVersion"] = version.into();
+        state.put(INSTALLATION, installation);
+    }
+    if !state.objects.contains_key(STATUS) {
+        let available = json!({ "type": "Available", "status": "True" });
+        let status = json!({
+            "apiVersion": "operator.tigera.io/v1",
+            "kind": "TigeraStatus",
+            "metadata": { "name": "calico" },
+            "status": { "conditions": [available] },
+        });
+        state.put(STATUS, status);
+    }
+}
+
+/// Whether the token that an object goes with is still in time: garbage collection would have it.
+pub(super) fn is_owned(state: &State, object: &Value) -> bool {
+    let owner = object["metadata"]["ownerReferences"][0]["name"].as_str();
+    owner.is_none_or(|owner| {
+        super::auth::tokens(state).any(|(id, _, _)| owner == format!("bootstrap-token-{id}"))
+    })
+}
+
+/// Signatures of all tokens that are in time and for signing, in the ConfigMap that anyone may read.
+pub(super) fn signed(state: &State, mut cluster_info: Value) -> Value {
+    let kubeconfig = cluster_info["data"]["kubeconfig"].as_str().unwrap_or_default().to_owned();
+    for (id, secret, object) in super::auth::tokens(state) {
+        if super::auth::entry(object, "usage-bootstrap-signing").as_deref() == Some("true") {
+            let signature = crypto::jws(&kubeconfig, &id, &secret);
+            cluster_info["data"][format!("jws-kubeconfig-{id}")] = signature.into();
+        }
+    }
+    cluster_info
+}

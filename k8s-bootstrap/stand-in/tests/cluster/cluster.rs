@@ -1,0 +1,401 @@
+//! The hosts of a cluster on one segment, whoever operates them, and where packages come from.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use halb_lab::{Host as Plug, Lab};
+use halb_stand_in::machine::{EVENTS, PAUSE};
+use halb_stand_in::store;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::host::{Disk, Host};
+use crate::packages::{self, KUBERNETES, run};
+use crate::repository::{CALICO, Repository};
+
+/// What hosts have beside what every Debian has: a server's usual installation.
+const PACKAGES: &[&str] = &[
+    "ca-certificates",
+    "curl",
+    "dbus",
+    "iproute2",
+    "kmod",
+    "openssh-server",
+    "procps",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+];
+
+/// Longest wait for anything; a machine under load may take long.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Where packages come from, and who operates.
+const REPOSITORY: Ipv4Addr = Ipv4Addr::new(172, 16, 16, 10);
+const OPERATOR: Ipv4Addr = Ipv4Addr::new(172, 16, 16, 2);
+
+/// The virtual IP.
+pub(crate) const VIP: &str = "172.16.16.100";
+
+/// How many hosts of which kind.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) balancers: u8,
+    pub(crate) masters: u8,
+    pub(crate) workers: u8,
+}
+
+impl Shape {
+    /// The guide's cluster.
+    pub(crate) const SEVEN: Self = Self { balancers: 2, masters: 3, workers: 2 };
+
+    /// Name, role and address of each.
+    fn hosts(self) -> Vec<(String, &'static str, Ipv4Addr)> {
+        let kinds = [
+            (self.balancers, "loadbalancer", "balancer", 50),
+            (self.masters, "kmaster", "master", 100),
+            (self.workers, "kworker", "worker", 200),
+        ];
+        let of_kind = |(count, name, role, base): (u8, &str, &'static str, u8)| {
+            let host = move |number| {
+                (format!("{name}{number:02}"), role, Ipv4Addr::new(172, 16, 16, base + number))
+            };
+            (1..=count).map(host).collect::<Vec<_>>()
+        };
+        kinds.into_iter().flat_map(of_kind).collect()
+    }
+}
+
+/// A cluster's hosts. All of it goes when it is dropped.
+pub(crate) struct Cluster {
+    shape: Shape,
+    hosts: BTreeMap<String, Host>,
+    /// Their places on the segment; they outlive the hosts.
+    _plugs: Vec<(Plug, File)>,
+    operator: Plug,
+    _lab: Lab,
+    _repository: (Repository, Plug),
+    folder: TempDir,
+    _store: TempDir,
+}
+
+/// How a command of halb ended, and all that it said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) text: String,
+}
+
+impl Cluster {
+    /// Boots bare hosts.
+    pub(crate) fn new(shape: Shape) -> Self {
+        let (folder, store) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let key = folder.path().join("id_ed25519");
+        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key));
+        let lab = Lab::new().unwrap();
+        let plug =
+            |name: &str, address: Ipv4Addr| lab.host(name, &format!("{address}/24")).unwrap();
+        let source = plug("repository", REPOSITORY);
+        let repository = Repository::make();
+        repository.serve(source.run(|| TcpListener::bind((REPOSITORY, 80))).unwrap());
+        let operator = plug("operator", OPERATOR);
+        let (mut hosts, mut plugs) = (BTreeMap::new(), Vec::new());
+        for (name, role, address) in shape.hosts() {
+            let plug = plug(&name, address);
+            let network = plug.run(|| File::open("/proc/thread-self/ns/net")).unwrap();
+            let path = format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd());
+            let mut disk = Disk::new("cluster-host", PACKAGES).named(&name).in_namespace(path);
+            if role == "master" {
+                disk = disk.sharing(store.path(), store::FOLDER);
+            }
+            prepare(&disk, &name, &fs::read(key.with_extension("pub")).unwrap());
+            hosts.insert(name, disk.launch());
+            plugs.push((plug, network));
+        }
+        for host in hosts.values_mut() {
+            host.await_boot();
+            host.ok(&["useradd", "--create-home", "--shell", "/bin/bash", "op"]);
+            host.ok(&["chown", "-R", "op:", "/home/op"]);
+        }
+        let cluster = Self {
+            shape,
+            hosts,
+            _plugs: plugs,
+            operator,
+            _lab: lab,
+            _repository: (repository, source),
+            folder,
+            _store: store,
+        };
+        fs::write(cluster.path("cluster.yaml"), cluster.inventory()).unwrap();
+        run(Command::new("strip").arg("-o").arg(cluster.path("halb")).arg(halb()));
+        cluster
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn inventory(&self) -> String {
+        let repository = format!("http://{REPOSITORY}");
+        // Where memory of this machine is swapped, its hosts can't switch that off.
+        let swaps = fs::read_to_string("/proc/swaps").unwrap().lines().count() > 1;
+        let hosts: String = self
+            .shape
+            .hosts()
+            .iter()
+            .map(|(name, role, address)| {
+                format!("  - {{name: {name}, role: {role}, address: {address}}}\n")
+            })
+            .collect();
+        format!(
+            "apiVersion: halb/v1\nkind: Cluster\nname: seven\n\
+             kubernetes: {{version: {KUBERNETES}, cgroupV1: allow, imageRepository: \
+             {REPOSITORY}/kubernetes}}\n\
+             network: 172.16.16.0/24\nvip: {{address: {VIP}, routerId: 51}}\n\
+             endpoint: {{name: api.seven.internal}}\n\
+             cni: {{type: calico, version: {CALICO}, source: {repository}/calico}}\n\
+             packages: {{kubernetes: {repository}/kubernetes, containerd: {repository}/docker, \
+             containerdVersion: \"{}\"}}\n\
+             policy: {{firewall: open, swap: {}}}\n\
+             ssh: {{user: op, key: {}, sudo: passwordless}}\nhosts:\n{hosts}",
+            packages::CONTAINERD.rsplit_once('.').unwrap().0,
+            if swaps { "keep" } else { "off" },
+            self.path("id_ed25519").display(),
+        )
+    }
+
+    /// For people.
+    pub(crate) fn how_to_look(&self) -> String {
+        let folder = self.folder.path().display();
+        let hosts: String = self
+            .shape
+            .hosts()
+            .iter()
+            .map(|(name, _, _)| {
+                format!("  nsenter --target {} --all   # {name}\n", self.hosts[name].process())
+            })
+            .collect();
+        format!(
+            "Inventory, keys, logs and kubeconfig: {folder}\nHosts, from another terminal as root:\n\
+             {hosts}"
+        )
+    }
+
+    pub(crate) fn host(&self, name: &str) -> &Host {
+        &self.hosts[name]
+    }
+
+    pub(crate) fn host_mut(&mut self, name: &str) -> &mut Host {
+        self.hosts.get_mut(name).unwrap()
+    }
+
+    /// The operator's place on the segment.
+    pub(crate) fn operator(&self) -> &Plug {
+        &self.operator
+    }
+
+    /// Names of hosts of a role.
+    pub(crate) fn names(&self, wanted: &str) -> Vec<String> {
+        let hosts = self.shape.hosts().into_iter();
+        hosts.filter(|(_, role, _)| *role == wanted).map(|(name, _, _)| name).collect()
+    }
+
+    /// A program of the operator's, on his place in the network.
+    fn command(&self, program: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(words).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.env("HOME", self.folder.path()).env("KUBECONFIG", self.path("kubeconfig"));
+        command
+    }
+
+    fn said(&self, mut command: Command) -> Said {
+        let output = self.operator.run(|| command.output()).unwrap();
+        let [out, errors] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+        Said { code: output.status.code(), text: format!("{out}{errors}") }
+    }
+
+    /// A command of `halb k8s`.
+    pub(crate) fn k8s(&self, words: &[&str]) -> Said {
+        let words = [&["k8s"], words, &["--inventory", "cluster.yaml"]].concat();
+        self.said(self.command(&self.path("halb"), &words))
+    }
+
+    pub(crate) fn apply(&self) -> Said {
+        self.k8s(&["apply", "--yes"])
+    }
+
+    /// An apply that must do all that is left.
+    pub(crate) fn apply_all(&self) -> String {
+        let applied = self.apply();
+        assert_eq!(applied.code, Some(0), "{}\n{}", applied.text, self.logs());
+        applied.text
+    }
+
+    /// Nothing is left to do.
+    pub(crate) fn assert_done(&self) {
+        let plan = self.k8s(&["plan"]);
+        assert_eq!(plan.code, Some(0), "{}", plan.text);
+        assert!(plan.text.contains("nothing to do"), "{}", plan.text);
+    }
+
+    /// Begins an apply and leaves it running.
+    pub(crate) fn begin(&self) -> Running {
+        let words = ["k8s", "apply", "--yes", "--inventory", "cluster.yaml"];
+        let mut command = self.command(&self.path("halb"), &words);
+        let output = self.path("apply.out");
+        let file = File::create(&output).unwrap();
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let child = self.operator.run(|| command.spawn()).unwrap();
+        Running { child, output }
+    }
+
+    /// kubectl with the operator's own kubeconfig, through the virtual IP.
+    pub(crate) fn kubectl(&self, words: &[&str]) -> Said {
+        self.said(self.command(Path::new("kubectl"), &[&["--request-timeout=5s"], words].concat()))
+    }
+
+    /// What stand-ins noted on a host, those of this kind.
+    pub(crate) fn events(&self, host: &str, kind: &str) -> Vec<Value> {
+        let text = self.host(host).run(&["cat", EVENTS]).stdout;
+        let text = String::from_utf8(text).unwrap();
+        let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|event| event["event"] == kind).collect()
+    }
+
+    /// How often a command of kubeadm (`init`, `join`, `reset`) began on a host.
+    pub(crate) fn runs(&self, host: &str, command: &str) -> usize {
+        let events = self.events(host, "kubeadm");
+        events.iter().filter(|event| event["arguments"][0] == command).count()
+    }
+
+    /// Has kubeadm wait on a host before a phase.
+    pub(crate) fn pause(&self, host: &str, phase: &str) {
+        self.host(host).ok(&["mkdir", "-p", "/etc/stand-in"]);
+        self.host(host).write(PAUSE, phase.as_bytes());
+    }
+
+    /// Waits until kubeadm waits there.
+    pub(crate) fn await_paused(&self, host: &str, phase: &str) {
+        self.await_true(&format!("{phase} on {host}"), || {
+            self.events(host, "paused").iter().any(|event| event["phase"] == phase)
+        });
+    }
+
+    pub(crate) fn resume(&self, host: &str) {
+        self.host(host).ok(&["rm", "-f", PAUSE]);
+    }
+
+    /// Looks until something holds.
+    pub(crate) fn await_true(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < deadline, "waited for {what}\n{}", self.logs());
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The balancer with the virtual IP; none, or more, for the moment.
+    pub(crate) fn holders(&self) -> Vec<String> {
+        let holds = |name: &String| {
+            let addresses = self.host(name).run(&["ip", "-o", "-4", "address"]);
+            String::from_utf8_lossy(&addresses.stdout).contains(&format!(" {VIP}/"))
+        };
+        self.names("balancer").into_iter().filter(holds).collect()
+    }
+
+    /// The ends of all logs of the last runs, for a failure's message.
+    fn logs(&self) -> String {
+        let mut text = String::new();
+        let mut folders: Vec<_> = fs::read_dir(self.path("seven.halb/logs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        folders.sort();
+        let last = folders.last().map(|folder| fs::read_dir(folder).unwrap());
+        for log in last.into_iter().flatten().flatten() {
+            let lines = fs::read_to_string(log.path()).unwrap_or_default();
+            let lines: Vec<_> = lines.lines().collect();
+            let end = lines[lines.len().saturating_sub(25)..].join("\n");
+            text.push_str(&format!("--- {}\n{end}\n", log.path().display()));
+        }
+        text
+    }
+
+    /// No host has a secret left that kubeadm read, and no log of the operator's shows one.
+    pub(crate) fn assert_no_secrets(&self) {
+        let token = fs::read_to_string(self.path("seven.halb/token")).unwrap();
+        let secret = token.trim().split('.').nth(1).unwrap().to_owned();
+        let folder = self.path("seven.halb/logs");
+        let found = Command::new("grep").args(["-rlF", &secret]).arg(folder).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "", "logs show the token");
+        for name in self.names("master").into_iter().chain(self.names("worker")) {
+            let kept = self.host(&name).run(&["test", "-e", "/etc/kubernetes/halb-kubeadm.yaml"]);
+            assert!(!kept.status.success(), "{name} keeps kubeadm's configuration");
+        }
+    }
+}
+
+/// An apply under way. It is killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    output: PathBuf,
+}
+
+impl Running {
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(&mut self) -> Said {
+        let code = self.child.wait().unwrap().code();
+        Said { code, text: self.text() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _already_gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A host's own name, identity, and the operator's way in.
+fn prepare(disk: &Disk, name: &str, key: &[u8]) {
+    let id: String =
+        format!("{:0<32}", name.bytes().map(|b| format!("{b:02x}")).collect::<String>());
+    disk.install("/etc/machine-id", format!("{}\n", &id[..32]).as_bytes(), 0o444);
+    disk.install(
+        "/etc/hosts",
+        format!("127.0.0.1 localhost\n127.0.1.1 {name}\n").as_bytes(),
+        0o644,
+    );
+    disk.install("/etc/sudoers.d/op", b"op ALL=(ALL) NOPASSWD: ALL\n", 0o440);
+    disk.install("/home/op/.ssh/authorized_keys", key, 0o600);
+    // What a test installs needn't outlive a crash of this machine.
+    disk.install("/etc/dpkg/dpkg.cfg.d/fast", b"force-unsafe-io\n", 0o644);
+    // Debian's own lists come from a mirror that isn't in this network.
+    disk.install("/etc/apt/sources.list", b"", 0o644);
+}
+
+/// The program that is tried: of the same build as this one.
+fn halb() -> PathBuf {
+    let own = env::current_exe().unwrap();
+    let sibling = own.ancestors().nth(2).unwrap().join("halb");
+    let path = env::var_os("HALB").map_or(sibling, PathBuf::from);
+    assert!(path.exists(), "{} isn't there: cargo build -p halb", path.display());
+    path
+}
