@@ -64,6 +64,10 @@ const HINTS: &[(&str, &str)] = &[
          again",
     ),
     (
+        "dpkg was interrupted",
+        "the host went down while it installed packages: run `dpkg --configure -a` on it, then again",
+    ),
+    (
         "Temporary failure resolving",
         "the host has no name server that answers; its network must work before halb can",
     ),

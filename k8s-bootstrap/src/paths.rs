@@ -35,6 +35,10 @@ pub(crate) const YUM_KUBERNETES_KEY: &str = "/etc/pki/rpm-gpg/halb-kubernetes.as
 pub(crate) const YUM_KUBERNETES: &str = "/etc/yum.repos.d/halb-kubernetes.repo";
 pub(crate) const YUM_CONTAINERD: &str = "/etc/yum.repos.d/halb-containerd.repo";
 
+/// Units that run kubeadm, by its command.
+pub(crate) const KUBEADM_UNITS: [(&str, &str); 2] =
+    [("init", "halb-kubeadm-init.service"), ("join", "halb-kubeadm-join.service")];
+
 /// Static pods of a master.
 pub(crate) const STATIC_PODS: [&str; 4] = [
     "/etc/kubernetes/manifests/etcd.yaml",

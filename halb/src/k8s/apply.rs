@@ -9,7 +9,7 @@ use halb_k8s_bootstrap::driver::execute::{
     Ended, Failure, Local, Merge, Report, Settings, Stop, execute,
 };
 use halb_k8s_bootstrap::driver::lock::ProjectLock;
-use halb_k8s_bootstrap::plan::{Plan, text};
+use halb_k8s_bootstrap::plan::{Plan, preflight, text};
 use halb_k8s_bootstrap::progress::Event;
 use halb_k8s_bootstrap::verify::Verdict;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,7 +34,7 @@ pub(super) async fn apply(site: &Site, yes: bool, again: &str) -> Exit {
         Ok(lock) => lock,
         Err(error) => return refuse(&chain(&error)),
     };
-    let plan = match site.gather().await.and_then(|facts| site.plan(&facts)) {
+    let plan = match plan(site).await {
         Ok(plan) => Arc::new(plan),
         Err(exit) => return exit,
     };
@@ -61,6 +61,33 @@ pub(super) async fn apply(site: &Site, yes: bool, again: &str) -> Exit {
             exit
         }
         Err(error) => refuse(&error),
+    }
+}
+
+/// Longest wait for kubeadm of an earlier run: its own limit and that of its end are over by then.
+const AT_WORK_MAX: Duration = Duration::from_secs(1260);
+
+/// Between two looks whether it has come to its end.
+const AT_WORK_PAUSE: Duration = Duration::from_secs(2);
+
+/// What is left to do. Where kubeadm is still at work for a run that was cut off, what is left shows
+/// when it has come to its end.
+async fn plan(site: &Site) -> Result<Plan, Exit> {
+    let end = Instant::now() + AT_WORK_MAX;
+    let mut said = String::new();
+    loop {
+        let facts = site.gather().await?;
+        let at_work = preflight::at_work(&site.inventory, &facts);
+        if at_work.is_empty() || Instant::now() >= end {
+            return site.plan(&facts);
+        }
+        let each = at_work.iter().map(|(host, word)| format!("'kubeadm {word}' on {}", host.name));
+        let waiting = each.collect::<Vec<_>>().join(", ");
+        if waiting != said {
+            complain(&format!("Waiting for what an earlier run began: {waiting}"));
+            said = waiting;
+        }
+        time::sleep(AT_WORK_PAUSE).await;
     }
 }
 

@@ -22,9 +22,9 @@ const AT_ONCE_MAX: usize = 8;
 /// How long a host may take to say what it is; one whose administrator's client hangs is among them.
 const FACTS_MAX: Duration = Duration::from_secs(120);
 
-/// How long a host may take to say what it sees: ways that lead nowhere are tried all at once, and
-/// an API server that hangs is among them.
-const VIEW_MAX: Duration = Duration::from_secs(90);
+/// How long a host may take to say what it sees. What the script waits for is over within a minute,
+/// ways that lead nowhere and an API server that hangs among them; the rest is for busy hosts.
+const VIEW_MAX: Duration = Duration::from_secs(150);
 
 /// Why a host didn't say what it is.
 #[derive(Debug, thiserror::Error)]

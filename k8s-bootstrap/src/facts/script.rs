@@ -103,6 +103,8 @@ pub fn script(host: &Host) -> String {
         .chain(paths::STATIC_PODS)
         .chain(pki.iter().map(String::as_str))
         .collect();
+    let units: Vec<_> =
+        UNITS.iter().copied().chain(paths::KUBEADM_UNITS.map(|(_, unit)| unit)).collect();
     let sysctls: Vec<_> = SYSCTLS.iter().map(|(key, _)| *key).collect();
     let ports: Vec<_> = PORTS.iter().map(u16::to_string).collect();
     let lists = [
@@ -110,7 +112,7 @@ pub fn script(host: &Host) -> String {
         ("texts", words(TEXTS)),
         ("hashes", words(&hashes)),
         ("packages", words(PACKAGES)),
-        ("units", words(UNITS)),
+        ("units", words(&units)),
         ("sysctls", words(&sysctls)),
         ("modules", words(MODULES)),
         ("ports", words(&ports.iter().map(String::as_str).collect::<Vec<_>>())),

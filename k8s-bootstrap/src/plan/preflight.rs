@@ -53,6 +53,7 @@ pub fn check(inventory: &Inventory, facts: &FactsByHost, material: &Material) ->
         check_network(inventory, host, own, &mut faults);
         check_taken(inventory, host, own, &mut faults);
     }
+    check_at_work(inventory, facts, &mut faults);
     check_progress(inventory, facts, material, &mut faults);
     check_ports(inventory, facts, material, &mut faults);
     check_versions(inventory, facts, &mut faults);
@@ -174,6 +175,26 @@ fn ours(who: &str, inventory: &Inventory) -> bool {
 /// The program's name in what `ss` says of a socket's owner.
 fn program(who: &str) -> &str {
     who.split('"').nth(1).unwrap_or("another program")
+}
+
+/// Hosts on which kubeadm is at work for a run that is gone, and what it does there (`init`, `join`).
+/// Until it has come to its end nobody knows what is left to do.
+#[must_use]
+pub fn at_work<'a>(inventory: &'a Inventory, facts: &FactsByHost) -> Vec<(&'a Host, &'static str)> {
+    let on = |host: &Host| {
+        let services = &facts.get(&host.name)?.services;
+        let runs = |unit: &str| services.get(unit).is_some_and(|service| service.is_active());
+        paths::KUBEADM_UNITS.into_iter().find(|(_, unit)| runs(unit)).map(|(word, _)| word)
+    };
+    inventory.hosts.iter().filter_map(|host| Some((host, on(host)?))).collect()
+}
+
+fn check_at_work(inventory: &Inventory, facts: &FactsByHost, faults: &mut Vec<Fault>) {
+    for (host, word) in at_work(inventory, facts) {
+        let what = format!("'kubeadm {word}' of an earlier run is at work on it");
+        let remedy = "wait for its end; 'halb k8s apply' does so by itself";
+        faults.push(Fault::of(host, what, remedy));
+    }
 }
 
 /// Hosts that somebody else set up, or that fell out of the cluster.

@@ -30,6 +30,27 @@ fn the_plan_for_the_cluster_of_the_guide_reads_like_the_guide_corrected() {
     insta::assert_snapshot!(World::bare(HIGHLY_AVAILABLE, "el9").text());
 }
 
+/// The page in docs walks through this very plan: each of its lines is one of the plan's, and in the
+/// plan's order.
+#[test]
+fn the_walk_in_the_guide_is_through_this_plan() {
+    const PAGE: &str = include_str!("../../../docs/guide/cluster.md");
+    let plan = World::bare(HIGHLY_AVAILABLE, "el9").text();
+    let (mut rest, mut inside, mut walked) = (plan.lines(), false, 0);
+    for line in PAGE.lines() {
+        match line {
+            "```plan" => inside = true,
+            "```" => inside = false,
+            line if inside => {
+                assert!(rest.any(|of_plan| of_plan == line), "not here in the plan: {line}");
+                walked += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(walked > 50, "the walk is gone");
+}
+
 #[test]
 fn plans_for_other_systems_and_topologies_are_these() {
     insta::assert_snapshot!("debian12", World::bare(HIGHLY_AVAILABLE, "debian12").text());
@@ -244,6 +265,36 @@ fn an_init_that_broke_off_is_begun_anew() {
     world.half_becomes_node("kmaster01");
     let again = world.plan();
     comes_before(&again, "reset", "kubeadm-init");
+    world.apply_all(&again);
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn what_kubeadm_still_does_for_a_run_that_is_gone_is_waited_for() {
+    let mut world = World::bare(HIGHLY_AVAILABLE, "debian12");
+    let plan = world.plan();
+    world.apply(&plan, places(&plan, "kubeadm-join")[0]);
+    world.half_becomes_node("kmaster02");
+    let started = plan.steps().find_map(|step| match &step.act {
+        Act::RunDetached { unit, .. } if step.id == "kubeadm-join" => Some(unit.clone()),
+        Act::Run { .. }
+        | Act::RunDetached { .. }
+        | Act::Write { .. }
+        | Act::Remove { .. }
+        | Act::InstallHalb { .. }
+        | Act::FetchKubeconfig { .. } => None,
+    });
+    let unit = format!("{}.service", started.expect("masters join"));
+    world.facts_of("kmaster02").services.insert(unit.clone(), service("active", "transient"));
+    let at_work = preflight::at_work(&world.inventory, &world.facts);
+    let at_work: Vec<_> = at_work.into_iter().map(|(host, word)| (&*host.name, word)).collect();
+    assert_eq!(at_work, [("kmaster02", "join")]);
+    let faults = world.try_plan().expect_err("a reset would take the ground from under it");
+    assert_eq!(faults.len(), 1, "{faults:#?}");
+    world.facts_of("kmaster02").services.remove(&unit);
+    world.becomes_node("kmaster02");
+    let again = world.plan();
+    assert!(places(&again, "reset").is_empty(), "it has come to a good end");
     world.apply_all(&again);
     assert!(world.plan().is_empty());
 }

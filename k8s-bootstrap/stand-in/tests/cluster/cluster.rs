@@ -285,15 +285,33 @@ impl Cluster {
         self.host(host).write(PAUSE, phase.as_bytes());
     }
 
+    /// Whether kubeadm waits there, or has waited.
+    pub(crate) fn is_paused(&self, host: &str, phase: &str) -> bool {
+        self.events(host, "paused").iter().any(|event| event["phase"] == phase)
+    }
+
     /// Waits until kubeadm waits there.
     pub(crate) fn await_paused(&self, host: &str, phase: &str) {
-        self.await_true(&format!("{phase} on {host}"), || {
-            self.events(host, "paused").iter().any(|event| event["phase"] == phase)
-        });
+        self.await_true(&format!("{phase} on {host}"), || self.is_paused(host, phase));
     }
 
     pub(crate) fn resume(&self, host: &str) {
         self.host(host).ok(&["rm", "-f", PAUSE]);
+    }
+
+    /// Waits until something holds while a run goes on, which may not end before.
+    pub(crate) fn await_in(
+        &self,
+        running: &mut Running,
+        what: &str,
+        holds: impl Fn(&Running) -> bool,
+    ) {
+        self.await_true(what, || {
+            let is_over = running.has_ended();
+            let held = holds(running);
+            assert!(held || !is_over, "it ended before {what}\n{}", running.text());
+            held
+        });
     }
 
     /// Looks until something holds.
@@ -314,17 +332,22 @@ impl Cluster {
         self.names("balancer").into_iter().filter(holds).collect()
     }
 
+    /// The folder with the logs of the last run.
+    fn last_logs(&self) -> Option<PathBuf> {
+        let folders = fs::read_dir(self.path("seven.halb/logs")).into_iter().flatten().flatten();
+        folders.map(|entry| entry.path()).max()
+    }
+
+    /// A host's log of the last run.
+    pub(crate) fn log(&self, host: &str) -> String {
+        let path = self.last_logs().map(|folder| folder.join(format!("{host}.log")));
+        path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default()
+    }
+
     /// The ends of all logs of the last runs, for a failure's message.
     fn logs(&self) -> String {
         let mut text = String::new();
-        let mut folders: Vec<_> = fs::read_dir(self.path("seven.halb/logs"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .collect();
-        folders.sort();
-        let last = folders.last().map(|folder| fs::read_dir(folder).unwrap());
+        let last = self.last_logs().map(|folder| fs::read_dir(folder).unwrap());
         for log in last.into_iter().flatten().flatten() {
             let lines = fs::read_to_string(log.path()).unwrap_or_default();
             let lines: Vec<_> = lines.lines().collect();
@@ -357,6 +380,17 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn text(&self) -> String {
         fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
+    /// Whether it has come to an end of its own.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Kills it, which it can't notice.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        let _reaped = self.child.wait();
     }
 
     /// Waits for its end.
