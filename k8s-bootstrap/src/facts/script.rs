@@ -118,6 +118,5 @@ pub fn script(host: &Host) -> String {
         ("ports", words(&ports.iter().map(String::as_str).collect::<Vec<_>>())),
         ("node", shell::quote(&host.name).into_owned()),
     ];
-    let lists: String = lists.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    lists + BODY
+    shell::saying(&lists, BODY)
 }

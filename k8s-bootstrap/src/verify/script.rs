@@ -63,8 +63,7 @@ pub fn view_script(inventory: &Inventory, host: &Host) -> String {
         ),
         ("metrics_port", port.to_owned()),
     ];
-    let lists: String = lists.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    lists + BODY
+    shell::saying(&lists, BODY)
 }
 
 /// All ways that are tried from a node. Masters try each other, too, and each balancer.

@@ -1,23 +1,5 @@
 # Says what this host sees of its cluster, a line for each thing, and changes nothing. Before it
-# stand the lists of what to look for, as assignments to variables.
-LC_ALL=C
-export LC_ALL
-PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
-tab=$(printf '\t')
-
-# A line: its kind and its fields, with tabs between them. Login shells may print other lines.
-say() {
-    line="halb:$1"
-    shift
-    for field in "$@"; do
-        line="$line$tab$(printf '%s' "$field" | tr '\t\r\n' '   ')"
-    done
-    printf '%s\n' "$line"
-}
-
-has() { command -v "$1" >/dev/null 2>&1; }
-
+# stand the lists of what to look for, as assignments to variables, and say.sh.
 # Masters have an administrator's rights; the others go as their kubelet does.
 conf=/etc/kubernetes/admin.conf
 [ -s "$conf" ] || conf=/etc/kubernetes/kubelet.conf
