@@ -29,7 +29,7 @@ use halb_lab::Witness;
 
 pub use self::{
     balancer::{Balancer, Error, Kind, Node},
-    halb::Halbs,
+    halb::{Halbs, Member},
     peers::Peers,
 };
 use self::{scene::Scene, stage::Stage};

@@ -8,10 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use halb_bench::drill::figures::Figures;
-use halb_bench::drill::lab::{Balancer, Error, Kind, Node, Peers, record};
+use halb_bench::drill::lab::{Balancer, Error, Kind, Member, Node, Peers, record};
 use halb_bench::drill::plan::{ACTIVE_PRIORITY, Drill, Fault, Setting, Subject};
-use halb_lab::process::{Held, Signal};
-use halb_lab::subject::{Halb, guides, halb_with};
+use halb_lab::subject::{guides, halb_with};
 
 use crate::support::daemon::HALB;
 use crate::support::import::OldNode;
@@ -30,15 +29,6 @@ enum Mixed {
     HalbStandby,
 }
 
-/// The imported halb of a node.
-#[derive(Debug)]
-struct Imported {
-    // Declared first: threads that are held can't end.
-    held: Option<Held>,
-    halb: Halb,
-    _files: OldNode,
-}
-
 impl Kind for Mixed {
     fn start(&self, node: &Node<'_>) -> Result<Box<dyn Balancer>, Error> {
         if (node.priority == ACTIVE_PRIORITY) != (*self == Self::HalbActive) {
@@ -52,34 +42,7 @@ impl Kind for Mixed {
         let keepalived = guides::keepalived(version, node.priority, interval, script);
         let text = files.import(&haproxy, &keepalived);
         let halb = halb_with(Path::new(HALB), node.host, |_| text)?;
-        Ok(Box::new(Imported { held: None, halb, _files: files }))
-    }
-}
-
-impl Balancer for Imported {
-    fn is_ready(&self) -> Result<bool, Error> {
-        Ok(true)
-    }
-
-    fn kill(&mut self) -> Result<(), Error> {
-        Ok(self.halb.signal_group(Signal::SIGKILL)?)
-    }
-
-    fn freeze(&mut self) -> Result<(), Error> {
-        Ok(self.halb.signal(Signal::SIGSTOP)?)
-    }
-
-    fn thaw(&mut self) -> Result<(), Error> {
-        Ok(self.halb.signal(Signal::SIGCONT)?)
-    }
-
-    fn stop(&mut self) -> Result<(), Error> {
-        Ok(self.halb.signal(Signal::SIGTERM)?)
-    }
-
-    fn hang_proxy(&mut self) -> Result<(), Error> {
-        self.held = Some(self.halb.hold_threads(|name| name.starts_with("halb-worker"))?);
-        Ok(())
+        Ok(Box::new(Member::new(halb, files)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A pair of halbs.
 
 use std::{
+    fmt,
     fs::{self, Permissions},
     io,
     os::unix::fs::PermissionsExt,
@@ -21,12 +22,21 @@ pub struct Halbs {
     program: PathBuf,
 }
 
-/// One of them.
+/// A halb of a pair, and what has to be there as long as it runs.
 #[derive(Debug)]
-struct Member {
+pub struct Member<T = ()> {
     // Declared first: threads that are held can't end.
     held: Option<Held>,
     halb: Halb,
+    _beside: T,
+}
+
+impl<T> Member<T> {
+    /// One that was started.
+    #[must_use]
+    pub fn new(halb: Halb, beside: T) -> Self {
+        Self { held: None, halb, _beside: beside }
+    }
 }
 
 impl Halbs {
@@ -45,15 +55,17 @@ impl Kind for Halbs {
             configuration(node, directory)
         });
         written.map_err(Error::Files)?;
-        Ok(Box::new(Member { held: None, halb: halb? }))
+        Ok(Box::new(Member::new(halb?, ())))
     }
 }
 
-impl Balancer for Member {
+impl<T: fmt::Debug + Send> Balancer for Member<T> {
     fn is_ready(&self) -> Result<bool, Error> {
         let status = self.halb.status()?;
         let words = status["vrrp"]["instances"][0]["words"].as_array();
-        Ok(status["peer"]["state"] == "up" && words.is_some_and(|words| !words.is_empty()))
+        let has_heard = words.is_some_and(|words| !words.is_empty());
+        let link = &status["peer"];
+        Ok(link.is_null() || (link["state"] == "up" && has_heard))
     }
 
     fn kill(&mut self) -> Result<(), Error> {
