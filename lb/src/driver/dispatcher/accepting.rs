@@ -18,7 +18,7 @@ use crate::snapshot::{AcceptPause, Cause, ConnectionRecord, Phase, Termination};
 /// Connections accepted from one listener before the next one gets its turn and mail is read.
 const BATCH: usize = 64;
 
-/// Rest after the kernel had no descriptor or memory, or wouldn't for another reason (HAProxy's 100 ms).
+/// Rest after an accept that failed and took nothing from the queue (HAProxy's 100 ms).
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Dispatcher {
