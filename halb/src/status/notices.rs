@@ -110,14 +110,17 @@ fn server_notice(backend: &Backend, server: &Server) -> Option<(Severity, String
             return Some((Severity::Warning, format!("{who} {state}: {last}")));
         }
     }
-    let in_file = server.weight_configured.filter(|configured| *configured != server.weight);
-    let ordered = in_file.map(|weight| format!(" as ordered, not {weight}")).unwrap_or_default();
-    if server.weight == 0 {
-        let what = format!("{who} has weight 0{ordered} and gets no new connections");
+    let configured = server.weight_configured.unwrap_or(server.weight);
+    let is_ordered = configured != server.weight;
+    if is_ordered || server.weight == 0 {
+        let order = if is_ordered {
+            format!(" by an order ({configured} in the file)")
+        } else {
+            String::new()
+        };
+        let effect = if server.weight == 0 { " and gets no new connections" } else { "" };
+        let what = format!("{who} has weight {}{order}{effect}", server.weight);
         return Some((Severity::Note, what));
-    }
-    if !ordered.is_empty() {
-        return Some((Severity::Note, format!("{who} has weight {}{ordered}", server.weight)));
     }
     if server.usable && server.slow_start_percent < 100 {
         let share = server.slow_start_percent;

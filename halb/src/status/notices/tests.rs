@@ -54,6 +54,29 @@ fn each_unusual_thing_has_its_sentence() {
 }
 
 #[test]
+fn a_weight_by_an_order_is_told_beside_the_file_s() {
+    for (file, now, words) in [
+        (Some(100), 100, None),
+        (Some(100), 30, Some("has weight 30 by an order (100 in the file)")),
+        (
+            Some(100),
+            0,
+            Some("has weight 0 by an order (100 in the file) and gets no new connections"),
+        ),
+        (Some(0), 0, Some("has weight 0 and gets no new connections")),
+        (Some(0), 10, Some("has weight 10 by an order (0 in the file)")),
+        (None, 7, None),
+    ] {
+        let mut status = samples::all_fine().status();
+        let server = &mut status.backends[0].servers[0];
+        (server.weight_configured, server.weight) = (file, now);
+        let expected: Vec<_> =
+            words.map(|w| format!("kmaster1 of masters {w}")).into_iter().collect();
+        assert_eq!(texts(&status), expected, "{file:?} {now}");
+    }
+}
+
+#[test]
 fn a_server_that_no_check_has_reached_yet_is_not_called_failing() {
     let mut sample = samples::all_fine();
     let view = sample.checks.get_mut("masters/kmaster1").unwrap();

@@ -176,6 +176,12 @@ mod tests {
         vrrp.instances[0].foreign_claims.last[0].ago_seconds = 3.0;
         vrrp.instances[0].state = State::Backup;
         assert!(texts(&vrrp).iter().all(|text| !text.contains("said")), "{:?}", texts(&vrrp));
+        let mut node = samples::active();
+        node.say(|_| ());
+        let told = texts(&node.vrrp());
+        assert!(told[0].contains("10.0.0.2 says that it is active too: "), "{told:?}");
+        node.say(|word| word.state = halb_vrrp::router::State::Backup);
+        assert_eq!(texts(&node.vrrp()), [] as [&str; 0]);
     }
 
     #[test]
