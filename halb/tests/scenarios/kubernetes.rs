@@ -1,18 +1,22 @@
-//! The file of the guides on loadbalancer01, three API servers, and what may happen to one of them.
+//! The files of the guides on loadbalancer01, three API servers, and what may happen to one of them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use halb_lab::client::Protocol;
 use halb_lab::eventually;
+use tempfile::TempDir;
 
 use crate::support::daemon::Daemon;
 use crate::support::load::{Load, Request, Style, Watch, shares};
-use crate::support::masters::{Masters, PORT};
+use crate::support::masters::{Masters, PORT, VIRTUAL_IP};
 use crate::support::network::Network;
 use crate::support::{PATIENCE, SLACK};
 
 const FILE: &str = include_str!("../../../examples/kubernetes.toml");
+
+const PAIR_FILE: &str = include_str!("../../../examples/loadbalancer01.toml");
 
 /// What the file's check promises: `fall` × `interval` + `timeout`.
 const DETECTION: Duration = Duration::from_secs(3 * 2 + 1);
@@ -45,7 +49,7 @@ impl<'a> Scene<'a> {
         for name in masters.names() {
             halb.wait_for_state(name, "UP");
         }
-        assert_even(network, &masters);
+        assert_even(network, network.frontend(PORT), &masters);
         let (target, ca) = (network.frontend(PORT), masters.ca());
         let clients = [Protocol::Http1, Protocol::Http2].map(Style::New).repeat(2);
         let (load, watch) = network.client.block_on(async move {
@@ -88,15 +92,15 @@ impl<'a> Scene<'a> {
         recover(&mut masters, &server);
         halb.wait_for_line_after(mark, "server is UP", PATIENCE).unwrap();
         let requests = network.client.block_on(load.end());
-        assert_even(network, &masters);
+        assert_even(network, network.frontend(PORT), &masters);
         requests
     }
 }
 
 /// Round robin is strict: thirty requests are ten for each of three, once a server that has just
 /// come in has found its place in the turn.
-fn assert_even(network: &Network, masters: &Masters<'_>) {
-    let (target, ca) = (network.frontend(PORT), masters.ca());
+fn assert_even(network: &Network, target: SocketAddr, masters: &Masters<'_>) {
+    let ca = masters.ca();
     let shares = network.client.block_on(async move {
         shares(target, ca.clone(), 6).await;
         shares(target, ca, 30).await
@@ -165,4 +169,21 @@ fn a_server_without_power_delays_clients_by_a_connect_timeout_at_most() {
     let failed: Vec<_> = later.clone().filter(|request| request.failed()).collect();
     assert!(failed.is_empty(), "{failed:?}");
     assert!(slowest(later) <= CONNECT + SLACK);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_file_for_one_of_two_balancers_holds_the_address_and_serves_at_it() {
+    let network = Network::new();
+    let masters = network.api_servers();
+    let state = TempDir::new().unwrap();
+    let state_dir = format!("\n[global]\nstate_dir = \"{}\"\n", state.path().display());
+    let halb = Daemon::start(&network.balancer, &(PAIR_FILE.to_owned() + &state_dir));
+    for name in masters.names() {
+        halb.wait_for_state(name, "UP");
+    }
+    // Three adverts of 5 s that don't come, and the skew.
+    halb.wait_for_line("virtual IP is here", PATIENCE).unwrap();
+    let vip = SocketAddr::new(VIRTUAL_IP.parse().unwrap(), PORT);
+    assert_even(&network, vip, &masters);
 }

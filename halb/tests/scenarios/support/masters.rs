@@ -14,6 +14,9 @@ use tempfile::TempDir;
 use super::PATIENCE;
 use super::daemon::HALB;
 
+/// The address of the guides' pair.
+pub(crate) const VIRTUAL_IP: &str = "172.16.16.100";
+
 /// One server.
 pub(crate) struct Master<'a> {
     name: String,
@@ -31,7 +34,8 @@ pub(crate) struct Masters<'a> {
 }
 
 impl<'a> Masters<'a> {
-    /// Starts servers, named `kmaster1` and so on, whose certificates are good for `balancer` too.
+    /// Starts servers, named `kmaster1` and so on, whose certificates are good for `balancer` and for
+    /// the virtual IP too.
     pub(crate) fn start(
         balancer: SocketAddr,
         places: impl IntoIterator<Item = (&'a dyn Place, SocketAddr)>,
@@ -88,6 +92,7 @@ impl Master<'_> {
         let mut command = Command::new(binary());
         command.arg("--listen").arg(self.address.to_string()).args(["--name", &self.name]);
         command.arg("--ca-dir").arg(self.pki.path()).args(["--also-for", &self.also_for]);
+        command.args(["--also-for", VIRTUAL_IP]);
         let process = self.place.spawn(command).unwrap();
         process.wait_for_line("listening on", PATIENCE).unwrap();
         self.process = Some(process);
