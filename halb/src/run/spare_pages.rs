@@ -25,8 +25,8 @@ use nix::libc::{
 use tokio::sync::Notify;
 use tokio::time;
 
-/// Length of a piece of the program, in bytes: less for a page that is touched, and 300 mappings of
-/// the 65,530 that a process may have (vm.max_map_count).
+/// Length of a piece of the program, in bytes: what one touch brings along at most. A process may
+/// have 65,530 mappings (`vm.max_map_count`), and 20 MB of program are 600.
 const PIECE: usize = 32 * 1024;
 
 /// Smallest page that Linux has. Where they are larger some advice is refused, and a little more is
@@ -105,7 +105,7 @@ unsafe extern "C" fn object_pieces(
         }
         let (begin, end) = (base + header.p_vaddr, base + header.p_vaddr + header.p_memsz);
         let (Ok(begin), Ok(end)) = (usize::try_from(begin), usize::try_from(end)) else { continue };
-        // A border of pieces is one of pages, whose size is a power of two and not more.
+        // Pieces begin at borders of pages, as madvise(2) wants.
         let first = begin & !(PAGE - 1);
         for (index, address) in (first..end).step_by(PIECE).enumerate() {
             of_piece(address, PIECE.min(end - address), index);
