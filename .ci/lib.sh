@@ -2,7 +2,7 @@
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # What a machine lacks is installed here rather than into anyone's home.
-export PATH="$PWD/target/tools/bin:$PWD/target/peers/bin:$PATH"
+export PATH="$PWD/target/tools/bin:$PWD/target/peers/bin:${HALB_CACHE:-/var/cache/halb}/tools/bin:$PATH"
 
 # Nothing in a run waits for a keyboard.
 exec </dev/null

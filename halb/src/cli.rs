@@ -5,6 +5,7 @@ mod failover;
 mod import;
 mod k8s;
 mod output;
+mod pages;
 mod server;
 mod sessions;
 mod socket;
@@ -220,6 +221,24 @@ Examples:
         #[arg(long)]
         loopback: bool,
     },
+
+    /// Prints what a shell needs to complete halb's commands and flags
+    #[command(after_help = "\
+Examples:
+  halb completions bash > /etc/bash_completion.d/halb
+  halb completions zsh > ~/.zfunc/_halb
+  halb completions fish > ~/.config/fish/completions/halb.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Writes the manual pages
+    #[command(after_help = "\
+Examples:
+  halb man | man -l -                        the first page
+  halb man --output /usr/local/share/man/man1")]
+    Man(pages::Manual),
 }
 
 /// Does what the command line says.
@@ -258,5 +277,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Command::FailoverTest(arguments) => failover::run(&arguments, &mut out).into(),
         Command::Demo { seconds, loopback } => demo::run(seconds, loopback).into(),
+        Command::Completions { shell } => pages::completions(shell, &mut out).into(),
+        Command::Man(order) => pages::manual(&order, &mut out).into(),
     }
 }

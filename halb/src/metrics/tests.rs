@@ -109,14 +109,14 @@ fn values_are_those_of_the_status() {
 fn a_virtual_ip_is_told_with_keepalived_s_counters_and_histograms() {
     let text = render(&full());
     for line in [
-        "halb_vrrp_state{instance=\"VI_1\",state=\"active\"} 1",
-        "halb_vrrp_state{instance=\"VI_1\",state=\"backup\"} 0",
-        "halb_vrrp_priority{instance=\"VI_1\"} 100",
-        "halb_vrrp_address_present{instance=\"VI_1\",address=\"172.16.16.100/32\"} 1",
-        "halb_vrrp_become_master_total{instance=\"VI_1\"} 1",
-        "halb_vrrp_transitions_total{instance=\"VI_1\",to=\"backup\",reason=\"started\"} 1",
-        "halb_vrrp_timer_lateness_seconds_bucket{instance=\"VI_1\",le=\"0.00001\"} 0",
-        "halb_vrrp_timer_lateness_seconds_bucket{instance=\"VI_1\",le=\"+Inf\"} 0",
+        "halb_vrrp_state{router=\"VI_1\",state=\"active\"} 1",
+        "halb_vrrp_state{router=\"VI_1\",state=\"backup\"} 0",
+        "halb_vrrp_priority{router=\"VI_1\"} 100",
+        "halb_vrrp_address_present{router=\"VI_1\",address=\"172.16.16.100/32\"} 1",
+        "halb_vrrp_become_master_total{router=\"VI_1\"} 1",
+        "halb_vrrp_transitions_total{router=\"VI_1\",to=\"backup\",reason=\"started\"} 1",
+        "halb_vrrp_timer_lateness_seconds_bucket{router=\"VI_1\",le=\"0.00001\"} 0",
+        "halb_vrrp_timer_lateness_seconds_bucket{router=\"VI_1\",le=\"+Inf\"} 0",
         "halb_vrrp_guard_up 1",
     ] {
         assert!(text.lines().any(|served| served == line), "{line} is missing in\n{text}");

@@ -21,7 +21,7 @@ pub(super) fn fill(sheet: &Sheet, vrrp: &Vrrp) {
 }
 
 fn instance(sheet: &Sheet, instance: &Instance) {
-    let name = ("instance", instance.name.as_str());
+    let name = ("router", instance.name.as_str());
     let labels = [name];
     for state in State::ALL {
         sheet.flag(&names::STATE, &[name, ("state", state.word())], instance.state == state);
@@ -79,7 +79,7 @@ fn family(metric: &Metric, vrrp: &Vrrp, of: impl Fn(&Instance) -> &Histogram, ou
     for instance in &vrrp.instances {
         let histogram = of(instance);
         // Names hold no character that would have to be escaped.
-        let label = format!("instance=\"{}\"", instance.name);
+        let label = format!("router=\"{}\"", instance.name);
         for bucket in &histogram.buckets {
             let le = bucket.le_seconds;
             let _ = writeln!(out, "{name}_bucket{{{label},le=\"{le}\"}} {}", bucket.count);

@@ -4,6 +4,7 @@
 
 #[expect(dead_code, reason = "tests of clusters use more of it")]
 mod host;
+mod package;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -99,9 +100,14 @@ ls /proc/self/fd | wc -w >>/run/halb/hook.new
 mv /run/halb/hook.new /run/halb/hook
 ";
 
+/// A Debian host that halb was never on.
+fn bare_host() -> Disk {
+    Disk::new("host", &["dbus", "iproute2", "systemd", "systemd-sysv"])
+}
+
 /// A host with the package's files in place and its user made, as an installation would.
 fn host() -> Host {
-    let disk = Disk::new("host", &["dbus", "iproute2", "systemd", "systemd-sysv"]);
+    let disk = bare_host();
     disk.install("/usr/bin/halb", &fs::read(env!("CARGO_BIN_EXE_halb")).unwrap(), 0o755);
     let unit = packaged("systemd/halb.service");
     disk.install("/usr/lib/systemd/system/halb.service", &unit, 0o644);

@@ -4,10 +4,10 @@
 use super::{Metric, counter, gauge, histogram};
 
 const THREAD: &[&str] = &[];
-const INSTANCE: &[&str] = &["instance"];
-const STATES: &[&str] = &["instance", "state"];
-const ADDRESS: &[&str] = &["instance", "address"];
-const REASON: &[&str] = &["instance", "to", "reason"];
+const INSTANCE: &[&str] = &["router"];
+const STATES: &[&str] = &["router", "state"];
+const ADDRESS: &[&str] = &["router", "address"];
+const REASON: &[&str] = &["router", "to", "reason"];
 
 metrics! {
     STATE = gauge(
