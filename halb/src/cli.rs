@@ -1,6 +1,7 @@
 //! The command line: one sentence and one example per command, exit codes in [`Exit`].
 
 mod bench;
+mod doctor;
 mod failover;
 mod import;
 mod k8s;
@@ -222,6 +223,17 @@ Examples:
         loopback: bool,
     },
 
+    /// Says what on this host stands in the way, and what to change
+    ///
+    /// Looks at rights, limits, ports, links, firewall, settings of the kernel, and at who else
+    /// advertises on the segment; changes nothing. Exit code 1: something that is configured can't
+    /// work (docs/doctor.md).
+    #[command(after_help = "\
+Examples:
+  halb doctor                                as root, it sees most
+  halb doctor --verbose                      also what is as it should be")]
+    Doctor(doctor::Order),
+
     /// Prints what a shell needs to complete halb's commands and flags
     #[command(after_help = "\
 Examples:
@@ -277,6 +289,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Command::FailoverTest(arguments) => failover::run(&arguments, &mut out).into(),
         Command::Demo { seconds, loopback } => demo::run(seconds, loopback).into(),
+        Command::Doctor(order) => doctor::run(&order, &config, &mut out).into(),
         Command::Completions { shell } => pages::completions(shell, &mut out).into(),
         Command::Man(order) => pages::manual(&order, &mut out).into(),
     }

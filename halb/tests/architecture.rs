@@ -13,6 +13,7 @@ use serde_json::Value;
 const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-bench", "normal"), // `halb bench` and `halb failover-test`
     ("halb", "halb-config", "normal"),
+    ("halb", "halb-doctor", "normal"),      // `halb doctor`
     ("halb", "halb-haproxy-api", "normal"), // `[haproxy]`
     ("halb", "halb-healthcheck", "normal"),
     ("halb", "halb-import", "normal"),

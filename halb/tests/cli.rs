@@ -29,7 +29,7 @@ fn bad_configuration(directory: &TempDir) -> String {
 
 #[test]
 fn each_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["run"],
         &["check"],
@@ -48,6 +48,7 @@ fn each_command_explains_itself_with_an_example() {
         &["k8s", "init-inventory"],
         &["server", "maint"],
         &["import"],
+        &["doctor"],
     ];
     let mut all = String::new();
     for command in commands {
