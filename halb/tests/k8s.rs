@@ -91,3 +91,29 @@ fn the_inventory_to_begin_with_is_the_example() {
     let one = halb(&["k8s", "init-inventory", "--topology", "one-balancer"]);
     assert_eq!(String::from_utf8(one.stdout).unwrap(), example::ONE_BALANCER);
 }
+
+#[test]
+fn an_inventory_that_is_bad_or_missing_ends_each_command_with_3_and_no_host_is_asked() {
+    let bad = example::HIGHLY_AVAILABLE.replace("address: 172.16.16.51", "address: 176.16.16.51");
+    let folder = tempfile::tempdir().unwrap();
+    let said = |command: &[&str]| {
+        let mut halb = Command::new(env!("CARGO_BIN_EXE_halb"));
+        let output = halb.arg("k8s").args(command).current_dir(&folder).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{command:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let commands: [&[&str]; 4] = [&["plan"], &["apply", "--yes"], &["status"], &["verify"]];
+    for command in commands {
+        let text = said(command);
+        assert!(text.contains("halb k8s init-inventory > cluster.yaml"), "{text}");
+    }
+    fs::write(folder.path().join("cluster.yaml"), bad).unwrap();
+    for command in commands {
+        let text = said(command);
+        for words in ["cluster.yaml:51:53", "did you mean 172.16.16.51?"] {
+            assert!(text.contains(words), "no «{words}» in {text}");
+        }
+    }
+    let left = fs::read_dir(&folder).unwrap().count();
+    assert_eq!(left, 1, "nothing is made for an inventory that can't be used");
+}

@@ -83,6 +83,7 @@ pub(crate) struct Cluster {
     /// Their places on the segment; they outlive the hosts.
     _plugs: Vec<(Plug, File)>,
     operator: Plug,
+    operator_network: File,
     _lab: Lab,
     _repository: (Repository, Plug),
     folder: TempDir,
@@ -112,9 +113,9 @@ impl Cluster {
         let (mut hosts, mut plugs) = (BTreeMap::new(), Vec::new());
         for (name, role, address) in shape.hosts() {
             let plug = plug(&name, address);
-            let network = plug.run(|| File::open("/proc/thread-self/ns/net")).unwrap();
-            let path = format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd());
-            let mut disk = Disk::new("cluster-host", PACKAGES).named(&name).in_namespace(path);
+            let network = network_of(&plug);
+            let mut disk = Disk::new("cluster-host", PACKAGES);
+            disk = disk.named(&name).in_namespace(path_of(&network));
             if role == "master" {
                 disk = disk.sharing(store.path(), store::FOLDER);
             }
@@ -131,6 +132,7 @@ impl Cluster {
             shape,
             hosts,
             _plugs: plugs,
+            operator_network: network_of(&operator),
             operator,
             _lab: lab,
             _repository: (repository, source),
@@ -186,9 +188,12 @@ impl Cluster {
                 format!("  nsenter --target {} --all   # {name}\n", self.hosts[name].process())
             })
             .collect();
+        let network = path_of(&self.operator_network);
         format!(
-            "Inventory, keys, logs and kubeconfig: {folder}\nHosts, from another terminal as root:\n\
-             {hosts}"
+            "From another terminal, as root. Each host:\n{hosts}\
+             The operator, who has inventory, keys, logs and kubeconfig there:\n  \
+             cd {folder} && KUBECONFIG=kubeconfig nsenter --net={network} bash\n  \
+             ./halb k8s verify\n  kubectl get nodes\n"
         )
     }
 
@@ -405,6 +410,16 @@ impl Drop for Running {
         let _already_gone = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// The network namespace of a place on the segment.
+fn network_of(plug: &Plug) -> File {
+    plug.run(|| File::open("/proc/thread-self/ns/net")).unwrap()
+}
+
+/// Where programs of this machine find a namespace that is open here.
+fn path_of(network: &File) -> String {
+    format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd())
 }
 
 /// A host's own name, identity, and the operator's way in.
