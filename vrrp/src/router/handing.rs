@@ -14,6 +14,11 @@ use crate::values::Priority;
 /// that says it is well, takes over and fails at once must not make the addresses go to and fro.
 const OFFER_PAUSE: Duration = Duration::from_secs(10);
 
+/// The same in intervals. An offer repeats its release for up to three of them, and a sick backup
+/// that words don't reach takes over one interval and its skew after the last: a new offer before
+/// that would keep it waiting for ever.
+const OFFER_PAUSE_INTERVALS: u32 = 6;
+
 impl Router {
     /// An operator gives the addresses away: others are to serve first, until
     /// [`Router::resume`]. An active router offers its addresses and keeps them until they are
@@ -187,12 +192,13 @@ impl Router {
                 .successor(own, now)
                 .is_some_and(|word| self.standing.yielded || word.health > own.health);
         let (rules, reason) = (self.holding_rules(), self.offer_reason());
+        let pause = OFFER_PAUSE.max(rules.interval.duration() * OFFER_PAUSE_INTERVALS);
         let Phase::Holding(state) = &mut self.phase else { return };
         if state.standing_offer().is_some() {
             if !may_beat {
                 state.withdraw_offer(now);
             }
-        } else if wanted && state.offered_at().is_none_or(|at| at + OFFER_PAUSE <= now) {
+        } else if wanted && state.offered_at().is_none_or(|at| at + pause <= now) {
             state.offer(reason, rules, now);
         }
     }

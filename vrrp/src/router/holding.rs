@@ -44,6 +44,8 @@ pub(super) struct Holding {
     /// When a leaving router says once more that it leaves.
     again_at: Option<Instant>,
     pub(super) announcing: Announcing,
+    /// It has just got a longer interval.
+    haste: Option<Haste>,
     send_failures: u8,
     postponed: Option<Instant>,
 }
@@ -57,6 +59,19 @@ struct Giver {
     /// How many more are doubted.
     doubts: u8,
 }
+
+/// After a change to a longer interval: the first advert that says so may be lost, and a backup
+/// waits for the next as long as the shorter one says. So a few more keep to that.
+#[derive(Debug, Clone, Copy)]
+struct Haste {
+    /// The shorter interval.
+    interval: Duration,
+    /// How many adverts still keep to it.
+    left: u8,
+}
+
+/// As many in a row aren't lost, or the backup would have taken over without a change, too.
+const HASTY_MAX: u8 = 2;
 
 /// Each doubt costs an advert in both directions if the giver is indeed active again. More than one,
 /// since a packet may come twice.
@@ -126,6 +141,7 @@ impl Holding {
             offered_at: None,
             again_at: None,
             announcing: Announcing::default(),
+            haste: None,
             send_failures: 0,
             postponed: None,
         }
@@ -222,11 +238,16 @@ impl Holding {
         }
     }
 
+    /// It leaves, and hasn't said so for the last time.
+    pub(super) fn says_again(&self) -> bool {
+        self.offer.is_some_and(|offer| self.leaves() && self.advert_at < offer.until)
+    }
+
     /// Says that it leaves, now and in case that is lost once more; then it is silent until
     /// somebody takes the addresses or [`LEAVE_QUARTERS`] are over. A sick backup waits one
     /// interval after the last release before it takes over, and one that is repeated every
     /// interval would keep it waiting until the addresses are gone.
-    fn bid_farewell(&mut self, rules: Rules, now: Instant) {
+    pub(super) fn bid_farewell(&mut self, rules: Rules, now: Instant) {
         let interval = rules.interval;
         let stands = timers::skew(Priority::LAST_RESORT, interval)
             + interval.duration() * LEAVE_QUARTERS / 4;
@@ -245,11 +266,23 @@ impl Holding {
         self.offer.is_some_and(|offer| offer.reason == OfferReason::Leaving)
     }
 
-    /// An advert goes out now, whatever was due.
-    pub(super) fn restart(&mut self, interval: AdvertInterval, now: Instant) {
+    /// An advert goes out now, whatever was due, and from now on at another pace.
+    pub(super) fn restart(&mut self, old: AdvertInterval, new: AdvertInterval, now: Instant) {
+        let (old, new) = (old.duration(), new.duration());
+        let before = self.haste.filter(|haste| haste.left > 0).map_or(old, |h| h.interval.min(old));
+        self.haste = (before < new).then_some(Haste { interval: before, left: HASTY_MAX });
         self.unsaid = false;
         self.sent_at = now;
-        self.advert_at = now + interval.duration();
+        self.advert_at = now + self.pace(new);
+    }
+
+    /// Time to the next advert.
+    fn pace(&mut self, interval: Duration) -> Duration {
+        let Some(haste) = self.haste.as_mut().filter(|haste| haste.left > 0) else {
+            return interval;
+        };
+        haste.left -= 1;
+        haste.interval.min(interval)
     }
 
     /// What an advert says for this priority: 0 while the addresses are offered.
@@ -300,8 +333,9 @@ impl Holding {
         self.unsaid = false;
         self.sent_at = now;
         // Absolute times don't drift; missed ones aren't caught up with.
-        let next = self.advert_at + interval;
-        self.advert_at = if next > now && silent >= interval { next } else { now + interval };
+        let pace = self.pace(interval);
+        let next = self.advert_at + pace;
+        self.advert_at = if next > now && silent >= pace { next } else { now + pace };
         if let Some(offer) = self.offer.filter(|_| leaves) {
             self.advert_at = self.again_at.take().filter(|at| *at > now).unwrap_or(offer.until);
         }

@@ -65,15 +65,22 @@ impl Router {
         if !removed.is_empty() {
             self.actions.push_back(Action::RemoveAddresses(removed));
         }
+        let rules = self.holding_rules();
         let Phase::Holding(state) = &mut self.phase else { return };
         if !added.is_empty() {
             state.announcing.uninstalled();
             self.actions.push_back(Action::AddAddresses(added));
         }
+        // One that leaves is about to say so once more, with the new interval, which a sick backup
+        // then waits for.
+        let is_longer = old.interval().duration() < self.config.interval().duration();
+        if is_longer && state.says_again() {
+            state.bid_farewell(rules, now);
+        }
         // Backups learn a new interval from the next advert, and wait for it as long as the old
         // one says; passwords and addresses are better known sooner, too.
         if old != &self.config && !self.leaving {
-            state.restart(self.config.interval(), now);
+            state.restart(old.interval(), self.config.interval(), now);
             let priority = state.priority(self.standing.effective);
             self.advertise(priority);
         }

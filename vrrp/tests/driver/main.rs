@@ -5,6 +5,7 @@
 
 mod election;
 mod interfaces;
+mod ordering;
 mod process;
 mod reloading;
 mod world;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::num::NonZeroU8;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -105,9 +106,28 @@ fn adverts_are_on_time_while_all_cores_are_busy() {
     assert!(lateness.count() >= 90 && in_time * 10 >= lateness.count() * 9, "{lateness:?}");
 }
 
+/// Policy and priority of the thread as the kernel has them; proc(5), fields 41 and 40.
+fn kernel_schedules() -> (u8, u8) {
+    let threads = threads();
+    assert_eq!(threads.len(), 1, "{threads:?}");
+    let stat = fs::read_to_string(threads[0].join("stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let number = |index| rest.split(' ').nth(index).unwrap().parse().unwrap();
+    (number(38), number(37))
+}
+
+const USUAL: (u8, u8) = (0, 0);
+const FIFO: u8 = 1;
+
+/// In a cgroup without a budget the kernel refuses it to root, too.
+fn kernel_grants(priority: u8) -> bool {
+    let chrt = Command::new("chrt").args(["--fifo", &priority.to_string(), "true"]).output();
+    chrt.expect("chrt is there").status.success()
+}
+
 #[test]
 #[ignore = "needs root"]
-fn real_time_scheduling_is_had_where_it_is_asked_for() {
+fn real_time_scheduling_is_had_where_the_kernel_grants_it_and_else_the_interval_is_told() {
     let lab = Lab::new().unwrap();
     let mut one = Node::new(&lab, "one", "172.16.16.51/24");
     let mut wanted = settings(instance(200));
@@ -115,24 +135,21 @@ fn real_time_scheduling_is_had_where_it_is_asked_for() {
     one.start(wanted);
     settle_on(&one, &[]);
     let scheduling = one.vrrp().handle().snapshot().thread.scheduling.clone();
-    match scheduling {
-        Scheduling::Fifo(20) => {}
-        // In a cgroup without a budget it can't be had, and then that is said.
-        Scheduling::Refused(why) => {
-            let told = one.event(|event| match event {
-                Event::Driver(DriverNotice::RealtimeRefused { why, .. }) => Some(why),
-                Event::Driver(_)
-                | Event::Transition { .. }
-                | Event::Notice { .. }
-                | Event::Word { .. } => None,
-            });
-            assert_eq!(told, why);
-        }
-        Scheduling::Normal | Scheduling::Fifo(_) | Scheduling::Demoted => {
-            panic!("{scheduling:?}")
-        }
+    if kernel_grants(20) {
+        assert_eq!((scheduling, kernel_schedules()), (Scheduling::Fifo(20), (FIFO, 20)));
+    } else {
+        let told = one.event(|event| match event {
+            Event::Driver(DriverNotice::RealtimeRefused { why, interval }) => Some((why, interval)),
+            Event::Driver(_)
+            | Event::Transition { .. }
+            | Event::Notice { .. }
+            | Event::Word { .. } => None,
+        });
+        assert_eq!((&scheduling, kernel_schedules()), (&Scheduling::Refused(told.0), USUAL));
+        assert_eq!(told.1, Duration::from_millis(100));
     }
     let changes = one.apply(Settings { realtime: None, ..settings(instance(200)) });
     assert_eq!(changes, ["realtime priority 20 -> none"]);
     assert_eq!(one.vrrp().handle().snapshot().thread.scheduling, Scheduling::Normal);
+    assert_eq!(kernel_schedules(), USUAL);
 }

@@ -1,6 +1,7 @@
 //! The guard and a daemon that dies, freezes or stops, as processes on a host of a lab.
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
 
+mod bounds;
 mod measuring;
 mod routers;
 

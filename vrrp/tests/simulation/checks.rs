@@ -14,6 +14,8 @@
 //!    one that yields to it, and then nobody holds the addresses for a skew.
 //! 4. Each transition's cause is true: a release has priority 0, a better advert is better, only
 //!    a router that may preempt preempts.
+//! 5. A host that is active has all addresses that it is configured with, and any other has none;
+//!    and none is before its start-up delay is over.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -107,7 +109,11 @@ impl Checks {
         let (now, sound) = (world.now, world.is_sound());
         let holders = world.holders().len();
         let able = world.able().count() > 0;
+        let out_of_order = world.nodes.iter().position(|node| !node.is_in_order(now));
         let checks = &mut world.checks;
+        if let Some(node) = out_of_order {
+            checks.hold(false, &format!("host {node} has other addresses than it should"));
+        }
         let keep = |since: &mut Option<Instant>, holds: bool| {
             *since = holds.then(|| since.unwrap_or(now));
         };
@@ -160,7 +166,9 @@ impl Checks {
                     || (to.priority, Some(to.source)) > (own, transition.source)
             }
             Cause::Invited { priority, .. } => priority <= own,
-            Cause::Preempted { rival } => rival.priority < own && preempt != Preempt::Never,
+            Cause::Preempted { rival } => {
+                rival.priority < own && (preempt != Preempt::Never || own == Priority::OWNER)
+            }
             Cause::OwnStall { .. } => preempt == Preempt::Never,
             Cause::Silence { last, waited } => {
                 let heard = |at: Instant| transition.at.saturating_duration_since(at) >= waited;

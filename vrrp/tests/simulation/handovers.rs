@@ -24,9 +24,11 @@ fn pair(seed: u64, kinds: [Kind; 2]) -> Stage {
         is_up: true,
         protocol: protocol.clone(),
         preempt,
+        list: 0,
+        startup_delay: Duration::ZERO,
     };
     let plans = vec![plan(kinds[0], 100), plan(kinds[1], 99)];
-    let mut stage = Stage::new(dice, plans);
+    let mut stage = Stage::new(dice, plans, Vec::new());
     stage.start_all();
     stage.rest();
     assert_eq!(stage.world.holder(), 0);
@@ -145,12 +147,25 @@ fn words_that_are_lost_cost_time_and_nothing_else() {
     }
 }
 
-/// The first loses its service, and the other one finds a little later that it has, too.
+/// One loses its service, and the other one finds a little later that it has, too. Where both speak
+/// over the link nothing moves if the backup finds out first; of a silent backup nobody knows.
 #[test]
 fn a_sickness_that_both_share_ends_where_it_began_after_one_detour_at_most() {
-    for seed in seeds(200) {
-        for first in [0, 1] {
-            let mut stage = pair(seed, [Kind::LinkedHalb, Kind::LinkedHalb]);
+    use Kind::{Halb, Keepalived, LinkedHalb};
+    let (mut stayed, mut detours) = (0, 0);
+    for seed in seeds(100) {
+        for (kinds, first) in [
+            ([LinkedHalb, LinkedHalb], 0),
+            ([LinkedHalb, LinkedHalb], 1),
+            ([Halb, Halb], 0),
+            ([Halb, Halb], 1),
+            ([Halb, Keepalived], 0),
+            ([Halb, Keepalived], 1),
+        ] {
+            let mut stage = pair(seed, kinds);
+            // What the other one said at its start is long over.
+            stage.world.pass(SECOND * 15);
+            stage.world.let_flights_land();
             stage.world.checks.forbid_gaps();
             let before = stage.world.checks.moves;
             stage.turn_tracker(first);
@@ -162,9 +177,13 @@ fn a_sickness_that_both_share_ends_where_it_began_after_one_detour_at_most() {
             stage.rest();
             assert_eq!(stage.world.holder(), 0, "98 against 97");
             let moves = stage.world.checks.moves - before;
-            assert!(moves <= if first == 0 { 2 } else { 0 }, "{moves} moves");
+            let is_known = first == 1 && kinds[0] == LinkedHalb;
+            assert!(moves <= if is_known { 0 } else { 2 }, "{moves} moves, {kinds:?}");
+            stayed += usize::from(moves == 0);
+            detours += usize::from(moves > 0);
         }
     }
+    println!("{stayed} times it stayed, {detours} times there was a detour");
 }
 
 #[test]

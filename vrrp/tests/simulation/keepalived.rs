@@ -2,6 +2,7 @@
 //! words, no guard; FAULT is deaf; a changed priority is told with the next advert.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use halb_vrrp::config::{ChecksumChoice, Preempt, Protocol, RouterConfig};
@@ -74,7 +75,15 @@ impl Keepalived {
     }
 
     pub(crate) fn handle_config(&mut self, config: RouterConfig, standing: Standing, now: Instant) {
-        self.config = config;
+        let old = std::mem::replace(&mut self.config, config);
+        if self.is_active() {
+            let (before, after) = (old.addresses().as_slice(), self.config.addresses().as_slice());
+            let beyond = |list: &[IpAddr], other: &[IpAddr]| {
+                list.iter().filter(|address| !other.contains(address)).copied().collect()
+            };
+            self.actions.push_back(Action::RemoveAddresses(beyond(before, after)));
+            self.actions.push_back(Action::AddAddresses(beyond(after, before)));
+        }
         self.preempt_at = None;
         self.handle_standing(standing, now);
     }
@@ -119,7 +128,11 @@ impl Keepalived {
 
     fn backup_rx(&mut self, heard: &Accepted<'_>, now: Instant) {
         let lower = heard.priority < self.standing.effective;
-        let ignores = match self.config.behaviour.preempt {
+        let preempt = match self.standing.effective {
+            Priority::OWNER => Preempt::Immediately,
+            _ => self.config.behaviour.preempt,
+        };
+        let ignores = match preempt {
             Preempt::Immediately => true,
             Preempt::Never => false,
             Preempt::After(delay) if lower => now >= *self.preempt_at.get_or_insert(now + delay),

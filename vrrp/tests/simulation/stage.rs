@@ -6,10 +6,10 @@ use halb_vrrp::config::{ChecksumChoice, Preempt, Protocol, RouterConfig};
 use halb_vrrp::packet::ChecksumForm;
 use halb_vrrp::router::Router;
 use halb_vrrp::track::{Sighting, Standing, Subject, Tracker, Trackers, Weight};
-use halb_vrrp::values::{AdvertInterval, BasePriority, Centiseconds, Seconds};
+use halb_vrrp::values::{AdvertInterval, BasePriority, Centiseconds, Priority, Seconds};
 
 use crate::dice::Dice;
-use crate::host::{Freeze, Host, Node, config};
+use crate::host::{Freeze, Host, LISTS, Node, config};
 use crate::mind::Kind;
 use crate::world::{Segment, World};
 
@@ -56,6 +56,9 @@ pub(crate) struct Plan {
     pub(crate) is_up: bool,
     pub(crate) protocol: Protocol,
     pub(crate) preempt: Preempt,
+    /// Which of [`LISTS`] it has.
+    pub(crate) list: usize,
+    pub(crate) startup_delay: Duration,
 }
 
 impl Plan {
@@ -63,8 +66,15 @@ impl Plan {
         standing(self.base, self.weight, self.is_up)
     }
 
+    /// Another interval; with version 2 all have to have the same.
+    fn repace(&mut self, intervals: &[u16], dice: &mut Dice) {
+        if matches!(self.protocol, Protocol::V3 { .. }) && !intervals.is_empty() {
+            self.protocol = paced(&self.protocol, dice.one_of(intervals));
+        }
+    }
+
     pub(crate) fn config(&self) -> RouterConfig {
-        config(&self.protocol, self.preempt, self.kind)
+        config(&self.protocol, self.preempt, self.kind, self.list, self.startup_delay)
     }
 }
 
@@ -73,10 +83,32 @@ pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) plans: Vec<Plan>,
     pub(crate) longest: AdvertInterval,
+    /// Intervals that an operator may choose, in hundredths of a second.
+    intervals: Vec<u16>,
 }
 
+/// Up to 255, the owner of its addresses.
 fn base(dice: &mut Dice) -> u8 {
-    dice.one_of(&[1, 50, 99, 100, 100, 100, 101, 200, 253, 254])
+    dice.one_of(&[1, 50, 99, 100, 100, 100, 101, 200, 253, 254, 255])
+}
+
+/// Half of the hosts take part at once.
+fn startup_delay(dice: &mut Dice, interval: AdvertInterval) -> Duration {
+    if dice.percent(50) { Duration::ZERO } else { dice.time(interval.duration() * 4) }
+}
+
+/// The same with another interval.
+fn paced(protocol: &Protocol, centiseconds: u16) -> Protocol {
+    match protocol {
+        Protocol::V2 { auth, .. } => {
+            let interval = Seconds::new(centiseconds / 100).unwrap();
+            Protocol::V2 { interval, auth: auth.clone() }
+        }
+        Protocol::V3 { checksum, .. } => {
+            let interval = Centiseconds::new(centiseconds).unwrap();
+            Protocol::V3 { interval, checksum: *checksum }
+        }
+    }
 }
 
 fn weight(dice: &mut Dice) -> Option<i64> {
@@ -97,10 +129,18 @@ pub(crate) fn stage(seed: u64, kinds: &[Kind]) -> Stage {
     let linked = dice.percent(50);
     // Words go each second: with the longest interval they would be all that happens.
     let common = dice.one_of(&[1, 10, 100, if linked { 400 } else { 4095 }]);
+    let intervals = match (is_v2, alike) {
+        (true, _) => vec![100, 200],
+        (false, true) => vec![common, (common * 3).min(4095)],
+        (false, false) => vec![10, 20, 50],
+    };
     let all_preempt = dice.percent(50);
+    let (list, one_list) = (dice.index(LISTS.len()), dice.percent(70));
     let plans: Vec<_> = (0..hosts)
         .map(|_| {
-            let own = if alike { common } else { dice.one_of(&[10, 20, 50]) };
+            let own = if alike { common } else { dice.one_of(&intervals) };
+            let protocol = if is_v2 { v2() } else { v3(own, &mut dice) };
+            let startup_delay = startup_delay(&mut dice, interval(&protocol));
             Plan {
                 kind: match dice.one_of(kinds) {
                     Kind::LinkedHalb if !linked => Kind::Halb,
@@ -109,20 +149,24 @@ pub(crate) fn stage(seed: u64, kinds: &[Kind]) -> Stage {
                 base: base(&mut dice),
                 weight: weight(&mut dice),
                 is_up: true,
-                protocol: if is_v2 { v2() } else { v3(own, &mut dice) },
+                protocol,
                 preempt: if all_preempt { Preempt::Immediately } else { preempt(&mut dice) },
+                list: if one_list { list } else { dice.index(LISTS.len()) },
+                startup_delay,
             }
         })
         .collect();
-    Stage::new(dice, plans)
+    Stage::new(dice, plans, intervals)
 }
 
 impl Stage {
     /// Packets and hosts are up to a tenth of the shortest interval late.
-    pub(crate) fn new(mut dice: Dice, plans: Vec<Plan>) -> Self {
-        let intervals = || plans.iter().map(|plan| interval(&plan.protocol));
-        let longest = intervals().max_by_key(|interval| interval.duration()).unwrap();
-        let shortest = intervals().map(AdvertInterval::duration).min().unwrap();
+    pub(crate) fn new(mut dice: Dice, plans: Vec<Plan>, intervals: Vec<u16>) -> Self {
+        let to_come = || intervals.iter().map(|interval| paced(&plans[0].protocol, *interval));
+        let all = || plans.iter().map(|plan| plan.protocol.clone()).chain(to_come());
+        let all = || all().map(|protocol| interval(&protocol));
+        let longest = all().max_by_key(|interval| interval.duration()).unwrap();
+        let shortest = all().map(AdvertInterval::duration).min().unwrap();
         let segment = Segment {
             double_percent: dice.one_of(&[0, 0, 10]),
             delay_max: dice.time(shortest / 10),
@@ -137,7 +181,7 @@ impl Stage {
         let hosts = plans.iter().map(host).collect();
         let mut world = World::new(dice, hosts, segment);
         world.checks.set_bounds(longest, late);
-        Self { world, plans, longest }
+        Self { world, plans, longest, intervals }
     }
 
     pub(crate) fn start_all(&mut self) {
@@ -161,14 +205,53 @@ impl Stage {
             return;
         }
         let dice = &mut self.world.dice;
-        self.plans[node].base = base(dice);
-        if self.plans[node].preempt != Preempt::Immediately {
-            self.plans[node].preempt = preempt(dice);
+        let plan = &mut self.plans[node];
+        plan.base = base(dice);
+        if plan.preempt != Preempt::Immediately {
+            plan.preempt = preempt(dice);
+        }
+        if dice.percent(20) {
+            plan.list = dice.index(LISTS.len());
+        }
+        if dice.percent(30) {
+            plan.repace(&self.intervals, dice);
         }
         let plan = &self.plans[node];
         let now = self.world.now;
         self.world.checks.say(now, &format!("host {node} reloads: {}", plan.standing()));
         self.world.reload(node, plan.config(), plan.standing());
+    }
+
+    /// A reload with other addresses or another interval, but the priority that it had: nobody is to
+    /// become active or a backup for that.
+    pub(crate) fn refit(&mut self, node: usize) {
+        let dice = &mut self.world.dice;
+        let plan = &mut self.plans[node];
+        plan.list = dice.index(LISTS.len());
+        plan.repace(&self.intervals, dice);
+        let now = self.world.now;
+        let (every, list) = (interval(&plan.protocol).duration(), plan.list);
+        let what = format!("host {node} reloads: adverts every {every:?}, list {list}");
+        self.world.checks.say(now, &what);
+        self.world.reload(node, plan.config(), plan.standing());
+    }
+
+    /// All hosts get another interval at the same moment, unless one can't.
+    pub(crate) fn change_pace(&mut self) {
+        if self.intervals.is_empty() || self.world.nodes.iter().any(Node::is_frozen) {
+            return;
+        }
+        let centiseconds = self.world.dice.one_of(&self.intervals);
+        let now = self.world.now;
+        self.world.checks.say(now, &format!("all reload, with adverts every {centiseconds} cs"));
+        // With version 2 a backup listens anew, for as long as the new interval says.
+        self.world.checks.disturb(now);
+        for node in 0..self.plans.len() {
+            let plan = &mut self.plans[node];
+            plan.protocol = paced(&plan.protocol, centiseconds);
+            let plan = &self.plans[node];
+            self.world.reload(node, plan.config(), plan.standing());
+        }
     }
 
     pub(crate) fn order(
@@ -213,7 +296,8 @@ impl Stage {
             81..84 => self.world.segment.loss_percent = 0,
             84..86 => self.order(node, "gives away", Router::give_away),
             86..88 => self.order(node, "resumes", Router::resume),
-            88..95 => self.turn_tracker(node),
+            88..93 => self.turn_tracker(node),
+            93..95 => self.change_pace(),
             _ => self.reload(node),
         }
     }
@@ -230,8 +314,10 @@ impl Stage {
         self.world.pass(self.longest.duration() * 10);
         self.world.checks.expect_calm(false);
         assert_eq!(self.world.holder(), holder);
-        if self.plans.iter().all(|plan| plan.preempt == Preempt::Immediately) {
-            let best = self.world.able().filter_map(Node::worth).max();
+        let best = self.world.able().filter_map(Node::worth).max();
+        // An owner preempts whatever is configured.
+        let preempts = self.plans.iter().all(|plan| plan.preempt == Preempt::Immediately);
+        if preempts || best == Some(Priority::OWNER) {
             let trail = self.world.checks.trail();
             assert_eq!(
                 self.world.nodes[holder].worth(),

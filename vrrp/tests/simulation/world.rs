@@ -63,7 +63,8 @@ impl World {
                 standing,
                 link_up: true,
                 source: Ipv4Addr::new(10, 0, 0, number).into(),
-                holds: false,
+                held: Vec::new(),
+                able_from: now,
                 inbox: VecDeque::new(),
                 frozen: None,
                 wake_at: None,
@@ -89,6 +90,9 @@ impl World {
         let mut mind = Mind::new(*kind, config.clone(), standing.clone(), self.now);
         mind.start(self.nodes[node].link(), self.now);
         (self.nodes[node].mind, self.nodes[node].retiring) = (Some(mind), false);
+        let delay = self.nodes[node].config.behaviour.startup_delay;
+        let waits = self.nodes[node].kind != Kind::Keepalived;
+        self.nodes[node].able_from = self.now + if waits { delay } else { Duration::ZERO };
         self.checks.disturb(self.now);
         self.settle(node);
     }
@@ -131,11 +135,12 @@ impl World {
 
     /// The daemon dies, and its guard says so and removes the addresses; or the power fails.
     pub(crate) fn crash(&mut self, node: usize, guarded: bool) {
-        if guarded && self.nodes[node].holds {
+        if guarded && !self.nodes[node].held.is_empty() {
             self.release(node);
         }
         let node = &mut self.nodes[node];
-        (node.mind, node.holds, node.frozen, node.wake_at) = (None, false, None, None);
+        (node.mind, node.frozen, node.wake_at) = (None, None, None);
+        node.held.clear();
         node.inbox.clear();
         self.checks.disturb(self.now);
     }
@@ -275,9 +280,9 @@ impl World {
 
     /// The guard gives up waiting.
     fn revoke(&mut self, node: usize) {
-        if self.nodes[node].holds {
+        if !self.nodes[node].held.is_empty() {
             self.release(node);
-            self.nodes[node].holds = false;
+            self.nodes[node].held.clear();
             self.checks.disturb(self.now);
         }
     }
@@ -320,7 +325,8 @@ impl World {
         for (from, message) in words {
             let word = Word::decode(&message).unwrap();
             if let Some(router) = mind.halb() {
-                assert!(router.handle_word(from, &word, now));
+                let concerns = router.config().addresses().contains(word.address);
+                assert_eq!(router.handle_word(from, &word, now), concerns);
             }
         }
     }
@@ -360,15 +366,21 @@ impl World {
         while let Some(action) = self.nodes[node].mind.as_mut().and_then(Mind::poll_action) {
             match action {
                 Action::Send(outgoing) => self.transmit(node, &outgoing),
-                Action::AddAddresses(_) => {
-                    self.nodes[node].holds = true;
+                Action::AddAddresses(addresses) => {
+                    let held = &mut self.nodes[node].held;
+                    held.retain(|address| !addresses.contains(address));
+                    held.extend(addresses);
                     if let Some(router) = self.nodes[node].mind.as_mut().and_then(Mind::halb) {
                         router.handle_addresses(AddressReport::Installed, now);
                     }
                 }
-                Action::RemoveAddresses(_) => self.nodes[node].holds = false,
-                Action::Announce { .. } => {
-                    assert!(self.nodes[node].holds, "announced without the addresses");
+                Action::RemoveAddresses(addresses) => {
+                    self.nodes[node].held.retain(|address| !addresses.contains(address));
+                }
+                Action::Announce { addresses, .. } => {
+                    let held = &self.nodes[node].held;
+                    let there = addresses.as_slice().iter().all(|address| held.contains(address));
+                    assert!(there, "announced without the addresses");
                 }
                 Action::Transition(transition) => self.note(node, *transition),
                 Action::Tell(word) => {
@@ -428,7 +440,7 @@ impl World {
     }
 
     pub(crate) fn able(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| node.is_able())
+        self.nodes.iter().filter(|node| node.is_able(self.now))
     }
 
     /// Those that can serve, and aren't about to stop.

@@ -62,7 +62,28 @@ fn a_longer_interval_is_said_before_backups_miss_the_old_one() {
     bench.clear();
     changed(&mut bench, config(v3(1000), Behaviour::default()), well(100));
     assert_eq!(bench.log(), "!100");
+    // The first that says so may be lost, and the next one, too.
+    bench.pass(SECOND * 2);
+    assert_eq!(bench.log(), "!100 !100");
     assert_eq!(bench.due_in(), SECOND * 10);
+    bench.pass(SECOND * 10);
+    assert_eq!((bench.log().as_str(), bench.due_in()), ("!100", SECOND * 10));
+}
+
+#[test]
+fn a_second_change_does_not_forget_how_long_backups_wait() {
+    let mut bench = Bench::active(config(v3(100), Behaviour::default()), well(100));
+    changed(&mut bench, config(v3(1000), Behaviour::default()), well(100));
+    bench.clear();
+    changed(&mut bench, config(v3(2000), Behaviour::default()), well(100));
+    bench.pass(SECOND * 2);
+    assert_eq!(bench.log(), "!100 !100 !100");
+    assert_eq!(bench.due_in(), SECOND * 20);
+    // A shorter one is no reason to hurry.
+    changed(&mut bench, config(v3(100), Behaviour::default()), well(100));
+    bench.clear();
+    bench.pass(SECOND * 2);
+    assert_eq!((bench.log().as_str(), bench.due_in()), ("!100 !100", SECOND));
 }
 
 #[test]

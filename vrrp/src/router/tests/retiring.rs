@@ -44,6 +44,21 @@ fn it_says_so_twice_and_leaves_when_even_a_sick_backup_would_have_come() {
 }
 
 #[test]
+fn a_longer_interval_that_comes_while_it_leaves_gives_a_sick_backup_the_time_that_it_takes() {
+    let mut bench = active();
+    bench.order(Router::retire);
+    let longer = config(v3(1000), Behaviour::default());
+    bench.router.handle_config(longer, well(100), bench.now).unwrap();
+    bench.settle();
+    let interval = bench.router.config().interval();
+    bench.pass(interval.duration() / 20);
+    bench.pass(timers::skew(Priority::LAST_RESORT, interval) + interval.duration());
+    assert_eq!(bench.router.state(), State::Active);
+    bench.hear(LESSER, 1);
+    assert!(bench.router.is_retired());
+}
+
+#[test]
 fn a_router_that_holds_nothing_retires_at_once() {
     let mut bench = Bench::backup(config(v3(100), Behaviour::default()), well(100));
     bench.order(Router::retire);

@@ -364,6 +364,23 @@ fn an_operator_s_order_stands_until_somebody_better_is_there() {
     assert_eq!(invited(&bench), [ip(GREATER)]);
 }
 
+/// It says what it is worth, and doesn't hear that it is invited.
+#[test]
+fn offers_leave_a_sick_heir_that_hears_no_words_the_time_to_come() {
+    let mut bench = active();
+    bench.router.handle_config(config(v3(1000), linked()), well(100), bench.now).unwrap();
+    bench.settle();
+    bench.stand(sick(100, 0));
+    let (mut silent, mut longest) = (0, 0);
+    for _ in 0..120 {
+        bench.overhear(word(GREATER, 2, Health::Sick));
+        bench.pass(SECOND);
+        silent = if bench.log().contains("!0") { 0 } else { silent + 1 };
+        longest = longest.max(silent);
+    }
+    assert!(longest > 20, "an interval and a skew is never over: {longest} s");
+}
+
 #[test]
 fn a_node_that_says_it_is_well_but_never_takes_the_addresses_is_asked_rarely() {
     let mut bench = active();
