@@ -66,8 +66,9 @@ pub struct Progress {
     pub left: Duration,
 }
 
-/// Plays a plan and returns what became of each drill, in the plan's order. `tell` is told of
-/// progress, from several threads, one at a time.
+/// Plays a plan and returns what became of each drill, in the order in which people compare them:
+/// subjects side by side for each fault of a setting. `tell` is told of progress, from several
+/// threads, one at a time.
 pub fn play(
     plan: &[Drill],
     options: &Options,
@@ -99,7 +100,12 @@ pub fn play(
         });
     }
     let played = run.state.into_inner().unwrap_or_else(PoisonError::into_inner).played;
-    played.into_iter().flatten().collect()
+    let mut played: Vec<Played> = played.into_iter().flatten().collect();
+    played.sort_by_key(|played| {
+        let Drill { setting, fault, subject } = played.drill();
+        (setting, fault, subject)
+    });
+    played
 }
 
 fn next(queue: &Mutex<VecDeque<usize>>) -> Option<usize> {
