@@ -342,7 +342,9 @@ fn checked(values: &mut Values, server: &Server, check: &Check) {
     }
     text(values, "check_status", check.code.as_str());
     text(values, "check_desc", description(&check.code));
-    text(values, "last_chk", if passed(&check.code) { "" } else { check.detail.as_str() });
+    // That it was the connect is what the status says.
+    let why = check.detail.strip_prefix("connect: ").unwrap_or(&check.detail);
+    text(values, "last_chk", if passed(&check.code) { "" } else { why });
     if let Some(status) = check.http_status {
         numbers(values, [("check_code", status)]);
     }

@@ -1,13 +1,15 @@
-//! HAProxy and halb with one configuration, asked the same by socat and by a scraper.
+//! HAProxy and halb with one configuration, asked the same: by socat, by a library that drives
+//! HAProxy, and by a Prometheus with the expressions of dashboards and alert rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use halb_lab::eventually;
-use halb_lab::subject::{haproxy, nginx};
+use halb_lab::subject::{Subject, haproxy, nginx};
+use halb_lab::{Host, eventually};
+use tempfile::TempDir;
 
 use crate::support::PATIENCE;
 use crate::support::daemon::{Daemon, HALB, http_get};
@@ -166,24 +168,54 @@ fn series(text: &str) -> BTreeSet<String> {
     text.lines().filter(known).map(name).collect()
 }
 
+/// Both with one configuration before the same servers, of which the third one is down.
+struct Pair {
+    network: Network,
+    servers: Vec<Subject>,
+    other: Host,
+    halb: Daemon,
+    _haproxy: Subject,
+    folder: TempDir,
+}
+
+/// Where each of them serves metrics.
+const PAGE_PORT: u16 = 8405;
+
+impl Pair {
+    fn start() -> Self {
+        let network = Network::new();
+        let start = |index: usize| {
+            let (host, address) = network.at(PORT)[index];
+            nginx(host, &nginx::http_server(address, host.name()), &[address]).unwrap()
+        };
+        let servers = (0..2).map(start).collect();
+        let other = network.lab.host("loadbalancer02", "172.16.16.52/24").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let page = SocketAddr::new([0, 0, 0, 0].into(), PAGE_PORT);
+        let text = configuration(&folder.path().join("theirs.sock"), page);
+        let haproxy = haproxy(&other, &text, &[SocketAddr::new(other.ip(), PORT)]).unwrap();
+        let ours = folder.path().join("ours.sock");
+        let halb = Daemon::start(&network.balancer, &imported(&text, folder.path(), &ours));
+        halb.wait_for_state("kmaster3", "DOWN");
+        Self { network, servers, other, halb, _haproxy: haproxy, folder }
+    }
+
+    /// HAProxy's socket and halb's.
+    fn sockets(&self) -> [PathBuf; 2] {
+        ["theirs.sock", "ours.sock"].map(|name| self.folder.path().join(name))
+    }
+
+    /// Where HAProxy's metrics are, and halb's.
+    fn pages(&self) -> [SocketAddr; 2] {
+        [&self.other, &self.network.balancer].map(|host| SocketAddr::new(host.ip(), PAGE_PORT))
+    }
+}
+
 #[test]
 #[ignore = "needs root, haproxy, nginx and socat"]
 fn halb_answers_what_haproxy_is_asked_as_haproxy_does() {
-    let network = Network::new();
-    let start = |index: usize| {
-        let (host, address) = network.at(PORT)[index];
-        nginx(host, &nginx::http_server(address, host.name()), &[address]).unwrap()
-    };
-    // The third one is down.
-    let _servers: Vec<_> = (0..2).map(start).collect();
-    let other = network.lab.host("loadbalancer02", "172.16.16.52/24").unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (theirs, ours) = (folder.path().join("theirs.sock"), folder.path().join("ours.sock"));
-    let page = SocketAddr::new([0, 0, 0, 0].into(), 8405);
-    let text = configuration(&theirs, page);
-    let _haproxy = haproxy(&other, &text, &[SocketAddr::new(other.ip(), PORT)]).unwrap();
-    let halb = Daemon::start(&network.balancer, &imported(&text, folder.path(), &ours));
-    halb.wait_for_state("kmaster3", "DOWN");
+    let pair = Pair::start();
+    let [theirs, ours] = pair.sockets();
 
     let header = |socket: &Path| ask(socket, "show stat").lines().next().unwrap().to_owned();
     assert_eq!(header(&ours), header(&theirs));
@@ -208,12 +240,110 @@ fn halb_answers_what_haproxy_is_asked_as_haproxy_does() {
         agree(&theirs, &ours);
     }
 
-    let scrape = |host: &halb_lab::Host| {
-        let address = SocketAddr::new(host.ip(), page.port());
-        network.client.run(|| http_get(address, "/metrics").unwrap())
-    };
-    let (their_series, our_series) = (series(&scrape(&other)), series(&scrape(&network.balancer)));
+    let scraped = pair
+        .pages()
+        .map(|page| pair.network.client.run(|| series(&http_get(page, "/metrics").unwrap())));
+    let [their_series, our_series] = scraped;
     let missing: Vec<_> = their_series.difference(&our_series).collect();
     let foreign: Vec<_> = our_series.difference(&their_series).collect();
     assert!(missing.is_empty() && foreign.is_empty(), "missing {missing:?}\nforeign {foreign:?}");
+}
+
+/// What a client says that knows HAProxy's socket alone: what it reads, and what its orders do.
+fn drive(socket: &Path) -> String {
+    let mut command = Command::new("python3");
+    command.arg("-c").arg(include_str!("haproxy_client.py")).arg(socket);
+    let output = command.output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "pip install haproxyadmin? {said}");
+    said
+}
+
+#[test]
+#[ignore = "needs root, haproxy, nginx and haproxyadmin"]
+fn a_library_for_haproxys_socket_reads_and_orders_the_same() {
+    let pair = Pair::start();
+    let [theirs, ours] = pair.sockets();
+    agree(&theirs, &ours);
+    let (their_words, our_words) = (drive(&theirs), drive(&ours));
+    assert!(their_words.lines().count() > 15, "{their_words}");
+    assert_eq!(our_words, their_words);
+}
+
+/// Expressions as dashboards and alert rules on HAProxy's metrics have them.
+const EXPRESSIONS: &[&str] = &[
+    "time() - haproxy_process_start_time_seconds > bool 0",
+    "haproxy_process_current_connections",
+    "haproxy_process_max_connections",
+    "haproxy_process_nbproc",
+    "sum by (instance, proxy) (rate(haproxy_frontend_connections_total{proxy!=\"metrics\"}[30s]))",
+    "rate(haproxy_frontend_bytes_in_total{proxy!=\"metrics\"}[30s])",
+    "haproxy_frontend_current_sessions{proxy=\"kubernetes\"} \
+     / haproxy_frontend_limit_sessions{proxy=\"kubernetes\"} * 100 < 80",
+    "rate(haproxy_backend_bytes_out_total[30s])",
+    "rate(haproxy_backend_response_errors_total[30s])",
+    "haproxy_backend_active_servers",
+    "haproxy_backend_status == 1",
+    "haproxy_backend_max_connect_time_seconds",
+    "sum by (instance, proxy, state) (haproxy_backend_agg_server_status)",
+    "haproxy_server_status == 0",
+    "count by (instance, proxy) (haproxy_server_status{state=\"UP\"} == 1) \
+     / count by (instance, proxy) (haproxy_server_status{state=\"UP\"}) < 1",
+    "rate(haproxy_server_connection_attempts_total[30s])",
+    "rate(haproxy_server_check_up_down_total[30s]) != 0",
+];
+
+/// Those that are to find nothing: alerts for what doesn't happen.
+const SILENT: &[&str] = &[
+    "rate(haproxy_process_dropped_logs_total[30s]) != 0",
+    "rate(haproxy_backend_check_up_down_total[30s]) != 0",
+];
+
+/// Labels of what an expression finds on each of the pages.
+fn find(expression: &str, pages: [SocketAddr; 2]) -> [BTreeSet<String>; 2] {
+    let mut command = Command::new("promtool");
+    let output = command.args(["query", "instant", "http://127.0.0.1:9090", expression]).output();
+    let output = output.expect("promtool is installed: apt-get install prometheus");
+    let text = String::from_utf8(output.stdout).unwrap();
+    pages.map(|page| {
+        let instance = format!("instance=\"{page}\"");
+        let of_it = text.lines().filter(|line| line.contains(&instance));
+        of_it.map(|line| line.split(" => ").next().unwrap().replace(&instance, "")).collect()
+    })
+}
+
+#[test]
+#[ignore = "needs root, haproxy, nginx and prometheus"]
+fn what_dashboards_and_alerts_ask_of_haproxys_metrics_finds_the_same_in_halbs() {
+    let mut pair = Pair::start();
+    let pages = pair.pages();
+    let text = format!(
+        "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: haproxy\n\
+         \x20 static_configs: [{{ targets: [\"{}\", \"{}\"] }}]\n",
+        pages[0], pages[1]
+    );
+    let file = pair.folder.path().join("prometheus.yml");
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new("prometheus");
+    command.arg(format!("--config.file={}", file.display()));
+    command.arg(format!("--storage.tsdb.path={}", pair.folder.path().join("data").display()));
+    command.arg("--web.listen-address=127.0.0.1:9090");
+    let client = &pair.network.client;
+    let _prometheus = client.spawn(command).unwrap();
+    let asked = |expression: &str| client.run(|| find(expression, pages));
+    let both = |expression: &str| {
+        eventually(expression, PATIENCE, || {
+            let [theirs, ours] = asked(expression);
+            if theirs == ours && !theirs.is_empty() { Ok(()) } else { Err((theirs, ours)) }
+        });
+    };
+    both("haproxy_server_check_up_down_total");
+    pair.servers.remove(0);
+    pair.halb.wait_for_state("kmaster1", "DOWN");
+    for expression in EXPRESSIONS {
+        both(expression);
+    }
+    for expression in SILENT {
+        assert_eq!(asked(expression), [BTreeSet::new(), BTreeSet::new()], "{expression}");
+    }
 }
