@@ -1,4 +1,4 @@
-//! Reads `[global]`, `[log]` and `[admin]`.
+//! Reads `[global]` and `[admin]`.
 
 use std::num::{NonZeroU8, NonZeroU32};
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use halb_vrrp::settings::FREEZE_LIMIT_MIN;
 use crate::address::Purpose;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::reader::Table;
-use crate::settings::{Admin, Global, Log, LogFormat, LogLevel};
-use crate::{CONNECTIONS_MAX, DAY, defaults, keys};
+use crate::settings::{Admin, Global, Log};
+use crate::{CONNECTIONS_MAX, DAY, defaults, keys, log};
 
 /// The tables of the process, and where things stand that other tables are compared with.
 pub(super) struct Daemon {
@@ -56,7 +56,7 @@ pub(super) fn read(top: &Table<'_>) -> Daemon {
         notify_fifo: notify_fifo.zip(span("notify_fifo")),
         maxconn: global.as_ref().and_then(|table| table.count("maxconn", CONNECTIONS_MAX)),
         global: read_global(global.as_ref()),
-        log: read_log(top.table("log", &[&keys::LOG]).as_ref()),
+        log: log::read(top.table("log", &[&keys::LOG]).as_ref()),
         admin,
         admin_http_span,
     }
@@ -91,39 +91,6 @@ fn lint_long_drain(table: &Table<'_>) {
             "write less than {patience}s, or raise `TimeoutStopSec=` (systemctl edit halb)"
         )),
     );
-}
-
-fn read_log(table: Option<&Table<'_>>) -> Log {
-    let level = table.and_then(|t| t.choice("level", LEVELS));
-    let format = table.and_then(|t| t.choice("format", FORMATS));
-    Log {
-        level: level.unwrap_or(LogLevel::Info),
-        format: format.unwrap_or(LogFormat::Text),
-        access: table.and_then(read_access).unwrap_or(true),
-    }
-}
-
-const LEVELS: &[(&str, LogLevel)] = &[
-    ("error", LogLevel::Error),
-    ("warn", LogLevel::Warn),
-    ("info", LogLevel::Info),
-    ("debug", LogLevel::Debug),
-    ("trace", LogLevel::Trace),
-];
-
-const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
-
-fn read_access(table: &Table<'_>) -> Option<bool> {
-    let (text, entry) = table.text("access")?;
-    if text.starts_with('/') {
-        table.sink.report(
-            Diagnostic::error(entry.span, "the access log can't go to a file of its own")
-                .consequence("halb writes all logs to the standard error, which systemd keeps")
-                .remedy("write \"stderr\", and read it with `journalctl -u halb`"),
-        );
-        return None;
-    }
-    table.choice("access", &[("stderr", true), ("off", false)])
 }
 
 fn read_admin(table: Option<&Table<'_>>) -> (Admin, Option<Span>) {

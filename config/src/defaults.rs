@@ -108,6 +108,13 @@ pub const HAPROXY_SOCKET: &str = "/run/halb/haproxy.sock";
 /// Its permissions: owner and group, as the control socket has them.
 pub const HAPROXY_SOCKET_MODE: u32 = 0o660;
 
+/// Syslog's facility of daemons.
+pub const SYSLOG_FACILITY: u8 = 3;
+
+/// Most events of one kind in a second: each of a few hundred servers may go down at once and still
+/// has its line.
+pub const LOG_BURST: NonZeroU32 = NonZeroU32::new(500).expect("500 is not 0");
+
 /// Between adverts: the protocol's, and keepalived's.
 pub const ADVERT_INTERVAL: Duration = Duration::from_secs(1);
 

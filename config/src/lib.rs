@@ -32,6 +32,7 @@ mod check_lints;
 mod daemon;
 mod frontend;
 mod haproxy;
+mod log;
 mod peer;
 mod programs;
 mod reader;

@@ -114,7 +114,7 @@ pub struct Global {
 }
 
 /// `[log]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// Least important event that is logged.
     pub level: LogLevel,
@@ -122,6 +122,34 @@ pub struct Log {
     pub format: LogFormat,
     /// Ended connections leave a line.
     pub access: bool,
+    /// Where that line goes.
+    pub access_to: AccessTo,
+    /// Where events go beside the standard error. None: nowhere.
+    pub syslog: Option<Syslog>,
+    /// Number of syslog's facility (RFC 5424, table 1).
+    pub facility: u8,
+    /// Most events of one kind in a second; the rest is counted.
+    pub burst: NonZeroU32,
+}
+
+/// Where lines of the access log go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessTo {
+    /// To the standard error, with the events.
+    Stderr,
+    /// To syslog; [`Log::syslog`] is there.
+    Syslog,
+    /// To a file of their own.
+    File(PathBuf),
+}
+
+/// A syslog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Syslog {
+    /// A collector, as RFC 5424 has it.
+    Udp(SocketAddr),
+    /// A socket of this host, such as `/dev/log`.
+    Local(PathBuf),
 }
 
 /// How important an event is.

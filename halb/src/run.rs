@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  checks ──verdicts──▶ data path ──failed connects──▶ checks
-//!                          │ records ──▶ access log ──▶ sink ──▶ stderr
+//!                          │ records ──▶ access log ──▶ sinks ──▶ stderr, syslog, a file
 //!  control socket ─┐       │ snapshots
 //!  admin address ──┴──▶ daemon (status, orders, reload) ──▶ service manager
 //! ```
@@ -20,6 +20,7 @@
 //! | the journal of transitions | a blocking thread | one write at a time; 1 s at the end |
 //! | the hand-over of the virtual IP at the end | a thread of its own | three intervals, a second signal |
 //! | the drain at the end | a thread of its own | `drain_timeout`, a second signal |
+//! | opening log files anew | a blocking thread | whoever rotates logs |
 //! | writing log lines | threads of their own | queues that drop and count |
 //! | waiting for scripts and hooks | a thread each | their timeouts; one a server, a tracker, and of hooks |
 //! | everything else | the control threads | it only waits for events |
@@ -51,7 +52,8 @@ use tokio::{runtime, task, time};
 use tracing::{error, info, warn};
 
 use crate::cli::Exit;
-use crate::logs::Sink;
+use crate::logs::Logs;
+use crate::logs::outlets::Outlets;
 use crate::{cli, config, logs};
 use daemon::Daemon;
 use halb_config::Loaded;
@@ -66,12 +68,16 @@ const CONTROL_THREADS: usize = 2;
 /// is stuck; people give them one by one.
 const ORDERS_MAX: usize = 2;
 
+/// Log files opened anew at a time: whoever rotates logs asks once a day.
+const REOPENINGS_MAX: usize = 1;
+
 /// Threads for work that blocks: the table above, so that none of it waits for a thread.
 const BLOCKING_THREADS: usize = FILE_READS_MAX
     + ORDERS_MAX
     + vip::TRACKED_READS_MAX
     + vip::JOURNAL_WRITES_MAX
     + vip::ORDERS_MAX
+    + REOPENINGS_MAX
     + 1;
 
 /// Patience with checks that end. They let go of everything at once, and kill their scripts.
@@ -90,31 +96,28 @@ pub fn run(config: &Path, socket: Option<&Path>) -> ExitCode {
             return Exit::BadConfiguration.into();
         }
     };
-    let (sink, log) = match start_logging(&loaded) {
-        Ok(logging) => logging,
+    let logs = match start_logging(&loaded) {
+        Ok(logs) => logs,
         Err(error) => {
             cli::complain(&format!("halb: {error:#}"));
             return Exit::Failed.into();
         }
     };
     let ended = control_runtime().and_then(|runtime| {
-        let ended = runtime.block_on(serve(loaded, config, socket, sink.clone(), log));
+        let ended = runtime.block_on(serve(loaded, config, socket, logs.clone()));
         runtime.shutdown_timeout(LAST_LINES);
         ended
     });
     if let Err(error) = &ended {
         error!("{error:#}");
     }
-    sink.flush(LAST_LINES);
+    logs.end(LAST_LINES);
     if ended.is_ok() { Exit::Done.into() } else { Exit::Failed.into() }
 }
 
-fn start_logging(loaded: &Loaded) -> anyhow::Result<(Sink, logs::Level)> {
-    let sink = Sink::stderr().context("can't start the log")?;
+fn start_logging(loaded: &Loaded) -> anyhow::Result<Logs> {
     let settings = &loaded.settings.log;
-    let log =
-        logs::install(&sink, settings.format, settings.level).context("can't start the log")?;
-    Ok((sink, log))
+    logs::install(Outlets::open(settings)?, settings).context("can't start the log")
 }
 
 fn control_runtime() -> anyhow::Result<Runtime> {
@@ -131,20 +134,23 @@ async fn serve(
     loaded: Loaded,
     config: &Path,
     socket: Option<&Path>,
-    sink: Sink,
-    log: logs::Level,
+    logs: Logs,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("can't catch signals")?;
-    let started = start::start(loaded, config, socket, sink, log).await?;
+    let started = start::start(loaded, config, socket, logs).await?;
     let daemon = Arc::clone(&started.daemon);
     start::announce(&daemon).await;
     service::ready();
     let told = Arc::new(Notify::new());
     let reloads = task::spawn(reload_when(Arc::clone(&told), Arc::clone(&daemon)));
     let spare_pages = task::spawn(spare_pages::release_at_rest(Arc::clone(&daemon.stirred)));
-    let watchdog = task::spawn(service::watchdog(daemon));
-    while signals.next().await == Signal::Reload {
-        told.notify_one();
+    let watchdog = task::spawn(service::watchdog(Arc::clone(&daemon)));
+    loop {
+        match signals.next().await {
+            Signal::Reload => told.notify_one(),
+            Signal::Reopen => reopen(&daemon),
+            Signal::Stop => break,
+        }
     }
     service::stopping();
     stop(started, async || signals.next().await).await;
@@ -163,6 +169,16 @@ async fn reload_when(told: Arc<Notify>, daemon: Arc<Daemon>) {
         // What became of it is logged and shown in the status.
         let _ = task::spawn_blocking(move || daemon.reload(alone)).await;
     }
+}
+
+/// Lets the access log go on in a new file, on a thread that may block.
+fn reopen(daemon: &Daemon) {
+    let logs = daemon.logs.clone();
+    // What became of it is logged.
+    drop(task::spawn_blocking(move || match logs.reopen() {
+        Ok(()) => info!("logs were opened anew"),
+        Err(error) => error!("{}", cli::chain(&error)),
+    }));
 }
 
 /// Lets sessions end by themselves until the deadline or the next signal to stop, while status and

@@ -120,9 +120,36 @@ pub static LOG: Section = Section {
         Key::with_default("format", r#""text" or "json""#, r#""text""#)
             .also(&["log_format"])
             .doc("Lines for people, or one JSON object a line."),
-        Key::with_default("access", r#""stderr" or "off""#, r#""stderr""#)
+        Key::with_default("access", r#""stderr", "syslog", "off" or an absolute path"#, r#""stderr""#)
             .also(&["access_log", "tcplog"])
-            .doc("Where the line about each ended connection goes."),
+            .doc(
+                "Where the line about each ended connection goes. A file is opened anew on SIGUSR2 \
+                 (docs/logs.md).",
+            ),
+        Key::optional(
+            "syslog",
+            r#""ADDRESS:PORT" or an absolute path"#,
+            "none",
+            r#""172.16.16.9:514""#,
+        )
+        .also(&["remote", "server", "log_server", "syslog_server"])
+        .doc(
+            "Where events go beside the standard error: to a collector over UDP, as RFC 5424 has it, \
+             or to `/dev/log`.",
+        ),
+        Key::with_default(
+            "facility",
+            r#""user", "daemon", "auth" or "local0" to "local7""#,
+            r#""daemon""#,
+        )
+        .also(&["syslog_facility"])
+        .doc("What syslog sorts the messages under."),
+        Key::with_default("burst", "an integer, 1 to 100000", "500")
+            .also(&["rate_limit", "rate", "ratelimit", "limit"])
+            .doc(
+                "Most events of one kind in a second. Beyond it they are left out and counted, and a \
+                 line says how many there were and what the first of them said.",
+            ),
     ],
 };
 

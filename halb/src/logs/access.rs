@@ -19,7 +19,7 @@ use halb_lb::snapshot::{Cause, ConnectionRecord, Phase, Termination};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use super::Sink;
+use super::outlets::AccessOutlet;
 use halb_config::settings::LogFormat;
 
 /// Records that wait for their line, at most: a tenth of a second of 20,000 connections a second.
@@ -32,7 +32,7 @@ pub type Switch = Arc<AtomicBool>;
 /// What becomes of records.
 pub struct AccessLog {
     /// Where lines go.
-    pub sink: Sink,
+    pub outlet: AccessOutlet,
     /// What they look like.
     pub format: LogFormat,
     /// Whether there are any.
@@ -49,7 +49,7 @@ pub fn start(
     records: Receiver<Box<ConnectionRecord>>,
     log: AccessLog,
 ) -> io::Result<JoinHandle<()>> {
-    let AccessLog { sink, format, on, mut also } = log;
+    let AccessLog { outlet, format, on, mut also } = log;
     thread::Builder::new().name("access-log".to_owned()).spawn(move || {
         let mut text = String::new();
         for record in records {
@@ -60,9 +60,17 @@ pub fn start(
             text.clear();
             // Writing to a String can't fail.
             let _ = line(&record, format, &mut text);
-            sink.push(text.as_bytes());
+            outlet.push(&text, time_len(&text, format));
         }
     })
+}
+
+/// Length of the time that a line begins with; JSON has it within.
+fn time_len(line: &str, format: LogFormat) -> usize {
+    match format {
+        LogFormat::Text => line.find(' ').map_or(0, |blank| blank + 1),
+        LogFormat::Json => 0,
+    }
 }
 
 /// Appends the line of `record` to `out`, `\n` included.

@@ -1,7 +1,7 @@
 //! A place for lines that never makes its callers wait.
 //!
 //! ```text
-//!  push ──▶ buffer (bounded) ──swap──▶ writer thread ──write──▶ stderr
+//!  push ──▶ buffer (bounded) ──swap──▶ writer thread ──write──▶ stderr, a file, datagrams
 //!             └ full: drop the line and count it
 //! ```
 
@@ -25,7 +25,27 @@ pub struct Sink {
     shared: Arc<Shared>,
 }
 
+/// Makes a line, its end included, of words.
+pub type Note = Box<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+
+/// How lines end, and what is said of lost ones.
+pub struct Framing {
+    /// Last byte of each line.
+    pub end: u8,
+    /// Makes a line of what is said of them.
+    pub note: Note,
+}
+
+impl Framing {
+    /// Lines of text.
+    #[must_use]
+    pub fn lines() -> Self {
+        Self { end: b'\n', note: Box::new(|words| format!("halb: {words}\n").into_bytes()) }
+    }
+}
+
 struct Shared {
+    framing: Framing,
     state: Mutex<State>,
     /// Lines have come, or the writer has written all.
     changed: Condvar,
@@ -47,15 +67,16 @@ impl Sink {
     /// # Errors
     /// The operating system refused a thread.
     pub fn stderr() -> io::Result<Self> {
-        Self::new(io::stderr())
+        Self::new(io::stderr(), Framing::lines())
     }
 
     /// A sink that writes to `out`.
     ///
     /// # Errors
     /// The operating system refused a thread.
-    pub fn new(out: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn new(out: impl Write + Send + 'static, framing: Framing) -> io::Result<Self> {
         let shared = Arc::new(Shared {
+            framing,
             state: Mutex::default(),
             changed: Condvar::new(),
             dropped: AtomicU64::new(0),
@@ -65,7 +86,7 @@ impl Sink {
         Ok(Self { shared })
     }
 
-    /// Takes one line (its `\n` included) or drops it; either way at once.
+    /// Takes one line (its end included) or drops it; either way at once.
     pub fn push(&self, line: &[u8]) {
         let mut state = self.shared.lock();
         if state.buffer.len().saturating_add(line.len()) > BUFFER_LEN_MAX {
@@ -123,10 +144,10 @@ impl Shared {
         loop {
             let unsaid = self.take(&mut lines);
             if unsaid > 0 {
-                let note = format!("halb: {unsaid} log lines dropped, their reader was slow\n");
-                lines.extend_from_slice(note.as_bytes());
+                let note = format!("{unsaid} log lines dropped, their reader was slow");
+                lines.extend_from_slice(&(self.framing.note)(&note));
             }
-            let lost = write_lines(&mut out, &lines);
+            let lost = write_lines(&mut out, &lines, self.framing.end);
             self.dropped.fetch_add(lost, Ordering::Relaxed);
             lines.clear();
         }
@@ -147,7 +168,7 @@ impl Shared {
 }
 
 /// Writes all it can; returns how many lines were lost because the reader is gone.
-fn write_lines(out: &mut impl Write, mut lines: &[u8]) -> u64 {
+fn write_lines(out: &mut impl Write, mut lines: &[u8], end: u8) -> u64 {
     while !lines.is_empty() {
         match out.write(lines) {
             Ok(0) => break,
@@ -157,7 +178,7 @@ fn write_lines(out: &mut impl Write, mut lines: &[u8]) -> u64 {
             Err(_) => break,
         }
     }
-    let lost = lines.split_inclusive(|byte| *byte == b'\n').count();
+    let lost = lines.split_inclusive(|byte| *byte == end).count();
     u64::try_from(lost).unwrap_or(u64::MAX)
 }
 

@@ -17,11 +17,11 @@ use super::haproxy::Compatibility;
 use super::peer::Peer;
 use super::vip::Vip;
 use super::{reload, service};
-use crate::logs::Sink;
+use crate::config;
+use crate::logs::Logs;
 use crate::logs::access::Switch;
 use crate::status::build::{CheckView, Facts};
 use crate::status::{LastReload, Reload, ReloadFailure, Status, build, checks, readiness};
-use crate::{config, logs};
 use halb_config::Loaded;
 use halb_config::settings::Settings;
 
@@ -31,8 +31,7 @@ pub(super) struct Daemon {
     pub(super) checks: Checks,
     pub(super) runtime: runtime::Handle,
     pub(super) config_file: PathBuf,
-    pub(super) sink: Sink,
-    pub(super) log_level: logs::Level,
+    pub(super) logs: Logs,
     pub(super) access_log: Switch,
     pub(super) started: Instant,
     pub(super) stopping: AtomicBool,
@@ -107,7 +106,7 @@ impl Daemon {
             config_file: self.config_file.display().to_string(),
             config_lints: in_force.lints,
             stopping: self.stopping.load(Ordering::Relaxed),
-            log_lines_dropped: self.sink.dropped(),
+            log_lines_dropped: self.logs.outlets().dropped(),
             reload: in_force.reloads.status(),
         };
         let (vrrp, peer) = (self.vip.status(), self.peer.status());
@@ -176,7 +175,7 @@ impl Daemon {
         let vip = self.vip.apply(&settings);
         let peer = self.peer.apply(settings.peer.as_ref());
         self.reloaded.notify_one();
-        self.log_level.set(settings.log.level);
+        self.logs.apply(&settings.log);
         self.access_log.store(settings.log.access, Ordering::Relaxed);
         self.haproxy.apply(&settings.haproxy);
         let mut in_force = self.in_force();

@@ -1,6 +1,6 @@
 //! Settings that only a restart can change: found, said, and not forgotten.
 
-use halb_config::settings::Settings;
+use halb_config::settings::{AccessTo, Settings, Syslog};
 
 /// One phrase for each setting that waits for a restart.
 pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String> {
@@ -33,12 +33,33 @@ pub(super) fn needs_restart(running: &Settings, wanted: &Settings) -> Vec<String
     compare("haproxy.socket", commands(running), commands(wanted));
     let format = |settings: &Settings| format!("{:?}", settings.log.format).to_lowercase();
     compare("log.format", format(running), format(wanted));
+    if wanted.log.access {
+        compare("log.access", access(running), access(wanted));
+    }
+    compare("log.syslog", syslog(running), syslog(wanted));
     let realtime = |settings: &Settings| match settings.vrrp.routers.realtime {
         Some(priority) => priority.to_string(),
         None => "off".to_owned(),
     };
     compare("global.realtime_priority", realtime(running), realtime(wanted));
     waiting
+}
+
+fn access(settings: &Settings) -> String {
+    match &settings.log.access_to {
+        AccessTo::Stderr => "stderr".to_owned(),
+        AccessTo::Syslog => "syslog".to_owned(),
+        AccessTo::File(path) => path.display().to_string(),
+    }
+}
+
+fn syslog(settings: &Settings) -> String {
+    let to = match &settings.log.syslog {
+        None => return "off".to_owned(),
+        Some(Syslog::Udp(address)) => address.to_string(),
+        Some(Syslog::Local(path)) => path.display().to_string(),
+    };
+    format!("{to}, facility {}", settings.log.facility)
 }
 
 /// `wanted` as far as it is in force: what waits for a restart is as it runs, so that the next
@@ -50,6 +71,9 @@ pub(super) fn merged(running: &Settings, wanted: Settings) -> Settings {
     merged.admin = running.admin.clone();
     merged.haproxy.socket = running.haproxy.socket.clone();
     merged.log.format = running.log.format;
+    merged.log.access_to = running.log.access_to.clone();
+    merged.log.syslog = running.log.syslog.clone();
+    merged.log.facility = running.log.facility;
     merged.vrrp.routers.realtime = running.vrrp.routers.realtime;
     merged
 }
@@ -75,7 +99,7 @@ mod tests {
     #[test]
     fn what_waits_for_a_restart_is_named_with_both_values() {
         let wanted = settings(
-            "[global]\nworkers = 3\nstate_dir = \"/srv/halb\"\nrealtime_priority = 50\n[log]\nformat = \"json\"\n\
+            "[global]\nworkers = 3\nstate_dir = \"/srv/halb\"\nrealtime_priority = 50\n[log]\nformat = \"json\"\naccess = \"syslog\"\nsyslog = \"/dev/log\"\n\
              [admin]\nhttp = \"127.0.0.1:9999\"\nsocket = \"/run/other.sock\"\n\
              [haproxy]\nsocket = \"/run/h.sock\"\nmetrics = true",
         );
@@ -88,10 +112,12 @@ mod tests {
                 "admin.socket is /run/halb/admin.sock and becomes /run/other.sock",
                 "haproxy.socket is off and becomes /run/h.sock (Operator, 660)",
                 "log.format is text and becomes json",
+                "log.access is stderr and becomes syslog",
+                "log.syslog is off and becomes /dev/log, facility 3",
                 "global.realtime_priority is off and becomes 50",
             ]
         );
         let merged = merged(&settings(""), wanted.clone());
-        assert_eq!(needs_restart(&merged, &wanted).len(), 7, "forgotten after one reload");
+        assert_eq!(needs_restart(&merged, &wanted).len(), 9, "forgotten after one reload");
     }
 }

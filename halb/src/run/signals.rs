@@ -1,6 +1,6 @@
 //! Signals: SIGHUP reloads, SIGTERM and SIGINT stop, and so does SIGUSR1, which is how HAProxy is
-//! asked to end gently. SIGUSR2 and SIGALRM would end a process that doesn't catch them, and do
-//! nothing here. SIGPIPE is ignored by Rust's start-up.
+//! asked to end gently. SIGUSR2 opens log files anew. SIGALRM would end a process that doesn't catch
+//! it, and does nothing here. SIGPIPE is ignored by Rust's start-up.
 
 use std::io;
 
@@ -12,6 +12,8 @@ use tokio::signal::unix::SignalKind;
 pub(super) enum Signal {
     /// Read the configuration again.
     Reload,
+    /// Open log files anew.
+    Reopen,
     /// Stop; the second one: now.
     Stop,
 }
@@ -22,20 +24,20 @@ pub(super) struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
     gentle: unix::Signal,
+    reopen: unix::Signal,
 }
 
 impl Signals {
     /// Catches them from now on.
     pub(super) fn catch() -> io::Result<Self> {
         // A signal that was caught once is never deadly again.
-        for harmless in [SignalKind::user_defined2(), SignalKind::alarm()] {
-            drop(unix::signal(harmless)?);
-        }
+        drop(unix::signal(SignalKind::alarm())?);
         Ok(Self {
             hangup: unix::signal(SignalKind::hangup())?,
             terminate: unix::signal(SignalKind::terminate())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
             gentle: unix::signal(SignalKind::user_defined1())?,
+            reopen: unix::signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -47,6 +49,7 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::Stop,
             _ = self.gentle.recv() => Signal::Stop,
             _ = self.hangup.recv() => Signal::Reload,
+            _ = self.reopen.recv() => Signal::Reopen,
         }
     }
 }

@@ -22,10 +22,10 @@ use super::haproxy::{Compatibility, Served};
 use super::peer::Peer;
 use super::vip::Vip;
 use super::{ORDERS_MAX, answers, haproxy, limits, verdicts};
+use crate::admin;
 use crate::control::server::ControlSocket;
-use crate::logs::{Sink, access};
+use crate::logs::{Logs, access};
 use crate::status::Process;
-use crate::{admin, logs};
 use halb_config::render::Style;
 use halb_config::settings::Settings;
 use halb_config::{Loaded, defaults};
@@ -46,8 +46,7 @@ pub(super) async fn start(
     loaded: Loaded,
     config: &Path,
     socket: Option<&Path>,
-    sink: Sink,
-    log_level: logs::Level,
+    logs: Logs,
 ) -> anyhow::Result<Started> {
     let lints = u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX);
     if lints > 0 {
@@ -59,7 +58,7 @@ pub(super) async fn start(
     let http = bind_http(&settings).await?;
     let runtime_socket = haproxy::bind(&settings.haproxy)?;
     let haproxy = Compatibility::new(&settings.haproxy, fd_limit);
-    let (records, access_switch, access_log) = start_access_log(&settings, &sink, &haproxy)?;
+    let (records, access_switch, access_log) = start_access_log(&settings, &logs, &haproxy)?;
     let (checks, events) = Checks::start(seed());
     checks.apply(settings.checks.clone()).await;
     let signal = checks.clone();
@@ -79,8 +78,7 @@ pub(super) async fn start(
         checks: checks.clone(),
         runtime: runtime::Handle::current(),
         config_file: config.to_owned(),
-        sink,
-        log_level,
+        logs: logs.clone(),
         access_log: access_switch,
         started: Instant::now(),
         stopping: AtomicBool::new(false),
@@ -99,6 +97,7 @@ pub(super) async fn start(
     let carrier = verdicts::Carrier::new(checks, engine.handle(), vip);
     let mut servers = vec![task::spawn(carrier.carry(events, reloaded, changed))];
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
+    servers.push(task::spawn(logs.tell_what_is_left_out()));
     if let Some(listener) = http {
         servers.push(task::spawn(admin::serve(listener, looks(&daemon))));
     }
@@ -154,14 +153,14 @@ type AccessLog =
 
 fn start_access_log(
     settings: &Settings,
-    sink: &Sink,
+    logs: &Logs,
     haproxy: &Arc<Compatibility>,
 ) -> anyhow::Result<AccessLog> {
     let (sender, records) = mpsc::sync_channel(access::RECORDS_MAX);
     let switch = Arc::new(AtomicBool::new(settings.log.access));
     let counted = Arc::clone(haproxy);
     let log = access::AccessLog {
-        sink: sink.clone(),
+        outlet: logs.outlets().access(&settings.log.access_to),
         format: settings.log.format,
         on: Arc::clone(&switch),
         also: Box::new(move |record| counted.ended(record)),

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::control::protocol::{Request, Response};
-use halb_config::settings::{LogFormat, LogLevel};
+use halb_config::settings::LogLevel;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -24,11 +24,11 @@ fn while_all_blocking_threads_hang(test: impl AsyncFnOnce(Started)) {
     let file = directory.path().join("halb.toml");
     fs::write(&file, text).unwrap();
     let runtime = control_runtime().unwrap();
-    let sink = Sink::stderr().unwrap();
-    let log = logs::install(&sink, LogFormat::Text, LogLevel::Error).unwrap();
+    let mut loaded = config::load(&file).unwrap();
+    loaded.settings.log.level = LogLevel::Error;
+    let logs = start_logging(&loaded).unwrap();
     runtime.block_on(async {
-        let loaded = config::load(&file).unwrap();
-        let started = start::start(loaded, &file, None, sink, log).await.unwrap();
+        let started = start::start(loaded, &file, None, logs).await.unwrap();
         let hang = |_| {
             let (release, until_released) = mpsc::channel::<()>();
             task::spawn_blocking(move || until_released.recv());

@@ -3,6 +3,7 @@ use std::sync::{Mutex, mpsc};
 use halb_lb::names::{BackendName, FrontendName, ServerName};
 
 use super::*;
+use crate::logs::sink::{Framing, Sink};
 
 fn record() -> ConnectionRecord {
     ConnectionRecord {
@@ -88,13 +89,18 @@ impl io::Write for Shared {
 }
 
 fn to(sink: &Sink, format: LogFormat, on: &Switch) -> AccessLog {
-    AccessLog { sink: sink.clone(), format, on: Arc::clone(on), also: Box::new(|_| {}) }
+    AccessLog {
+        outlet: AccessOutlet::Lines(sink.clone()),
+        format,
+        on: Arc::clone(on),
+        also: Box::new(|_| {}),
+    }
 }
 
 #[test]
 fn each_record_becomes_one_line_and_the_thread_ends_with_its_sender() {
     let out = Shared::default();
-    let sink = Sink::new(out.clone()).unwrap();
+    let sink = Sink::new(out.clone(), Framing::lines()).unwrap();
     let (sender, records) = mpsc::sync_channel(RECORDS_MAX);
     let on = Switch::new(AtomicBool::new(true));
     let thread = start(records, to(&sink, LogFormat::Text, &on)).unwrap();
@@ -111,7 +117,7 @@ fn each_record_becomes_one_line_and_the_thread_ends_with_its_sender() {
 #[test]
 fn nothing_is_written_while_the_access_log_is_off() {
     let out = Shared::default();
-    let sink = Sink::new(out.clone()).unwrap();
+    let sink = Sink::new(out.clone(), Framing::lines()).unwrap();
     let (sender, records) = mpsc::sync_channel(RECORDS_MAX);
     let (told, also) = mpsc::channel();
     let mut log = to(&sink, LogFormat::Json, &Switch::default());

@@ -37,7 +37,7 @@ impl Write for Gone {
 #[test]
 fn lines_arrive_whole_and_in_order() {
     let (written, lines) = mpsc::channel();
-    let sink = Sink::new(Gated { gate: Arc::default(), written }).unwrap();
+    let sink = Sink::new(Gated { gate: Arc::default(), written }, Framing::lines()).unwrap();
     for number in 0..100 {
         sink.push(format!("{number}\n").as_bytes());
     }
@@ -53,7 +53,7 @@ fn a_stalled_reader_makes_lines_drop_and_the_loss_is_said() {
     let gate = Arc::new(Mutex::new(()));
     let (written, lines) = mpsc::channel();
     let closed = gate.lock().unwrap();
-    let sink = Sink::new(Gated { gate: Arc::clone(&gate), written }).unwrap();
+    let sink = Sink::new(Gated { gate: Arc::clone(&gate), written }, Framing::lines()).unwrap();
     let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
     // The writer may take one buffer away before it stalls; a third can't fit.
     let pushed = 3 * BUFFER_LEN_MAX / line.len();
@@ -74,7 +74,7 @@ fn a_stalled_reader_makes_lines_drop_and_the_loss_is_said() {
 
 #[test]
 fn lines_for_a_reader_that_is_gone_are_counted() {
-    let sink = Sink::new(Gone).unwrap();
+    let sink = Sink::new(Gone, Framing::lines()).unwrap();
     sink.push(b"one\n");
     assert!(sink.flush(PATIENCE));
     sink.push(b"two\n");
