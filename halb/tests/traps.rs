@@ -85,8 +85,18 @@ fn no_row_waits_for_tests_but_those_that_are_known_to() {
     }
 }
 
-/// Tests of a report by full name, and whether they passed.
-fn report(text: &str) -> BTreeMap<String, bool> {
+/// What became of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    /// At the second try only, with everything else running beside it.
+    Retried,
+    /// Or was left out.
+    Failed,
+}
+
+/// Tests of a report by full name, and what became of them.
+fn report(text: &str) -> BTreeMap<String, Outcome> {
     let report = Document::parse(text).unwrap();
     report
         .descendants()
@@ -94,21 +104,39 @@ fn report(text: &str) -> BTreeMap<String, bool> {
         .map(|case| {
             let binary = case.parent_element().and_then(|suite| suite.attribute("name")).unwrap();
             let name = format!("{binary}::{}", case.attribute("name").unwrap());
-            let faults = ["failure", "error", "skipped"];
-            let passed = !case.children().any(|c| faults.iter().any(|tag| c.has_tag_name(*tag)));
-            (name, passed)
+            let has_one_of =
+                |tags: [&str; 3]| case.children().any(|c| tags.iter().any(|t| c.has_tag_name(*t)));
+            let outcome = if has_one_of(["failure", "error", "skipped"]) {
+                Outcome::Failed
+            } else if has_one_of(["flakyFailure", "flakyError", "rerunFailure"]) {
+                Outcome::Retried
+            } else {
+                Outcome::Passed
+            };
+            (name, outcome)
         })
         .collect()
 }
 
-/// Named tests that aren't in the report, and those that are but failed.
-fn shortcomings(rows: &[Row], report: &BTreeMap<String, bool>) -> BTreeSet<String> {
+/// Named tests that aren't in the report, those that failed, and those that passed at the second
+/// try only and weren't tried again by themselves, or not with success.
+fn shortcomings(
+    rows: &[Row],
+    report: &BTreeMap<String, Outcome>,
+    alone: &BTreeMap<String, Outcome>,
+) -> BTreeSet<String> {
+    let trouble = |test: &str| match (report.get(test), alone.get(test)) {
+        (None, _) => Some("didn't run"),
+        (Some(Outcome::Failed), _) => Some("failed"),
+        (Some(Outcome::Retried), Some(Outcome::Passed)) | (Some(Outcome::Passed), _) => None,
+        (Some(Outcome::Retried), Some(Outcome::Failed | Outcome::Retried) | None) => {
+            Some("passed at the second try only")
+        }
+    };
     rows.iter()
         .flat_map(|row| row.tests().into_iter().map(move |test| (row, test)))
-        .filter_map(|(Row { table, number, .. }, test)| match report.get(test) {
-            None => Some(format!("{table}, trap {number}: {test} didn't run")),
-            Some(false) => Some(format!("{table}, trap {number}: {test} failed")),
-            Some(true) => None,
+        .filter_map(|(Row { table, number, .. }, test)| {
+            Some(format!("{table}, trap {number}: {test} {}", trouble(test)?))
         })
         .collect()
 }
@@ -121,18 +149,39 @@ fn a_test_that_failed_or_never_ran_is_found() {
         </testsuite></testsuites>"#;
     let covered_by = "`halb-lb::pool::tests::good`, `halb-lb::pool::tests::bad`, `halb::gone`";
     let rows = [Row { table: "a", number: 1, covered_by: covered_by.to_owned() }];
-    let found = shortcomings(&rows, &report(text));
+    let found = shortcomings(&rows, &report(text), &BTreeMap::new());
     let expected =
         ["a, trap 1: halb-lb::pool::tests::bad failed", "a, trap 1: halb::gone didn't run"];
     assert_eq!(found, expected.map(str::to_owned).into());
 }
 
 #[test]
+fn a_test_that_passed_at_the_second_try_only_counts_if_it_passed_alone_at_the_first() {
+    let retried = r#"<testsuites><testsuite name="halb">
+        <testcase name="late" classname="halb"><flakyFailure/></testcase>
+        </testsuite></testsuites>"#;
+    let passed = retried.replace("<flakyFailure/>", "");
+    let failed = retried.replace("flakyFailure", "failure");
+    let rows = [Row { table: "a", number: 1, covered_by: "`halb::late`".to_owned() }];
+    let found = |alone: &BTreeMap<_, _>| shortcomings(&rows, &report(retried), alone);
+    let expected: BTreeSet<_> =
+        ["a, trap 1: halb::late passed at the second try only".to_owned()].into();
+    for alone in [BTreeMap::new(), report(&failed), report(retried)] {
+        assert_eq!(found(&alone), expected);
+    }
+    assert_eq!(found(&report(&passed)), BTreeSet::new());
+}
+
+#[test]
 #[ignore = "needs the report of a full run"]
 fn named_tests_ran_and_passed() {
     let path = env::var_os("HALB_JUNIT").expect("HALB_JUNIT names the report of a full run");
-    let report = report(&fs::read_to_string(path).unwrap());
+    let report_of_run = report(&fs::read_to_string(path).unwrap());
+    // There is none where nothing was tried again.
+    let alone = env::var_os("HALB_JUNIT_ALONE").and_then(|path| fs::read_to_string(path).ok());
+    let alone = alone.map(|text| report(&text)).unwrap_or_default();
     let rows: Vec<_> = TABLES.into_iter().flat_map(|(name, _)| table(name)).collect();
-    let shortcomings = shortcomings(&rows, &report);
-    assert!(shortcomings.is_empty(), "of {} tests in the report:\n{shortcomings:#?}", report.len());
+    let shortcomings = shortcomings(&rows, &report_of_run, &alone);
+    let count = report_of_run.len();
+    assert!(shortcomings.is_empty(), "of {count} tests in the report:\n{shortcomings:#?}");
 }
