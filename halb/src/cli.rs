@@ -92,13 +92,15 @@ enum Command {
     /// Shows all problems and lints of a configuration
     ///
     /// Needs no root and opens no socket; the daemon uses the same check at start and on reload.
-    #[command(after_help = "Example: halb check /etc/halb/halb.toml")]
+    #[command(after_help = "Example: halb check /etc/halb/halb.toml\n\n\
+        The files of both balancers at once, to see whether they agree on a virtual IP:\n  \
+        halb check one.toml two.toml")]
     Check {
-        /// The files to check, each by itself [default: that of --config]
+        /// The files to check, each by itself and all together [default: that of --config]
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
 
-        /// Answer as JSON, an object for each file
+        /// Answer as JSON, an object for each file, and one if they don't fit together
         #[arg(long)]
         json: bool,
     },

@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod key_file;
+pub mod nodes;
 
 mod files;
 mod host;

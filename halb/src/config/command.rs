@@ -10,6 +10,7 @@ use halb_config::{Loaded, Report, summary};
 use serde::Serialize;
 
 use crate::config::load;
+use crate::config::nodes::{self, Remark};
 
 /// Exit code of a good file, with or without lints.
 pub const EXIT_GOOD: u8 = 0;
@@ -20,8 +21,8 @@ pub const EXIT_FAILED: u8 = 1;
 /// Exit code of a file with errors, or one that can't be read.
 pub const EXIT_BAD_CONFIG: u8 = 3;
 
-/// Checks files as the daemon would, each by itself, and prints the answers to standard output.
-/// The exit code is that of the worst.
+/// Checks files as the daemon would, each by itself and then together, and prints the answers to
+/// standard output. The exit code is that of the worst.
 #[must_use]
 pub fn check_command(paths: &[PathBuf], json: bool) -> u8 {
     let stdout = io::stdout();
@@ -29,14 +30,33 @@ pub fn check_command(paths: &[PathBuf], json: bool) -> u8 {
     check_all(paths, json, style, &mut stdout.lock()).unwrap_or(EXIT_FAILED)
 }
 
-fn check_all(paths: &[PathBuf], json: bool, style: Style, out: &mut impl Write) -> io::Result<u8> {
-    let mut worst = EXIT_GOOD;
+/// Checks files and writes the answers to anywhere.
+///
+/// # Errors
+/// The answers can't be written.
+pub fn check_all(
+    paths: &[PathBuf],
+    json: bool,
+    style: Style,
+    out: &mut impl Write,
+) -> io::Result<u8> {
+    let (mut worst, mut good) = (EXIT_GOOD, Vec::new());
     for (index, path) in paths.iter().enumerate() {
         if index > 0 && !json {
             writeln!(out)?;
         }
-        worst = worst.max(check(path, json, style, out)?);
+        let loaded = load(path);
+        worst = worst.max(tell(&loaded, json, style, out)?);
+        good.extend(loaded);
     }
+    let nodes: Vec<_> = good.iter().map(|node| (node.source.name(), &node.settings)).collect();
+    let remarks = nodes::remarks(&nodes);
+    if json && !remarks.is_empty() {
+        out.write_all(together_json(&remarks)?.as_bytes())?;
+    } else {
+        out.write_all(together_text(&remarks).as_bytes())?;
+    }
+    out.flush()?;
     Ok(worst)
 }
 
@@ -45,17 +65,40 @@ fn check_all(paths: &[PathBuf], json: bool, style: Style, out: &mut impl Write) 
 /// # Errors
 /// The answer can't be written.
 pub fn check(path: &Path, json: bool, style: Style, out: &mut impl Write) -> io::Result<u8> {
-    let loaded = load(path);
-    let code = if loaded.is_ok() { EXIT_GOOD } else { EXIT_BAD_CONFIG };
-    let answer = match (&loaded, json) {
+    let code = tell(&load(path), json, style, out)?;
+    out.flush()?;
+    Ok(code)
+}
+
+fn tell(
+    loaded: &Result<Loaded, Report>,
+    json: bool,
+    style: Style,
+    out: &mut impl Write,
+) -> io::Result<u8> {
+    let answer = match (loaded, json) {
         (Ok(loaded), false) => good_text(loaded, style),
         (Err(report), false) => bad_text(report, style),
         (Ok(loaded), true) => good_json(loaded)?,
         (Err(report), true) => bad_json(report)?,
     };
     out.write_all(answer.as_bytes())?;
-    out.flush()?;
-    Ok(code)
+    Ok(if loaded.is_ok() { EXIT_GOOD } else { EXIT_BAD_CONFIG })
+}
+
+fn together_text(remarks: &[Remark]) -> String {
+    let line = |Remark { files: [one, two], what, remedy }: &Remark| {
+        format!("\n{one} and {two}: lint: {what}\n  -> {remedy}\n")
+    };
+    remarks.iter().map(line).collect()
+}
+
+fn together_json(remarks: &[Remark]) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Together<'a> {
+        together: &'a [Remark],
+    }
+    Ok(serde_json::to_string_pretty(&Together { together: remarks })? + "\n")
 }
 
 fn good_text(loaded: &Loaded, style: Style) -> String {
