@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use halb::status::vrrp::{Instance, State};
 use halb_lab::process::{Exit, Signal};
-use halb_lab::{Host, Lab, eventually};
+use halb_lab::{Capture, Host, Lab, eventually};
 
 use crate::support::PATIENCE;
 use crate::support::daemon::{Daemon, http_get};
@@ -132,6 +132,58 @@ fn a_stop_hands_the_address_over_while_connections_are_served_and_tells_the_hook
     let output = one.output();
     let (handed, drained) = (output.find("are off this node"), output.find("stopping drain"));
     assert!(handed.is_some() && handed < drained, "{output}");
+}
+
+/// A hook that ignores SIGTERM, hangs when the node is active for the first time, and is told all
+/// that follows.
+fn hanging_hook(directory: &Path) -> (String, impl Fn() -> Vec<String>) {
+    let (notify, told) = hook(directory);
+    let (script, hung) = (directory.join("hook"), directory.join("hung"));
+    let mut text = fs::read_to_string(&script).unwrap();
+    text.push_str(&format!(
+        "[ \"$3\" = MASTER ] && [ ! -e {0} ] || exit 0\n\
+         echo $$ >{0}\ntrap '' TERM\nwhile :; do sleep 1; done\n",
+        hung.display()
+    ));
+    fs::write(&script, text).unwrap();
+    (format!("{notify}\nnotify_timeout = \"3s\""), told)
+}
+
+/// Adverts that leave at least while a hook hangs: some fifty are due until it is killed.
+const ADVERTS_MEANWHILE: usize = 20;
+
+#[test]
+#[ignore = "needs root"]
+fn while_a_hook_hangs_adverts_go_on_and_the_next_ones_run_in_order_once_it_is_killed() {
+    let (site, directory) = (Site::new(), tempfile::tempdir().unwrap());
+    let _server = site.serve();
+    let (notify, told) = hanging_hook(directory.path());
+    let adverts = Capture::start(&site.client).unwrap();
+    let one = site.start(0, &router(100, &notify));
+    let hung = eventually("the hook hangs", PATIENCE, || {
+        fs::read_to_string(directory.path().join("hung")).ok().filter(|pid| pid.ends_with('\n'))
+    });
+    let mark = adverts.mark();
+    let own = || adverts.adverts_since(mark).iter().filter(|advert| advert.priority == 100).count();
+    eventually("adverts go on", PATIENCE, || {
+        let count = own();
+        if count >= ADVERTS_MEANWHILE { Ok(()) } else { Err(count) }
+    });
+    assert!(!one.output().contains("hook failed"), "it hung all the while");
+    site.balancers[0].link_down().unwrap();
+    wait_for(&one, State::Fault);
+    site.balancers[0].link_up().unwrap();
+    wait_for(&one, State::Active);
+    let line = one.wait_for_line("hook failed", PATIENCE).unwrap();
+    assert!(line.contains("ran for more than 3 s"), "{line}");
+    let states = ["BACKUP 100", "MASTER 100", "FAULT 100", "BACKUP 100", "MASTER 100"];
+    eventually("the others are told", PATIENCE, || {
+        let told = told();
+        let all = told == states.map(|state| format!("INSTANCE VI_1 {state}"));
+        if all { Ok(()) } else { Err(told) }
+    });
+    let pid = hung.trim();
+    assert!(!Path::new("/proc").join(pid).exists(), "hook {pid} is still there");
 }
 
 #[test]

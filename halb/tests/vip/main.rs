@@ -13,11 +13,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure")]
 
+mod bounds;
 mod drill;
 mod election;
 mod evening;
 mod failures;
 mod families;
+mod groups;
 mod halbs;
 mod imported;
 mod measure;
@@ -25,6 +27,7 @@ mod migrated;
 mod mismatches;
 mod mixed;
 mod packets;
+mod reloading;
 mod repair;
 mod support;
 mod told;

@@ -2,9 +2,9 @@
 //! table and fails where a promised bound is broken.
 
 mod busy;
-mod cut;
+pub(crate) mod cut;
 mod ends;
-mod frontend;
+pub(crate) mod frontend;
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 const PACE: Duration = Duration::from_millis(1);
 
 /// Median and worst of some times.
-fn median_and_worst(times: &[Duration]) -> (Duration, Duration) {
+pub(crate) fn median_and_worst(times: &[Duration]) -> (Duration, Duration) {
     let mut sorted = times.to_vec();
     sorted.sort();
     let middle = (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2;

@@ -107,8 +107,7 @@ pub(super) fn init(context: &Context<'_>) -> Stage {
             context,
             &mut steps,
             RunKubeadm {
-                word: "init",
-                unit: paths::KUBEADM_INIT_UNIT,
+                unit: paths::KUBEADM_UNITS[0],
                 title: "Begin the cluster (kubeadm init)",
                 config: kubeadm::init(context.inventory, host, context.material),
                 skipped: &["show-join-command"],

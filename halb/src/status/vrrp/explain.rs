@@ -4,8 +4,11 @@
 use std::fmt::Write as _;
 
 use super::notices::SETTLED_SECONDS;
+use super::remedy::MUTE;
 use super::text::{peer_line, push_from, thread_lines, timers, word_line};
-use super::{Instance, JournalFile, Noticed, State, Stray, Term, Thread, Transition, Vrrp};
+use super::{
+    Instance, JournalFile, LinkWord, Noticed, State, Stray, Term, Thread, Transition, Vrrp,
+};
 use crate::status::notices::Severity;
 use crate::status::readiness::HEARTBEAT_LATE;
 use crate::status::text::{Colour, WIDTH};
@@ -189,25 +192,61 @@ fn peers(instance: &Instance, colour: Colour, out: &mut String) {
     for word in &instance.words {
         push_from(out, 2, &word_line(word));
     }
+    for word in instance.words.iter().filter(|word| is_mute(word, instance)) {
+        push_from(out, 2, &mute_line(word, instance));
+    }
     if instance.hears_a_peer() {
         return;
     }
+    let nothing = "no advert of another node was heard since the start";
     let text = match instance.state {
-        State::Active => {
-            "no advert of another node was heard since the start. That is usual: backups are \
-             silent while this node is active. If the other node says that it is active too, \
-             adverts don't get through: look for a firewall that drops IP protocol 112 (allow: \
-             nft add rule inet filter input ip protocol vrrp accept), for another segment, or for \
-             a switch that drops multicast"
-        }
+        State::Active => format!(
+            "{nothing}. That is usual: backups are silent while this node is active. If the other \
+             node says that it is active too, adverts don't get through: {MUTE}"
+        ),
         State::Backup | State::Fault | State::Initialize => {
-            "no advert of another node was heard since the start. If there is one that is active, \
-             look for a firewall that drops IP protocol 112 (allow: nft add rule inet filter \
-             input ip protocol vrrp accept), for another segment, or for a switch that drops \
-             multicast"
+            format!("{nothing}. If there is one that is active, {MUTE}")
         }
     };
-    push_from(out, 2, text);
+    push_from(out, 2, &text);
+}
+
+/// Intervals without an advert after which an active node's adverts don't get through: one more
+/// than a backup waits for.
+const MUTE_INTERVALS: f64 = 4.0;
+
+/// Another halb says over the link that it is active, and no advert of it comes, not even one that
+/// is refused.
+fn is_mute(word: &LinkWord, instance: &Instance) -> bool {
+    let listens = match instance.state {
+        State::Active | State::Backup => true,
+        State::Fault | State::Initialize => false,
+    };
+    let Some(source) =
+        word.source.as_ref().filter(|_| listens && word.counts && word.state == State::Active)
+    else {
+        return false;
+    };
+    let own = instance.timers.advert_interval_seconds;
+    let comes = |ago: f64, every: f64| ago <= MUTE_INTERVALS * every;
+    let heard = instance.peers.iter().filter(|peer| peer.address == *source).any(|peer| {
+        let every = peer.interval_seconds.unwrap_or(own).max(own);
+        peer.ago_seconds.is_some_and(|ago| comes(ago, every))
+    });
+    let refused = instance.refused.iter().filter(|refused| refused.address == *source);
+    let is_refused = refused.into_iter().any(|refused| comes(refused.ago_seconds, own));
+    // It says so before its first advert comes.
+    !heard && !is_refused && !comes(instance.since_seconds, own)
+}
+
+fn mute_line(word: &LinkWord, instance: &Instance) -> String {
+    let source = word.source.as_deref().unwrap_or(&word.from);
+    let last = instance.peers.iter().find(|peer| peer.address == source);
+    let since = match last.and_then(|peer| peer.ago_seconds) {
+        Some(ago) => format!("its last one came {} ago", span(ago)),
+        None => "none ever came".to_owned(),
+    };
+    format!("{source} is active, and its adverts don't get through, {since}: {MUTE}")
 }
 
 fn refused(instance: &Instance, strays: &[Stray], colour: Colour, out: &mut String) {

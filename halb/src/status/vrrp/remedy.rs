@@ -16,6 +16,11 @@ pub const SPLIT: &str = "see whether that is the other node and why its adverts 
                          firewall that drops protocol 112, another password or router id; 'halb vip \
                          explain' on both), or who else has that address";
 
+/// What to look for where another node's adverts don't come.
+pub const MUTE: &str = "look for a firewall that drops IP protocol 112 (allow: nft add rule inet filter \
+                        input ip protocol vrrp accept), for another segment, or for a switch that \
+                        drops multicast";
+
 /// What is wrong, without what to do.
 #[must_use]
 pub fn fault(refusal: Refusal) -> String {

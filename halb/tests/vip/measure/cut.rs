@@ -13,7 +13,7 @@ use crate::support::segment::Segment;
 const TRIALS: u32 = 10;
 
 /// Who is active and who takes over. The first one is what halb is measured against.
-const PAIRS: [(&str, [Kind; 2]); 3] = [
+pub(crate) const PAIRS: [(&str, [Kind; 2]); 3] = [
     ("keepalived, both", [Kind::Keepalived, Kind::Keepalived]),
     ("halb takes over from keepalived", [Kind::Keepalived, Kind::Halb]),
     ("halb, both", [Kind::Halb, Kind::Halb]),
@@ -54,30 +54,42 @@ impl Subject {
     }
 }
 
-fn beside_keepalived(setting: &str, router: impl Fn(u8) -> Router) -> Vec<String> {
+/// Outages, and silences before them, of each of [`PAIRS`] in turn.
+pub(crate) type Trials = [(Vec<Duration>, Vec<Duration>); 3];
+
+/// Plays trials of all pairs side by side, so that what disturbs one disturbs the others.
+pub(crate) fn side_by_side(trials: u32, router: impl Fn(u8) -> Router) -> Trials {
     let interval = router(0).interval;
     let mut subjects = PAIRS.map(|(_, kinds)| Subject::new(kinds, &router));
-    // Side by side, so that what disturbs one disturbs the others.
     thread::scope(|scope| {
         for subject in &mut subjects {
             scope.spawn(move || {
-                for trial in 0..TRIALS {
-                    subject.trial(interval * trial / TRIALS);
+                for trial in 0..trials {
+                    subject.trial(interval * trial / trials);
                 }
             });
         }
     });
-    let (keepalived, _) = median_and_worst(&subjects[0].outages);
+    subjects.map(|Subject { outages, silences, .. }| (outages, silences))
+}
+
+fn beside_keepalived(setting: &str, router: impl Fn(u8) -> Router) -> Vec<String> {
+    let pairs = side_by_side(TRIALS, router);
+    let (keepalived, _) = median_and_worst(&pairs[0].0);
     let bound = keepalived.mul_f64(1.05) + Duration::from_millis(1);
     let mut broken = Vec::new();
-    for ((name, _), subject) in PAIRS.iter().zip(&subjects) {
-        let (outages, silences) = (cell(&subject.outages), cell(&subject.silences));
-        println!("| {setting} | {name} | {outages} | {silences} |");
-        if median_and_worst(&subject.outages).0 > bound {
-            broken.push(format!("{setting}, {name}: {outages}, and at most {bound:?} is promised"));
+    for ((name, _), (outages, silences)) in PAIRS.iter().zip(&pairs) {
+        let (outage, silence) = (cell(outages), cell(silences));
+        println!("| {setting} | {name} | {outage} | {silence} |");
+        if median_and_worst(outages).0 > bound {
+            broken.push(format!("{setting}, {name}: {outage}, and at most {bound:?} is promised"));
         }
     }
     broken
+}
+
+pub(crate) fn every(millis: u64) -> impl Fn(u8) -> Router {
+    move |priority| Router { interval: Duration::from_millis(millis), ..Router::fast(priority) }
 }
 
 #[test]
@@ -88,9 +100,6 @@ fn measure_the_outage_of_a_cut_link_beside_keepalived() {
         "| adverts | nodes | outage: median / worst, ms | from the last advert to the first \
          answer, ms |\n|---|---|---|---|"
     );
-    let every = |millis| {
-        move |priority| Router { interval: Duration::from_millis(millis), ..Router::fast(priority) }
-    };
     let broken = [
         beside_keepalived("version 2, 1 s", Router::of_the_guides),
         beside_keepalived("version 3, 100 ms", every(100)),

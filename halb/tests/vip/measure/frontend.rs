@@ -34,8 +34,7 @@ fn measure_the_move_after_a_failed_frontend() {
         [(Kind::Keepalived, 1000), (Kind::Keepalived, 100), (Kind::Halb, 1000), (Kind::Halb, 100)]
     {
         let interval = Duration::from_millis(millis);
-        let skew = interval * (256 - u32::from(PEER)) / 256;
-        let promised = if other == Kind::Halb { PROMISE } else { skew + PROMISE };
+        let (promised, _) = promised(other, interval);
         let Moves { times, shares, outages } = Moves::measure(other, interval);
         let cells = [&times, &shares, &outages].map(|times| cell(times)).join(" | ");
         println!("| {other:?}, {interval:?} | {} | {cells} |", super::millis(promised));
@@ -64,42 +63,70 @@ struct Moves {
 
 impl Moves {
     fn measure(other: Kind, interval: Duration) -> Self {
-        let segment = Segment::with(VIP, PACE);
-        let key = Key::new();
-        let at = Server::address(&segment.client);
-        let router = |number: usize, priority| Router {
-            interval,
-            realtime: true,
-            peer: (other == Kind::Halb).then(|| key.peer(&segment.balancers[1 - number])),
-            ..Router::fast(priority)
-        };
-        let mut server = Some(Server::listen(&segment.client));
-        let failing = Router { tracked_server: Some(at), ..router(0, PEER + 1) };
-        let halb = segment.start(0, Kind::Halb, &failing);
-        let peer = segment.start(1, other, &router(1, PEER));
-        if other == Kind::Halb {
-            halb.wait_for_link();
-            peer.wait_for_link();
-        }
         let mut moves = Self::default();
-        for _ in 0..TRIALS {
-            segment.wait_for_holder(0);
-            segment.stays_for(interval * 2);
-            let (failed, mark) = (Instant::now(), segment.seen.mark());
-            let lines = halb.process().line_count();
-            drop(server.take());
-            let moved = eventually("the address moves", PATIENCE, || {
-                segment.watches[1].last(VIP, true, failed)
-            });
-            let detected = detection(halb.halb(), lines);
-            let said = segment.adverts_of(0, mark).into_iter().find(|it| it.priority == 0).unwrap();
-            moves.times.push(moved.saturating_duration_since(detected));
-            moves.shares.push(said.at.saturating_duration_since(detected));
-            segment.wait_for_holder(1);
-            moves.outages.push(segment.prober.longest_outage_since(failed));
-            server = Some(Server::listen(&segment.client));
-        }
+        play(other, interval, |Move { time, share, outage }| {
+            moves.times.push(time);
+            moves.shares.push(share);
+            moves.outages.push(outage);
+            moves.times.len() < TRIALS
+        });
         moves
+    }
+}
+
+/// One trial.
+pub(crate) struct Move {
+    pub(crate) time: Duration,
+    pub(crate) share: Duration,
+    outage: Duration,
+}
+
+/// What is promised of [`Move::time`] beside a peer, and of [`Move::share`] beside any.
+pub(crate) fn promised(other: Kind, interval: Duration) -> (Duration, Duration) {
+    let skew = interval * (256 - u32::from(PEER)) / 256;
+    (if other == Kind::Halb { PROMISE } else { skew + PROMISE }, PROMISE)
+}
+
+/// Lets the frontend of a halb fail, beside a peer, until `is_to_go_on` says otherwise.
+pub(crate) fn play(other: Kind, interval: Duration, mut is_to_go_on: impl FnMut(Move) -> bool) {
+    let segment = Segment::with(VIP, PACE);
+    let key = Key::new();
+    let at = Server::address(&segment.client);
+    let router = |number: usize, priority| Router {
+        interval,
+        realtime: true,
+        peer: (other == Kind::Halb).then(|| key.peer(&segment.balancers[1 - number])),
+        ..Router::fast(priority)
+    };
+    let mut server = Some(Server::listen(&segment.client));
+    let failing = Router { tracked_server: Some(at), ..router(0, PEER + 1) };
+    let halb = segment.start(0, Kind::Halb, &failing);
+    let peer = segment.start(1, other, &router(1, PEER));
+    if other == Kind::Halb {
+        halb.wait_for_link();
+        peer.wait_for_link();
+    }
+    loop {
+        segment.wait_for_holder(0);
+        segment.stays_for(interval * 2);
+        let (failed, mark) = (Instant::now(), segment.seen.mark());
+        let lines = halb.process().line_count();
+        drop(server.take());
+        let moved = eventually("the address moves", PATIENCE, || {
+            segment.watches[1].last(VIP, true, failed)
+        });
+        let detected = detection(halb.halb(), lines);
+        let said = segment.adverts_of(0, mark).into_iter().find(|it| it.priority == 0).unwrap();
+        segment.wait_for_holder(1);
+        let goes_on = is_to_go_on(Move {
+            time: moved.saturating_duration_since(detected),
+            share: said.at.saturating_duration_since(detected),
+            outage: segment.prober.longest_outage_since(failed),
+        });
+        if !goes_on {
+            return;
+        }
+        server = Some(Server::listen(&segment.client));
     }
 }
 

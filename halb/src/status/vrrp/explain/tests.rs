@@ -44,6 +44,28 @@ fn a_node_that_heard_nobody_is_told_of_firewalls() {
     assert!(text.contains("112"), "{text}");
 }
 
+/// Something was heard once, so that silence alone means nothing: the link says that it does.
+#[test]
+fn adverts_of_an_active_halb_that_no_longer_come_are_told_with_what_may_keep_them() {
+    let mut node = samples::active();
+    assert!(!text(&node).contains("don't get through"));
+    node.say(|_| {});
+    let said = text(&node).split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = "172.16.16.52 is active, and its adverts don't get through, its last one came 1 h ago: \
+                  look for a firewall that drops IP protocol 112 (allow: nft add rule";
+    assert!(said.contains(wanted), "{said}");
+    let hint = |node: &samples::Node| text(node).contains("don't get through");
+    node.say(|word| word.state = halb_vrrp::router::State::Backup);
+    assert!(!hint(&node), "a backup is silent");
+    node.say(|_| {});
+    node.hear(samples::OTHER, 101, "another");
+    assert!(!hint(&node), "they come, and are refused");
+    let mut node = samples::active();
+    node.say(|_| {});
+    node.hear(samples::OTHER, 99, "mysecret");
+    assert!(!hint(&node), "it comes");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
