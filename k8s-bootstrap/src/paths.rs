@@ -21,6 +21,7 @@ pub(crate) const KUBEADM_CONFIG: &str = "/etc/kubernetes/halb-kubeadm.yaml";
 pub(crate) const KUBEADM_LOG: &str = "/var/log/halb-kubeadm.log";
 pub(crate) const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
 pub(crate) const MODULES: &str = "/etc/modules-load.d/halb-k8s.conf";
+pub(crate) const PACKAGES_LOG: &str = "/var/log/halb-packages.log";
 pub(crate) const PKI: &str = "/etc/kubernetes/pki";
 pub(crate) const NETWORK_MANAGER: &str = "/etc/NetworkManager/conf.d/halb-calico.conf";
 pub(crate) const SELINUX_CONFIG: &str = "/etc/selinux/config";
@@ -35,9 +36,18 @@ pub(crate) const YUM_KUBERNETES_KEY: &str = "/etc/pki/rpm-gpg/halb-kubernetes.as
 pub(crate) const YUM_KUBERNETES: &str = "/etc/yum.repos.d/halb-kubernetes.repo";
 pub(crate) const YUM_CONTAINERD: &str = "/etc/yum.repos.d/halb-containerd.repo";
 
-/// Units that run kubeadm, by its command.
-pub(crate) const KUBEADM_UNITS: [(&str, &str); 2] =
-    [("init", "halb-kubeadm-init.service"), ("join", "halb-kubeadm-join.service")];
+/// What goes on by itself on a host when the run that began it is gone: each unit, and a word for
+/// what it does.
+pub(crate) const DETACHED: [(&str, &str); 4] = [
+    (KUBEADM_INIT_UNIT, "kubeadm init"),
+    (KUBEADM_JOIN_UNIT, "kubeadm join"),
+    (PACKAGES_UNIT, "installing packages"),
+    (TOOLS_UNIT, "installing packages"),
+];
+pub(crate) const KUBEADM_INIT_UNIT: &str = "halb-kubeadm-init";
+pub(crate) const KUBEADM_JOIN_UNIT: &str = "halb-kubeadm-join";
+pub(crate) const PACKAGES_UNIT: &str = "halb-packages";
+pub(crate) const TOOLS_UNIT: &str = "halb-tools";
 
 /// Static pods of a master.
 pub(crate) const STATIC_PODS: [&str; 4] = [

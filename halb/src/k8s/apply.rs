@@ -64,14 +64,14 @@ pub(super) async fn apply(site: &Site, yes: bool, again: &str) -> Exit {
     }
 }
 
-/// Longest wait for kubeadm of an earlier run: its own limit and that of its end are over by then.
-const AT_WORK_MAX: Duration = Duration::from_secs(1260);
+/// Longest wait for what an earlier run began: packages have half an hour, and kubeadm has less.
+const AT_WORK_MAX: Duration = Duration::from_secs(1900);
 
 /// Between two looks whether it has come to its end.
 const AT_WORK_PAUSE: Duration = Duration::from_secs(2);
 
-/// What is left to do. Where kubeadm is still at work for a run that was cut off, what is left shows
-/// when it has come to its end.
+/// What is left to do. Where something is at work for a run that was cut off, what is left shows when
+/// it has come to its end.
 async fn plan(site: &Site) -> Result<Plan, Exit> {
     let end = Instant::now() + AT_WORK_MAX;
     let mut said = String::new();
@@ -81,7 +81,7 @@ async fn plan(site: &Site) -> Result<Plan, Exit> {
         if at_work.is_empty() || Instant::now() >= end {
             return site.plan(&facts);
         }
-        let each = at_work.iter().map(|(host, word)| format!("'kubeadm {word}' on {}", host.name));
+        let each = at_work.iter().map(|(host, what)| format!("{what} on {}", host.name));
         let waiting = each.collect::<Vec<_>>().join(", ");
         if waiting != said {
             complain(&format!("Waiting for what an earlier run began: {waiting}"));

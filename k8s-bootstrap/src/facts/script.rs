@@ -103,8 +103,8 @@ pub fn script(host: &Host) -> String {
         .chain(paths::STATIC_PODS)
         .chain(pki.iter().map(String::as_str))
         .collect();
-    let units: Vec<_> =
-        UNITS.iter().copied().chain(paths::KUBEADM_UNITS.map(|(_, unit)| unit)).collect();
+    let detached = paths::DETACHED.map(|(unit, _)| format!("{unit}.service"));
+    let units: Vec<_> = UNITS.iter().copied().chain(detached.iter().map(String::as_str)).collect();
     let sysctls: Vec<_> = SYSCTLS.iter().map(|(key, _)| *key).collect();
     let ports: Vec<_> = PORTS.iter().map(u16::to_string).collect();
     let lists = [

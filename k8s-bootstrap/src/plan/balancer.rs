@@ -50,7 +50,7 @@ fn set_up(context: &Context<'_>, host: &Host) -> HostPlan {
     steps.done()
 }
 
-/// Program, user and unit.
+/// Program, unit, and what its user is to be.
 fn install(context: &Context<'_>, steps: &mut Steps<'_>) {
     let wanted = &context.operator.halb_sha256;
     let there = steps.facts.files.get(paths::HALB_BINARY).and_then(|file| file.sha256.as_ref());
@@ -59,10 +59,7 @@ fn install(context: &Context<'_>, steps: &mut Steps<'_>) {
         steps.push(Step::new("halb-program", "Install halb", act));
     }
     let title = "Describe halb's user";
-    if steps.file("halb-user", title, paths::HALB_SYSUSERS, SYSUSERS.to_owned()) {
-        let command = Command::new(["systemd-sysusers", paths::HALB_SYSUSERS]);
-        steps.push(Step::new("halb-user-made", "Make halb's user", Act::Run { command }));
-    }
+    steps.file("halb-user", title, paths::HALB_SYSUSERS, SYSUSERS.to_owned());
     steps.file("halb-unit", "Describe halb's service", paths::HALB_UNIT, UNIT.to_owned());
 }
 
@@ -77,6 +74,9 @@ fn start(steps: &mut Steps<'_>, applied: &str) {
     if current && running.is_empty() && steps.service_is_up("halb.service") {
         return;
     }
+    // Whether it was made before a run ended doesn't show in files, and making it twice is nothing.
+    let command = Command::new(["systemd-sysusers", paths::HALB_SYSUSERS]);
+    steps.push(Step::new("halb-user-made", "Make halb's user", Act::Run { command }));
     let command = Command::new([paths::HALB_BINARY, "check", paths::HALB_CONFIG]);
     steps.push(Step::new("halb-check", "Check the configuration", Act::Run { command }));
     if !running.is_empty() {

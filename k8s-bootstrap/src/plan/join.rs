@@ -19,8 +19,10 @@ const NODE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// One run of kubeadm.
 pub(super) struct RunKubeadm {
-    /// `init` or `join`, and the unit that runs it.
-    pub(super) unit: (&'static str, &'static str),
+    /// `init` or `join`.
+    pub(super) word: &'static str,
+    /// The unit that runs it.
+    pub(super) unit: &'static str,
     /// For people.
     pub(super) title: &'static str,
     /// What it reads.
@@ -70,7 +72,14 @@ fn join(context: &Context<'_>, host: &Host, title: &'static str, verify: Command
     run_kubeadm(
         context,
         &mut steps,
-        RunKubeadm { unit: paths::KUBEADM_UNITS[1], title, config, skipped: &[], verify },
+        RunKubeadm {
+            word: "join",
+            unit: paths::KUBEADM_JOIN_UNIT,
+            title,
+            config,
+            skipped: &[],
+            verify,
+        },
     );
     steps.done()
 }
@@ -91,8 +100,7 @@ fn remove_config() -> Step {
 
 /// Keys, mark, configuration, kubeadm itself, and the traces gone.
 pub(super) fn run_kubeadm(context: &Context<'_>, steps: &mut Steps<'_>, run: RunKubeadm) {
-    let RunKubeadm { unit: (word, unit), title, config, skipped, verify } = run;
-    let unit = unit.trim_end_matches(".service");
+    let RunKubeadm { word, unit, title, config, skipped, verify } = run;
     let begun = Content::Public(mark(context.material));
     let why = "Remember that halb begins here, so that it may clean up after itself";
     steps.write("begun", why, (paths::BEGUN, 0o644), begun);

@@ -107,7 +107,8 @@ pub(super) fn init(context: &Context<'_>) -> Stage {
             context,
             &mut steps,
             RunKubeadm {
-                unit: paths::KUBEADM_UNITS[0],
+                word: "init",
+                unit: paths::KUBEADM_INIT_UNIT,
                 title: "Begin the cluster (kubeadm init)",
                 config: kubeadm::init(context.inventory, host, context.material),
                 skipped: &["show-join-command"],

@@ -96,7 +96,7 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
     if !tools.is_empty() {
         let script = format!("{APT} update\n{APT} install {}", tools.join(" "));
         let title = format!("Install {}", tools.join(" and "));
-        steps.push(install("tools", title, Command::script(script)));
+        steps.push(install(("tools", paths::TOOLS_UNIT), title, Command::script(script)));
     }
     let codename = steps.facts.os.codename.clone().unwrap_or_default();
     let architecture = if steps.facts.architecture == "aarch64" { "arm64" } else { "amd64" };
@@ -125,7 +125,8 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
                 "{script}\n{APT} install --allow-change-held-packages --allow-downgrades {patterns}"
             );
         }
-        steps.push(install("packages", titled(&missing), Command::script(script)));
+        let packages = ("packages", paths::PACKAGES_UNIT);
+        steps.push(install(packages, titled(&missing), Command::script(script)));
     }
     let held = |name: &str| {
         let package = steps.facts.packages.get(name);
@@ -199,7 +200,7 @@ fn dnf(inventory: &Inventory, without_excludes: Vec<String>, steps: &mut Steps<'
     if !words.is_empty() {
         let fixed = ["dnf", "-y", "install"].map(str::to_owned);
         let command = Command::new(fixed.into_iter().chain(without_excludes).chain(words));
-        steps.push(install("packages", titled(&missing), command));
+        steps.push(install(("packages", paths::PACKAGES_UNIT), titled(&missing), command));
     }
 }
 
@@ -220,6 +221,12 @@ fn titled(missing: &[(&str, String)]) -> String {
     format!("Install {}", packages.join(", "))
 }
 
-fn install(id: &str, title: String, command: Command) -> Step {
-    Step::new(id, title, Act::Run { command: command.within(INSTALL_TIMEOUT) })
+/// As a unit: dnf dies in the middle of its work when nobody reads what it says any more.
+fn install((id, unit): (&str, &str), title: String, command: Command) -> Step {
+    let act = Act::RunDetached {
+        unit: unit.to_owned(),
+        command: command.within(INSTALL_TIMEOUT),
+        output: paths::PACKAGES_LOG.to_owned(),
+    };
+    Step::new(id, title, act)
 }

@@ -177,21 +177,23 @@ fn program(who: &str) -> &str {
     who.split('"').nth(1).unwrap_or("another program")
 }
 
-/// Hosts on which kubeadm is at work for a run that is gone, and what it does there (`init`, `join`).
+/// Hosts on which something is at work for a run that is gone, and what that is (`kubeadm join`).
 /// Until it has come to its end nobody knows what is left to do.
 #[must_use]
 pub fn at_work<'a>(inventory: &'a Inventory, facts: &FactsByHost) -> Vec<(&'a Host, &'static str)> {
     let on = |host: &Host| {
         let services = &facts.get(&host.name)?.services;
-        let runs = |unit: &str| services.get(unit).is_some_and(|service| service.is_active());
-        paths::KUBEADM_UNITS.into_iter().find(|(_, unit)| runs(unit)).map(|(word, _)| word)
+        let runs = |unit: &str| {
+            services.get(&format!("{unit}.service")).is_some_and(|service| service.is_active())
+        };
+        paths::DETACHED.into_iter().find(|(unit, _)| runs(unit)).map(|(_, what)| what)
     };
     inventory.hosts.iter().filter_map(|host| Some((host, on(host)?))).collect()
 }
 
 fn check_at_work(inventory: &Inventory, facts: &FactsByHost, faults: &mut Vec<Fault>) {
-    for (host, word) in at_work(inventory, facts) {
-        let what = format!("'kubeadm {word}' of an earlier run is at work on it");
+    for (host, what) in at_work(inventory, facts) {
+        let what = format!("what an earlier run began is at work on it: {what}");
         let remedy = "wait for its end; 'halb k8s apply' does so by itself";
         faults.push(Fault::of(host, what, remedy));
     }

@@ -270,7 +270,7 @@ fn an_init_that_broke_off_is_begun_anew() {
 }
 
 #[test]
-fn what_kubeadm_still_does_for_a_run_that_is_gone_is_waited_for() {
+fn what_is_at_work_for_a_run_that_is_gone_is_waited_for() {
     let mut world = World::bare(HIGHLY_AVAILABLE, "debian12");
     let plan = world.plan();
     world.apply(&plan, places(&plan, "kubeadm-join")[0]);
@@ -287,8 +287,8 @@ fn what_kubeadm_still_does_for_a_run_that_is_gone_is_waited_for() {
     let unit = format!("{}.service", started.expect("masters join"));
     world.facts_of("kmaster02").services.insert(unit.clone(), service("active", "transient"));
     let at_work = preflight::at_work(&world.inventory, &world.facts);
-    let at_work: Vec<_> = at_work.into_iter().map(|(host, word)| (&*host.name, word)).collect();
-    assert_eq!(at_work, [("kmaster02", "join")]);
+    let at_work: Vec<_> = at_work.into_iter().map(|(host, what)| (&*host.name, what)).collect();
+    assert_eq!(at_work, [("kmaster02", "kubeadm join")]);
     let faults = world.try_plan().expect_err("a reset would take the ground from under it");
     assert_eq!(faults.len(), 1, "{faults:#?}");
     world.facts_of("kmaster02").services.remove(&unit);

@@ -190,16 +190,15 @@ fn script(steps: &[Step]) -> String {
     let mut script = String::new();
     for step in steps {
         let line = match &step.act {
-            Act::Run { command } => shell::join(&command.argv),
+            Act::Run { command } | Act::RunDetached { command, .. } => shell::join(&command.argv),
             Act::Write { file } => format!(
                 "mkdir -p \"$(dirname {path})\"\nprintf %s {text} >{path}",
                 path = shell::quote(&file.path),
                 text = shell::quote(file.content.expose()),
             ),
-            Act::RunDetached { .. }
-            | Act::Remove { .. }
-            | Act::InstallHalb { .. }
-            | Act::FetchKubeconfig { .. } => panic!("{} brings no packages", step.id),
+            Act::Remove { .. } | Act::InstallHalb { .. } | Act::FetchKubeconfig { .. } => {
+                panic!("{} brings no packages", step.id)
+            }
         };
         script += &format!("{line}\n");
     }

@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) facts: FactsByHost,
     pub(crate) material: Material,
     pub(crate) operator: Operator,
+    /// Hosts with a user for halb, which no fact tells of.
+    users: BTreeSet<String>,
 }
 
 fn os(id: &str, like: &str, version: &str, codename: Option<&str>) -> Os {
@@ -48,7 +50,7 @@ impl World {
         let now = OffsetDateTime::from_unix_timestamp(1_800_000_000).expect("in range");
         let material = Material::make(&SystemRandom::new(), now).expect("random numbers");
         let operator = Operator { halb_sha256: "5a".repeat(32), has_access: false };
-        Self { inventory, facts, material, operator }
+        Self { inventory, facts, material, operator, users: BTreeSet::new() }
     }
 
     pub(crate) fn try_plan(&self) -> Result<Plan, Vec<Fault>> {
@@ -121,8 +123,10 @@ impl World {
                 self.facts_of(host).files.insert(path.clone(), file(Some(hash)));
             }
             Act::FetchKubeconfig { .. } => self.operator.has_access = true,
-            Act::RunDetached { .. } => self.becomes_node(host),
-            Act::Run { command } => self.run(host, &step.id, command),
+            Act::RunDetached { .. } if step.id.starts_with("kubeadm-") => self.becomes_node(host),
+            Act::Run { command } | Act::RunDetached { command, .. } => {
+                self.run(host, &step.id, command);
+            }
         }
     }
 
@@ -184,7 +188,12 @@ impl World {
                 let kubelet = service("activating", "enabled");
                 facts.services.insert("kubelet.service".into(), kubelet);
             }
+            "halb-user-made" => {
+                assert!(facts.files.contains_key(paths::HALB_SYSUSERS), "of which user?");
+                self.users.insert(host.to_owned());
+            }
             "halb-service" => {
+                assert!(self.users.contains(host), "halb is started on {host} without its user");
                 facts.services.insert("halb.service".into(), service("active", "enabled"));
                 for unit in ["haproxy.service", "keepalived.service"] {
                     if let Some(replaced) = facts.services.get_mut(unit) {
@@ -206,7 +215,6 @@ impl World {
             "pull-images"
             | "token"
             | "halb-check"
-            | "halb-user-made"
             | "calico-definitions"
             | "calico-operator"
             | "network-manager-reload" => {}

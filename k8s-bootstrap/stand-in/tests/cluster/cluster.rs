@@ -240,6 +240,13 @@ impl Cluster {
         self.k8s(&["apply", "--yes"])
     }
 
+    /// An apply whose progress is seen here; whether it did all that is left.
+    pub(crate) fn apply_shown(&self) -> bool {
+        let words = ["k8s", "apply", "--yes", "--inventory", "cluster.yaml"];
+        let mut command = self.command(&self.path("halb"), &words);
+        self.operator.run(|| command.status()).unwrap().success()
+    }
+
     /// An apply that must do all that is left.
     pub(crate) fn apply_all(&self) -> String {
         let applied = self.apply();
