@@ -16,6 +16,9 @@ use crate::paths;
 use crate::pki::{Material, sha256};
 use crate::plan::preflight::Fault;
 
+/// The unit that hosts get.
+const UNIT: &str = include_str!("../../../../packaging/systemd/halb.service");
+
 /// Systems that halb knows.
 pub(crate) const SYSTEMS: [&str; 4] = ["debian12", "ubuntu2404", "el9", "el10"];
 
@@ -74,6 +77,12 @@ impl World {
                 text = text.replace(line, "(base64)");
             }
         }
+        // Whoever changes the unit needn't think of plans.
+        let unit: String = UNIT
+            .lines()
+            .map(|line| format!("{}\n", format!("        + {line}").trim_end()))
+            .collect();
+        text = text.replace(&unit, "        + (the unit of the package)\n");
         let applied = |line: &str| line.len() == 74 && line.starts_with("        + ");
         let lines = text.lines().map(|line| match applied(line) {
             true => "        + (hash)".to_owned(),
