@@ -184,6 +184,16 @@ impl Listening {
         self.graced = false;
     }
 
+    /// Another interval is configured, in which the active router is to be heard from now on. Whoever
+    /// gave the addresses up needn't be heard again.
+    pub(super) fn listen_anew(&mut self, rules: Rules, interval: AdvertInterval, now: Instant) {
+        let old = std::mem::replace(self, Self::new(rules, interval, now));
+        if old.release.is_some() {
+            self.release = old.release;
+            self.down_at = self.down_at.min(old.down_at);
+        }
+    }
+
     /// Another way to preempt is configured. A worse router that didn't count, and now would,
     /// counts from when it was heard.
     pub(super) fn preempt_anew(&mut self, rules: Rules) {

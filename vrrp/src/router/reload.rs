@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::listening::Listening;
 use super::{Action, Phase, Router};
 use crate::config::{Protocol, RouterConfig};
 use crate::track::Standing;
@@ -47,7 +46,7 @@ impl Router {
                 // With version 2 the active router is to be heard in the new interval from now on;
                 // with version 3 it is the active router's own that counts.
                 if other_interval && matches!(self.config.protocol(), Protocol::V2 { .. }) {
-                    *state = Listening::new(rules, self.config.interval(), now);
+                    state.listen_anew(rules, self.config.interval(), now);
                 }
             }
             Phase::Holding(_) => self.adapt(&old, now),

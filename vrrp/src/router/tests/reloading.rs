@@ -107,6 +107,19 @@ fn a_backup_of_version_2_listens_anew_for_the_new_interval() {
 }
 
 #[test]
+fn a_backup_of_version_2_that_answers_a_release_does_not_wait_anew() {
+    let mut bench = Bench::backup(config(v2(1), Behaviour::default()), well(100));
+    bench.hear(GREATER, 0);
+    let due = bench.due_in();
+    bench.pass(ms(100));
+    changed(&mut bench, config(v2(5), Behaviour::default()), well(100));
+    assert_eq!(bench.due_in(), due - ms(100));
+    bench.pass_to_due();
+    bench.settle();
+    assert!(matches!(bench.causes.last(), Some(Cause::Released { .. })), "{:?}", bench.causes);
+}
+
+#[test]
 fn a_backup_of_version_3_goes_on_with_what_it_has_learned() {
     let mut bench = Bench::backup(config(v3(100), Behaviour::default()), well(100));
     bench.hear(GREATER, 150);
