@@ -50,6 +50,10 @@ pub fn check(inventory: &Inventory, facts: &FactsByHost, material: &Material) ->
             continue;
         };
         system::check(inventory, host, own, &mut faults);
+        if host.is_node() && wanted::progress(inventory, facts, material, host) != Progress::Joined
+        {
+            system::check_room(host, own, &mut faults);
+        }
         check_network(inventory, host, own, &mut faults);
         check_taken(inventory, host, own, &mut faults);
     }

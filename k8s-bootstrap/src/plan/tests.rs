@@ -64,6 +64,10 @@ fn a_plan_that_was_carried_out_leaves_nothing_to_do() {
         for system in SYSTEMS {
             let mut world = World::bare(&inventory, system);
             world.apply_all(&world.plan());
+            // Images have taken their room.
+            for facts in world.facts.values_mut() {
+                facts.free_bytes.insert("/var/lib/containerd".into(), 1 << 30);
+            }
             let rest = world.plan();
             assert!(rest.is_empty(), "{topology} on {system}: {}", text::render(&rest));
         }

@@ -59,11 +59,16 @@ pub(super) fn check(inventory: &Inventory, host: &Host, facts: &Facts, faults: &
                       'kubernetes: {cgroupV1: allow}' for as long as Kubernetes bears that";
         fault(what, remedy);
     }
+}
+
+/// Room on a node that isn't one yet: what is to come fills it.
+pub(super) fn check_room(host: &Host, facts: &Facts, faults: &mut Vec<Fault>) {
     for (path, free) in &facts.free_bytes {
         let etcd = path.as_str() == "/var/lib/etcd";
         if free / MEBIBYTE < NODE_DISK && (!etcd || host.has(Role::Master)) {
             let what = format!("{path} has {} MiB left, less than {NODE_DISK}", free / MEBIBYTE);
-            fault(what, "make room: images fill it, and a full disk stops etcd");
+            let remedy = "make room: images fill it, and a full disk stops etcd";
+            faults.push(Fault::of(host, what, remedy));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The packages of an EL node, by dnf itself, from signed repositories that the test makes.
+//! The packages of an EL node, by dnf itself, from signed repositories that the test makes: by dnf 4
+//! of this machine, or by dnf 5 of a root that `HALB_DNF5_ROOT` names.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 use super::super::{Act, Step};
 use super::world::World;
-use crate::facts::{self, Clock};
+use crate::facts::{self, Clock, PackageManager};
 use crate::inventory::example::HIGHLY_AVAILABLE;
 use crate::shell;
 
@@ -24,6 +25,19 @@ const STEPS: [&str; 5] =
 
 /// Versions in the repository of Kubernetes: an older one, the one that is wanted, a newer one.
 const VERSIONS: [&str; 3] = ["1.36.3", "1.36.4", "1.36.5"];
+
+/// The root of a system with dnf 5, if that is to be tried.
+fn dnf5_root() -> Option<PathBuf> {
+    std::env::var_os("HALB_DNF5_ROOT").map(PathBuf::from)
+}
+
+/// Which dnf is tried, and its word for taking excluded packages.
+fn tried() -> (PackageManager, &'static str) {
+    match dnf5_root() {
+        Some(_) => (PackageManager::Dnf5, "--setopt=disable_excludes=halb-kubernetes"),
+        None => (PackageManager::Dnf4, "--disableexcludes=halb-kubernetes"),
+    }
+}
 
 /// Signed repositories, and who serves them.
 struct Repositories {
@@ -76,7 +90,9 @@ impl Repositories {
             "packages: {{kubernetes: '{at}', containerd: '{at}', kubernetesKey: {fingerprint}, \
              containerdKey: {fingerprint}}}\n"
         );
-        World::bare(&format!("{HIGHLY_AVAILABLE}\n{packages}"), "el9")
+        let mut world = World::bare(&format!("{HIGHLY_AVAILABLE}\n{packages}"), "el9");
+        world.facts_of(HOST).package_manager = Some(tried().0);
+        world
     }
 
     /// Runs a script where dnf, rpm and /etc are its own, and apt isn't there.
@@ -84,20 +100,43 @@ impl Repositories {
         let place = self.folder.path().join("host");
         fs::create_dir_all(&place).expect("made");
         let script = format!(
-            "set -eu\nplace={}\nmount -t tmpfs none $place\n\
-             for top in etc var; do\n\
-             mkdir -p $place/$top/new $place/$top/work\n\
-             mount -t overlay -o lowerdir=/$top,upperdir=$place/$top/new,workdir=$place/$top/work \
-             none /$top\n\
-             done\n\
-             mount --bind /dev/null /usr/bin/apt-get\n\
-             mkdir -p $place/home /etc/yum.repos.d\nexport HOME=$place/home LC_ALL=C\n{script}",
-            place.display()
+            "mount --bind /dev/null /usr/bin/apt-get\nmkdir -p /etc/yum.repos.d\n\
+             export LC_ALL=C\n{script}"
         );
+        let around = match dnf5_root() {
+            Some(root) => inside(&root, &script),
+            None => beside(&script),
+        };
+        let outside = format!("set -eu\nplace={}\nmount -t tmpfs none $place\n", place.display());
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", &script]);
+        command.args(["--mount", "sh", "-c", &(outside + &around)]);
         command.output().expect("unshare runs")
     }
+}
+
+/// A script on a layer over what of this machine dnf changes.
+fn beside(script: &str) -> String {
+    format!(
+        "for top in etc var; do\n\
+         mkdir -p $place/$top/new $place/$top/work\n\
+         mount -t overlay -o lowerdir=/$top,upperdir=$place/$top/new,workdir=$place/$top/work \
+         none /$top\n\
+         done\n\
+         mkdir -p $place/home\nexport HOME=$place/home\n{script}"
+    )
+}
+
+/// A script on a layer over another system, whose dnf is called as it is where there is no other.
+fn inside(root: &Path, script: &str) -> String {
+    let script = format!("set -eu\nln -sf dnf5 /usr/bin/dnf\nexport HOME=/root\n{script}");
+    format!(
+        "mkdir $place/new $place/work $place/root\n\
+         mount -t overlay -o lowerdir={},upperdir=$place/new,workdir=$place/work none $place/root\n\
+         mount -t proc none $place/root/proc\nmount --bind /dev $place/root/dev\n\
+         exec chroot $place/root sh -c {}",
+        root.display(),
+        shell::quote(&script),
+    )
 }
 
 /// Packages without content, of one source: a main one and others, by name and version.
@@ -237,12 +276,13 @@ fn dnf_installs_one_version_and_leaves_it_alone_until_told() {
          dnf -y upgrade\n\
          echo '== upgraded' >&3; {LIST} >&3\n\
          if dnf -y install kubelet-1.36.5; then echo 'an excluded version' >&3; fi\n\
-         dnf -y install --disableexcludes=halb-kubernetes kubelet-1.36.5 kubeadm-1.36.3\n\
+         dnf -y install {all_versions} kubelet-1.36.5 kubeadm-1.36.3\n\
          echo '== another' >&3; {LIST} >&3\n\
          {packages}\
          echo '== again' >&3; {LIST} >&3\n\
          echo '== facts' >&3; sh -s >&3 <<'HALB'\n{facts}HALB\n",
         all = script(&all),
+        all_versions = tried().1,
         packages = script(&packages),
         facts = facts::script(host),
         LIST = LIST.trim_end(),
@@ -261,7 +301,7 @@ fn dnf_installs_one_version_and_leaves_it_alone_until_told() {
     let clock = Clock { asked_ms: 0, answered_ms: i64::MAX };
     let (told, _) = part("facts").split_once("halb:end").expect("whole facts");
     let told = facts::parse(&format!("{told}halb:end\n"), clock).expect("facts");
-    assert_eq!(told.package_manager, Some(facts::PackageManager::Dnf4));
+    assert_eq!(told.package_manager, Some(tried().0));
     let known = world.facts_of(HOST);
     (known.packages, known.files) = (told.packages, told.files);
     let rest = steps(&world, &STEPS);
@@ -291,5 +331,6 @@ fn a_key_of_another_fingerprint_is_not_trusted_and_packages_of_another_key_not_i
     ));
     let text = said(&output);
     assert!(!output.status.success(), "{text}");
-    assert!(text.contains("GPG check FAILED") || text.contains("is not signed"), "{text}");
+    let words = ["GPG check FAILED", "is not signed", "Signature verification failed"];
+    assert!(words.iter().any(|words| text.contains(words)), "{text}");
 }
