@@ -4,12 +4,13 @@
 //! ```text
 //!  GET /             status page            GET /livez   200 if the data path's threads turn
 //!  GET /status.json  the same as JSON       GET /readyz  200 if clients are served
-//!  GET /metrics      Prometheus
+//!  GET /metrics      Prometheus             GET /events  the page as it changes
 //! ```
 //!
 //! One request per connection: with 32 connections of at most 30 seconds each, of which a new one
 //! displaces the oldest, a client that stalls delays nobody.
 
+mod events;
 pub mod page;
 pub mod routes;
 
@@ -19,11 +20,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -32,6 +32,7 @@ use tokio::time;
 use tracing::{debug, warn};
 
 use crate::status::Status;
+use routes::Answer;
 
 /// Most connections at a time: a handful of scrapers, probes and people. One more displaces the
 /// oldest, which has had the most time to be served and so is the likeliest to stall.
@@ -115,14 +116,10 @@ async fn serve_one(stream: TcpStream, look: Looks, turns: Arc<Semaphore>) {
     }
 }
 
-async fn answer(
-    request: &Request<Incoming>,
-    look: &Looks,
-    turns: &Semaphore,
-) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, look: &Looks, turns: &Arc<Semaphore>) -> Answer {
     let route = routes::find(request.method(), request.uri().path());
     let Ok(_turn) = turns.acquire().await else { return routes::unavailable() };
-    routes::respond(route, look).await
+    routes::respond(route, look, turns).await
 }
 
 #[cfg(test)]

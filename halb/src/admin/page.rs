@@ -1,7 +1,8 @@
-//! The status page: plain HTML made here, readable without scripts; the browser looks anew every
-//! few seconds.
+//! The status page: plain HTML made here, readable without scripts; then the browser looks anew every
+//! few seconds. With its script the page follows [`super::events`], and figures of a second come along.
 
 mod peer;
+mod rates;
 mod vrrp;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 use crate::status::notices::Severity;
 use crate::status::words::{count, size, span, things};
 use crate::status::{Backend, Frontend, Server, Status, notices};
+use rates::Rates;
 
 /// The browser asks again after so many seconds.
 const REFRESH_SECONDS: u32 = 5;
@@ -17,31 +19,46 @@ const REFRESH_SECONDS: u32 = 5;
 /// The style sheet, served beside the page so that the page needs no inline style.
 pub const STYLE: &str = include_str!("page/style.css");
 
+/// The script, served beside it for the same reason.
+pub const SCRIPT: &str = include_str!("page/page.js");
+
 /// The page.
 #[must_use]
 pub fn render(status: &Status) -> String {
+    let (_, verdict) = verdict(&notices::of(status));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <noscript><meta http-equiv=\"refresh\" content=\"{REFRESH_SECONDS}\"></noscript>\n\
+         <title>{verdict} - halb</title>\n<link rel=\"stylesheet\" href=\"style.css\">\n\
+         <script src=\"page.js\" defer></script>\n</head>\n<body>\n\
+         <p id=\"live\"></p>\n<p id=\"said\" role=\"status\"></p>\n<main>\n{}</main>\n</body>\n</html>\n",
+        content(status, None)
+    )
+}
+
+/// What changes of the page, with rates since `before`.
+#[must_use]
+pub fn content(status: &Status, before: Option<&Status>) -> String {
     let mut html = String::new();
     // Writing to a String can't fail.
-    let _ = page(status, &mut html);
+    let _ = main(status, before, &mut html);
     html
 }
 
-fn page(status: &Status, html: &mut String) -> fmt::Result {
-    let notices = notices::of(status);
-    let (class, verdict) = match notices.first().map(|n| n.severity) {
+fn verdict(notices: &[notices::Notice]) -> (&'static str, &'static str) {
+    match notices.first().map(|notice| notice.severity) {
         Some(Severity::Alert) => ("alert", "Not ready"),
         Some(Severity::Warning) => ("warning", "Serving, but look at this"),
         Some(Severity::Note) => ("well", "Serving"),
         None => ("well", "All is well"),
-    };
-    write!(
-        html,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"refresh\" content=\"{REFRESH_SECONDS}\">\n\
-         <title>{verdict} - halb</title>\n<link rel=\"stylesheet\" href=\"style.css\">\n\
-         </head>\n<body>\n<main>\n<h1 class=\"{class}\">{verdict}</h1>\n"
-    )?;
+    }
+}
+
+fn main(status: &Status, before: Option<&Status>, html: &mut String) -> fmt::Result {
+    let notices = notices::of(status);
+    let (class, verdict) = verdict(&notices);
+    writeln!(html, "<h1 class=\"{class}\">{verdict}</h1>")?;
     if !notices.is_empty() {
         html.push_str("<ul class=\"notices\">\n");
         for notice in &notices {
@@ -55,17 +72,18 @@ fn page(status: &Status, html: &mut String) -> fmt::Result {
         vrrp::section(vrrp, html)?;
     }
     if let Some(peer) = &status.peer {
-        peer::section(peer, html)?;
+        section("Peer", html, |html| peer::section(peer, html))?;
     }
     for frontend in &status.frontends {
-        self::frontend(frontend, html)?;
+        let rates = rates::of(frontend, status, before);
+        let name = format!("Frontend {}", frontend.name);
+        section(&name, html, |html| self::frontend(frontend, rates, html))?;
     }
     for backend in &status.backends {
-        self::backend(backend, html)?;
+        let name = format!("Backend {}", backend.name);
+        section(&name, html, |html| self::backend(backend, html))?;
     }
-    footer(status, html)?;
-    html.push_str("</main>\n</body>\n</html>\n");
-    Ok(())
+    footer(status, html)
 }
 
 fn severity(severity: Severity) -> (&'static str, &'static str) {
@@ -76,7 +94,19 @@ fn severity(severity: Severity) -> (&'static str, &'static str) {
     }
 }
 
-fn frontend(frontend: &Frontend, html: &mut String) -> fmt::Result {
+/// A part with a name, by which a screen reader and the script find it again.
+fn section(
+    name: &str,
+    html: &mut String,
+    content: impl FnOnce(&mut String) -> fmt::Result,
+) -> fmt::Result {
+    writeln!(html, "<section aria-label=\"{}\">", Escaped(name))?;
+    content(html)?;
+    html.push_str("</section>\n");
+    Ok(())
+}
+
+fn frontend(frontend: &Frontend, rates: Option<Rates>, html: &mut String) -> fmt::Result {
     let listeners: Vec<&str> = frontend.listeners.iter().map(|l| l.address.as_str()).collect();
     let bound = frontend.connections_max.map(|max| format!(" of {}", count(max)));
     writeln!(
@@ -93,14 +123,24 @@ fn frontend(frontend: &Frontend, html: &mut String) -> fmt::Result {
         count(frontend.denied),
         size(frontend.bytes_in),
         size(frontend.bytes_out),
-    )
+    )?;
+    match rates {
+        Some(Rates { accepted, bytes_in, bytes_out }) => writeln!(
+            html,
+            "<p>A second: {} new, {} in, {} out.</p>",
+            count(accepted),
+            size(bytes_in),
+            size(bytes_out),
+        ),
+        None => Ok(()),
+    }
 }
 
 fn backend(backend: &Backend, html: &mut String) -> fmt::Result {
     writeln!(
         html,
         "<h2>Backend {} <small>{}, {} up, {}</small></h2>\n<p>{} waiting, {} found no server, {} \
-         tried again, {} moved to another server.</p>\n<div class=\"table\"><table>\n<thead><tr>",
+         tried again, {} moved to another server.</p>\n{}<thead><tr>",
         Escaped(&backend.name),
         if backend.up { "UP" } else { "DOWN" },
         things(backend.servers_up, "server", "servers"),
@@ -109,6 +149,7 @@ fn backend(backend: &Backend, html: &mut String) -> fmt::Result {
         count(backend.refused),
         count(backend.retries),
         count(backend.redispatches),
+        Table(&format!("Servers of {}", backend.name)),
     )?;
     for title in HEADINGS {
         write!(html, "<th scope=\"col\">{title}</th>")?;
@@ -149,7 +190,7 @@ fn server(server: &Server, html: &mut String) -> fmt::Result {
                 Escaped(&check.code),
                 took.unwrap_or_default(),
                 Escaped(&check.detail),
-                Escaped(&check.history),
+                Strip(&check.history),
             )
         }
         None => writeln!(html, "<td>no check</td><td></td></tr>"),
@@ -170,6 +211,44 @@ fn footer(status: &Status, html: &mut String) -> fmt::Result {
         count(process.connections_max),
         Escaped(&process.connections_max_reason),
     )
+}
+
+/// The last checks as marks, the oldest first, and in words for whoever can't see them.
+struct Strip<'a>(&'a str);
+
+impl fmt::Display for Strip<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let marks = |wanted: char| self.0.chars().filter(|mark| *mark == wanted).count();
+        let (passed, failed, unknown) = (marks('.'), marks('x'), marks('?'));
+        write!(f, "<span role=\"img\" aria-label=\"{passed} passed, {failed} failed")?;
+        if unknown > 0 {
+            write!(f, ", {unknown} couldn't be made")?;
+        }
+        f.write_str("\">")?;
+        for mark in self.0.chars() {
+            match mark {
+                'x' => f.write_str("<i class=\"alert\">x</i>")?,
+                '?' => f.write_str("<i class=\"warning\">?</i>")?,
+                other => write!(f, "{}", Escaped(other.encode_utf8(&mut [0; 4])))?,
+            }
+        }
+        f.write_str("</span>")
+    }
+}
+
+/// The beginning of a table of this name, which may be wider than the screen: the keyboard reaches
+/// it, to move it.
+struct Table<'a>(&'a str);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Escaped(self.0);
+        writeln!(
+            f,
+            "<div class=\"table\" role=\"region\" aria-label=\"{name}\" tabindex=\"0\">\
+             <table aria-label=\"{name}\">"
+        )
+    }
 }
 
 /// Text that may hold anything, made fit for HTML.

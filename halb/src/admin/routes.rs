@@ -1,13 +1,23 @@
 //! Which path gives what.
 
-use http_body_util::Full;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{Method, Response, StatusCode, header};
+use tokio::sync::Semaphore;
 
-use super::{Looks, page};
+use super::{Looks, events, page};
 use crate::metrics;
 use crate::status::readiness;
+
+/// An answer, whole or a stream.
+pub type Answer = Response<Body>;
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +26,10 @@ pub enum Route {
     Page,
     /// Its style sheet.
     Style,
+    /// Its script.
+    Script,
+    /// The page as it changes.
+    Events,
     /// The status tree.
     Json,
     /// Prometheus text.
@@ -30,10 +44,11 @@ pub enum Route {
     Forbidden,
 }
 
-/// Nothing is loaded from elsewhere, nothing runs, nothing is sent, nobody frames it.
+/// Nothing is loaded from elsewhere, nothing runs but the page's own script, nothing is sent, nobody
+/// frames it.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -50,6 +65,8 @@ pub fn find(method: &Method, path: &str) -> Route {
     match path {
         "/" => Route::Page,
         "/style.css" => Route::Style,
+        "/page.js" => Route::Script,
+        "/events" => Route::Events,
         "/status.json" => Route::Json,
         "/metrics" => Route::Metrics,
         "/livez" => Route::Live,
@@ -59,10 +76,11 @@ pub fn find(method: &Method, path: &str) -> Route {
 }
 
 /// The answer of a route; looks at the daemon where the answer depends on it.
-pub async fn respond(route: Route, look: &Looks) -> Response<Full<Bytes>> {
+pub async fn respond(route: Route, look: &Looks, turns: &Arc<Semaphore>) -> Answer {
     let ok = StatusCode::OK;
     match route {
         Route::Style => response(ok, "text/css; charset=utf-8", page::STYLE),
+        Route::Script => response(ok, "text/javascript; charset=utf-8", page::SCRIPT),
         Route::Page => {
             response(ok, "text/html; charset=utf-8", page::render(&(look.status)().await))
         }
@@ -73,8 +91,12 @@ pub async fn respond(route: Route, look: &Looks) -> Response<Full<Bytes>> {
         },
         Route::Live => verdict("alive", &readiness::stuck_threads(&(look.status)().await.process)),
         Route::Ready => verdict("ready", &(look.status)().await.readiness.reasons),
+        Route::Events => {
+            let body = StreamBody::new(events::stream(look.clone(), Arc::clone(turns)));
+            boxed(ok, "text/event-stream", body.boxed_unsync())
+        }
         Route::Unknown => {
-            let words = "there are: / /status.json /metrics /livez /readyz\n";
+            let words = "there are: / /events /status.json /metrics /livez /readyz\n";
             response(StatusCode::NOT_FOUND, TEXT, words)
         }
         Route::Forbidden => {
@@ -87,7 +109,7 @@ pub async fn respond(route: Route, look: &Looks) -> Response<Full<Bytes>> {
 }
 
 /// The answer while the daemon can't look at itself.
-pub(super) fn unavailable() -> Response<Full<Bytes>> {
+pub(super) fn unavailable() -> Answer {
     response(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the daemon is ending\n")
 }
 
@@ -99,7 +121,7 @@ async fn metrics_text(look: &Looks) -> String {
     }
 }
 
-fn verdict(word: &'static str, reasons: &[String]) -> Response<Full<Bytes>> {
+fn verdict(word: &'static str, reasons: &[String]) -> Answer {
     if reasons.is_empty() {
         return response(StatusCode::OK, TEXT, format!("{word}\n"));
     }
@@ -107,12 +129,12 @@ fn verdict(word: &'static str, reasons: &[String]) -> Response<Full<Bytes>> {
     response(StatusCode::SERVICE_UNAVAILABLE, TEXT, words)
 }
 
-fn response(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    boxed(status, content_type, Full::new(body.into()).boxed_unsync())
+}
+
+fn boxed(status: StatusCode, content_type: &'static str, body: Body) -> Answer {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

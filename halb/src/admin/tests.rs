@@ -48,6 +48,7 @@ async fn each_path_has_its_answer() {
     let cases = [
         ("/", "200 OK", "text/html", "kmaster2 of masters is DOWN"),
         ("/style.css", "200 OK", "text/css", "color-scheme"),
+        ("/page.js", "200 OK", "text/javascript", "new EventSource"),
         ("/status.json", "200 OK", "application/json", "\"version\": 1"),
         ("/metrics", "200 OK", "version=0.0.4", "halb_ready 1"),
         ("/metrics", "200 OK", "version=0.0.4", "\nhaproxy_process_nbproc 1"),
@@ -64,6 +65,25 @@ async fn each_path_has_its_answer() {
         assert!(head.contains("content-security-policy: default-src 'none';"), "{path}: {head}");
         assert!(body.contains(content), "{path}: {body}");
     }
+}
+
+#[tokio::test]
+async fn the_page_comes_again_and_again_as_events_until_the_browser_is_to_ask_anew() {
+    let (address, looks) = start(samples::one_down()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: halb\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while answer.windows(12).filter(|bytes| bytes == b"data: <h1 cl").count() < 2 {
+        let read = time::timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        assert!(read.expect("another event").unwrap() > 0, "the stream ended");
+    }
+    let text = String::from_utf8(answer).unwrap();
+    assert!(text.contains("content-type: text/event-stream"), "{text}");
+    assert!(text.contains("retry: 500\n"), "{text}");
+    assert!(text.contains("data: ") && text.contains("kmaster2 of masters is DOWN"), "{text}");
+    assert!(looks.load(Ordering::Relaxed) >= 2);
+    // Meanwhile others are answered.
+    assert!(get(address, "/livez").await.contains("alive"));
 }
 
 #[tokio::test]

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use super::Escaped;
+use super::{Escaped, Table};
 use crate::status::vrrp::{Instance, State, Vrrp};
 use crate::status::words::{count, exact, span};
 
 /// A heading, a paragraph and a table of the other nodes for each.
 pub(super) fn section(vrrp: &Vrrp, html: &mut String) -> fmt::Result {
-    vrrp.instances.iter().try_for_each(|instance| self::instance(instance, html))
+    vrrp.instances.iter().try_for_each(|instance| {
+        let name = format!("VIP {}", instance.name);
+        super::section(&name, html, |html| self::instance(instance, html))
+    })
 }
 
 fn instance(instance: &Instance, html: &mut String) -> fmt::Result {
@@ -35,14 +38,45 @@ fn instance(instance: &Instance, html: &mut String) -> fmt::Result {
         count(instance.stats.get("advert_rcvd").copied().unwrap_or_default()),
         count(instance.announcements),
     )?;
-    if instance.peers.is_empty() {
+    if !instance.peers.is_empty() {
+        peers(instance, html)?;
+    }
+    timeline(instance, html)
+}
+
+/// Changes of state that are shown; `halb vip explain` has more.
+const CHANGES_SHOWN: usize = 6;
+
+/// The last changes, the latest first.
+fn timeline(instance: &Instance, html: &mut String) -> fmt::Result {
+    if instance.history.is_empty() {
         return Ok(());
     }
-    html.push_str(
-        "<div class=\"table\"><table>\n<thead><tr><th scope=\"col\">Other node</th>\
+    let name = Escaped(&instance.name);
+    writeln!(html, "<h3>Last changes</h3>\n<ol aria-label=\"Last changes of {name}\">")?;
+    for change in instance.history.iter().rev().take(CHANGES_SHOWN) {
+        let earlier = if change.earlier_process { " (by an earlier process)" } else { "" };
+        writeln!(
+            html,
+            "<li><b>{} to {}</b> {} ago{earlier}: {}</li>",
+            change.from.loud(),
+            change.to.loud(),
+            span(change.ago_seconds),
+            Escaped(&change.why),
+        )?;
+    }
+    html.push_str("</ol>\n");
+    Ok(())
+}
+
+fn peers(instance: &Instance, html: &mut String) -> fmt::Result {
+    writeln!(
+        html,
+        "{}<thead><tr><th scope=\"col\">Other node</th>\
          <th scope=\"col\">Role</th><th scope=\"col\">Priority</th>\
-         <th scope=\"col\">Last heard</th></tr></thead>\n<tbody>\n",
-    );
+         <th scope=\"col\">Last heard</th></tr></thead>\n<tbody>",
+        Table(&format!("Other nodes of {}", instance.name)),
+    )?;
     for peer in &instance.peers {
         let role = if peer.active { "active" } else { "" };
         let heard = peer.ago_seconds.map(|ago| format!("{} ago", exact(ago)));
