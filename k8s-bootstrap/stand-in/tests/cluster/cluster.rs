@@ -443,6 +443,9 @@ fn prepare(disk: &Disk, name: &str, key: &[u8]) {
     disk.install("/home/op/.ssh/authorized_keys", key, 0o600);
     // What a test installs needn't outlive a crash of this machine.
     disk.install("/etc/dpkg/dpkg.cfg.d/fast", b"force-unsafe-io\n", 0o644);
+    // Nor is it needed twice: all hosts share this machine's disk.
+    let keep = b"APT::Keep-Downloaded-Packages \"false\";\n";
+    disk.install("/etc/apt/apt.conf.d/90small", keep, 0o644);
     // Debian's own lists come from a mirror that isn't in this network.
     disk.install("/etc/apt/sources.list", b"", 0o644);
 }
