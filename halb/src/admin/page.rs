@@ -1,5 +1,5 @@
 //! The status page: plain HTML made here, readable without scripts; then the browser looks anew every
-//! few seconds. With its script the page follows [`super::events`], and figures of a second come along.
+//! few seconds. With its script the page follows `/events`, and figures of a second come along.
 
 mod peer;
 mod rates;
