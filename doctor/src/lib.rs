@@ -6,7 +6,7 @@
 //!               configuration ────────▶ Wanted ─┘
 //! ```
 //!
-//! [`judge`] is pure: the same facts give the same findings, and tests are tables of them. The
+//! [`judge()`] is pure: the same facts give the same findings, and tests are tables of them. The
 //! [`driver`] gathers facts and changes nothing. What it can't see is a finding too
 //! ([`Level::Unknown`]): silence would read like health.
 //!
