@@ -181,11 +181,16 @@ impl Running {
         Ok(Ended { status, line: self.output.end() })
     }
 
-    /// Asks its process group to end, and kills what is left after [`GRACE`].
+    /// Asks its process group to end, and kills what is left after [`GRACE`]. Returns once it is gone,
+    /// so that the next run may start; one that a disk holds is waited for as long again.
     pub async fn stop(mut self) {
-        self.leash.signal(Signal::SIGTERM);
-        // However it ends: its time was up.
-        let _ = time::timeout(GRACE, self.ended()).await;
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+            self.leash.signal(signal);
+            // However it ends: its time was up.
+            if time::timeout(GRACE, self.ended()).await.is_ok() {
+                return;
+            }
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn release_at_rest(stirred: Arc<Notify>) {
     unsafe { malloc_trim(0) };
     loop {
         while time::timeout(CALM, stirred.notified()).await.is_ok() {}
-        for_each_piece(|address, length, _| advise(address, length, MADV_DONTNEED));
+        for_each_segment(|address, length| advise(address, length, MADV_DONTNEED));
         // Either way it is looked at once more.
         let _ = time::timeout(AGAIN, stirred.notified()).await;
     }
@@ -58,13 +58,13 @@ pub(super) async fn release_at_rest(stirred: Arc<Notify>) {
 
 /// Cuts the program into mappings of [`PIECE`] bytes. Before it does much, once.
 pub(super) fn cut() {
-    // Neighbours whose advice differs are two mappings. Pages that are read ahead are only cached.
-    let every_other = |address, length, index| {
-        if index % 2 == 1 {
-            advise(address, length, MADV_SEQUENTIAL);
+    for_each_segment(|begin, length| {
+        let end = begin + length;
+        // Neighbours whose advice differs are two mappings. Pages that are read ahead are only cached.
+        for piece in (begin + PIECE..end).step_by(2 * PIECE) {
+            advise(piece, PIECE.min(end - piece), MADV_SEQUENTIAL);
         }
-    };
-    for_each_piece(every_other);
+    });
 }
 
 fn advise(address: usize, length: usize, advice: c_int) {
@@ -74,30 +74,30 @@ fn advise(address: usize, length: usize, advice: c_int) {
     unsafe { madvise(ptr::without_provenance_mut(address), length, advice) };
 }
 
-type Piece<'a> = dyn FnMut(usize, usize, usize) + 'a;
+type OfSegment<'a> = dyn FnMut(usize, usize) + 'a;
 
-/// Calls with the address, the length in bytes and the number of each piece of what is only read:
-/// of the program and of each library that it loaded.
-fn for_each_piece(mut of_piece: impl FnMut(usize, usize, usize)) {
-    let mut of_piece: &mut Piece<'_> = &mut of_piece;
-    let data: *mut &mut Piece<'_> = &raw mut of_piece;
-    // SAFETY: `object_pieces` has the type that is asked for, and gets what it takes `data` for,
+/// Calls with the address and the length in bytes of each segment that is only read: of the program
+/// and of each library that it loaded.
+fn for_each_segment(mut of_segment: impl FnMut(usize, usize)) {
+    let mut of_segment: &mut OfSegment<'_> = &mut of_segment;
+    let data: *mut &mut OfSegment<'_> = &raw mut of_segment;
+    // SAFETY: `object_segments` has the type that is asked for, and gets what it takes `data` for,
     // which lives until this returns.
-    unsafe { dl_iterate_phdr(Some(object_pieces), data.cast()) };
+    unsafe { dl_iterate_phdr(Some(object_segments), data.cast()) };
 }
 
 /// Called with the program, and with each library.
-unsafe extern "C" fn object_pieces(
+unsafe extern "C" fn object_segments(
     object: *mut dl_phdr_info,
     _size: size_t,
     data: *mut c_void,
 ) -> c_int {
     // SAFETY: `dl_iterate_phdr` passes a valid object, whose headers live as long as it is loaded,
-    // and the data of `for_each_piece`.
-    let (base, headers, of_piece) = unsafe {
+    // and the data of `for_each_segment`.
+    let (base, headers, of_segment) = unsafe {
         let object = &*object;
         let headers = slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into());
-        (object.dlpi_addr, headers, &mut *data.cast::<&mut Piece<'_>>())
+        (object.dlpi_addr, headers, &mut *data.cast::<&mut OfSegment<'_>>())
     };
     for header in headers {
         if header.p_type != PT_LOAD || header.p_flags & PF_W != 0 {
@@ -105,11 +105,9 @@ unsafe extern "C" fn object_pieces(
         }
         let (begin, end) = (base + header.p_vaddr, base + header.p_vaddr + header.p_memsz);
         let (Ok(begin), Ok(end)) = (usize::try_from(begin), usize::try_from(end)) else { continue };
-        // Pieces begin at borders of pages, as madvise(2) wants.
+        // It begins at the border of a page, as madvise(2) wants.
         let first = begin & !(PAGE - 1);
-        for (index, address) in (first..end).step_by(PIECE).enumerate() {
-            of_piece(address, PIECE.min(end - address), index);
-        }
+        of_segment(first, end - first);
     }
     0
 }

@@ -42,11 +42,14 @@ async fn a_program_that_is_asked_to_end_may_tidy_up() {
 #[tokio::test]
 async fn a_program_that_will_not_end_is_killed_after_the_grace_with_its_children() {
     let code = "trap '' TERM; sleep 300 & echo $!; while :; do sleep 300; done";
-    let mut running = start(&shell(code), &Gate::default()).unwrap();
+    let gate = Gate::default();
+    let mut running = start(&shell(code), &gate).unwrap();
     let child = line(&mut running).await;
     let begun = Instant::now();
     running.stop().await;
     assert!(begun.elapsed() >= GRACE);
+    let next = start(&shell("exit 0"), &gate).expect("it is gone, and the next one may start");
+    next.stop().await;
     let deadline = Instant::now() + PATIENCE;
     while !is_dead(&child) {
         assert!(Instant::now() < deadline, "{child} lives on");
