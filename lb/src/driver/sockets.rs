@@ -39,8 +39,6 @@ pub(super) fn listen(
     set_options(&SockRef::from(&socket), options)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog.get()).unwrap_or(i32::MAX))?;
-    // As in `acknowledge_with_data`. Listening forgets it, accepted sockets inherit it.
-    socket.set_tcp_quickack(false)?;
     if beside {
         socket.set_reuse_port(false)?;
     }
@@ -88,19 +86,10 @@ pub(super) fn reconfigure(
 }
 
 /// Begins a connection; it stands when the socket is writable and in no error. One that lasts gets
-/// [`watch_peer`]. `with_data`: there is something to send as soon as it stands, and the last segment
-/// of the handshake waits for that; servers that speak first need it at once. The kernel forgets it
-/// with the handshake: [`acknowledge_with_data`] is due once the connection stands.
-pub(super) fn connect(
-    address: SocketAddr,
-    source: Option<IpAddr>,
-    with_data: bool,
-) -> io::Result<TcpStream> {
+/// [`watch_peer`].
+pub(super) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = new_socket(address)?;
     socket.set_tcp_nodelay(true)?;
-    if with_data {
-        socket.set_tcp_quickack(false)?;
-    }
     if let Some(source) = source {
         // The port is then chosen at connect, by the whole 4-tuple: 64k connections per server
         // instead of 28k for all of them.
@@ -113,14 +102,6 @@ pub(super) fn connect(
         Err(error) => return Err(error),
     }
     Ok(TcpStream::from_std(socket.into()))
-}
-
-/// Has the kernel acknowledge the first data with what is sent next rather than at once: a request is
-/// about to go the other way, and its answer back. Where nothing is sent the acknowledgement goes
-/// after 40 ms, and after each second full segment in any case (tcp(7), `TCP_QUICKACK`; HAProxy's
-/// `tcp-smart-accept` and `tcp-smart-connect`).
-pub(super) fn acknowledge_with_data(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).set_tcp_quickack(false)
 }
 
 fn new_socket(address: SocketAddr) -> io::Result<Socket> {

@@ -79,7 +79,7 @@ fn a_kept_listener_gives_later_connections_its_new_options() {
 fn connections_to_servers_have_the_options_and_leave_by_their_source() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let source = "127.0.0.9".parse().unwrap();
-    let stream = connect(server.local_addr().unwrap(), Some(source), false).unwrap();
+    let stream = connect(server.local_addr().unwrap(), Some(source)).unwrap();
     let (_, peer) = server.accept().unwrap();
     assert_eq!(peer.ip(), source);
     watch_peer(&stream, &options()).unwrap();
@@ -90,7 +90,7 @@ fn connections_to_servers_have_the_options_and_leave_by_their_source() {
 fn with_a_source_address_the_port_is_chosen_with_the_server_in_view() {
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let source = Some([127, 0, 0, 9].into());
-    let stream = connect(server.local_addr().unwrap(), source, false).unwrap();
+    let stream = connect(server.local_addr().unwrap(), source).unwrap();
     assert!(nix::sys::socket::getsockopt(&stream, sockopt::IpBindAddressNoPort).unwrap());
 }
 
@@ -101,19 +101,6 @@ fn a_client_that_says_nothing_is_accepted() {
     // TCP_DEFER_ACCEPT would keep it waiting for a second and more.
     let accepted = accepted_within(&listener, Duration::from_millis(900));
     assert_eq!(accepted.peer_addr().unwrap(), silent.local_addr().unwrap());
-}
-
-#[test]
-fn first_data_of_both_sides_is_acknowledged_with_what_is_sent_next() {
-    let quick = |stream: &TcpStream| SockRef::from(stream).tcp_quickack().unwrap();
-    let listener = listening("127.0.0.1:0");
-    reconfigure(&listener, NonZeroU32::new(16).unwrap(), &options()).unwrap();
-    let server = connect(listener.local_addr().unwrap(), None, false).unwrap();
-    let client = accepted_within(&listener, Duration::from_secs(10));
-    assert!(!quick(&client), "an accepted socket inherits it");
-    assert!(quick(&server), "the handshake's end isn't held back");
-    acknowledge_with_data(&server).unwrap();
-    assert!(!quick(&server));
 }
 
 /// Clients that find room in the queue of a listener that accepts nobody.

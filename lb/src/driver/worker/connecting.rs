@@ -7,7 +7,7 @@ use mio::Interest;
 
 use super::super::mail::{Question, Subject, Ticket, ToDispatcher};
 use super::super::shared::Target;
-use super::super::sockets::{self, classify, connect};
+use super::super::sockets::{classify, connect};
 use super::ending::{End, release};
 use super::session::{Held, Session, State, index};
 use super::{Worker, token};
@@ -59,8 +59,7 @@ impl Worker {
         let session = &mut self.sessions[key];
         let target = session.target.as_ref().expect("a pause ends in a connect to its target");
         let options = &target.backend.options;
-        let with_data = options.send_proxy.is_some() || has_spoken(session);
-        let attempt = connect(target.server.address, options.source, with_data);
+        let attempt = connect(target.server.address, options.source);
         let registered = attempt.and_then(|mut stream| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, token(key, Side::Server), interest)?;
@@ -88,8 +87,6 @@ impl Worker {
         if let Some(error) = error {
             self.connect_failed(key, classify(&error), now);
         } else if session.server_writable {
-            // Refused, it only costs a segment.
-            let _ = sockets::acknowledge_with_data(server);
             let took = now.saturating_duration_since(since);
             let counts = target.server.workers.of(self.index);
             counts.established.add(1);
@@ -167,12 +164,6 @@ impl Worker {
         session.state = State::Relaying(relay);
         self.relay(key, now);
     }
-}
-
-/// Whether something of the client waits to be read, so that there is something to send as soon as
-/// the server is connected.
-fn has_spoken(session: &Session) -> bool {
-    session.readable[index(Side::Client)] || session.client.peek(&mut [0]).is_ok_and(|len| len > 0)
 }
 
 /// The PROXY header that the server gets first, if any.
