@@ -278,6 +278,17 @@ fn assert_sticks(running: &Running) -> Vec<String> {
 }
 
 #[test]
+fn clients_that_write_in_small_pieces_are_not_kept_waiting() {
+    let running = by_hash(Balance::Source);
+    let begun = Instant::now();
+    // Each piece of the header is a segment, and the next one waits for its acknowledgement (RFC 896).
+    by_client(&running);
+    let took = begun.elapsed();
+    // Delayed, each would take 40 ms.
+    assert!(took < Duration::from_millis(48 * 30), "{took:?}");
+}
+
+#[test]
 fn by_source_an_address_keeps_its_server() {
     let running = by_hash(Balance::Source);
     let servers = assert_sticks(&running);
