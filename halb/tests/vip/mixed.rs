@@ -20,7 +20,7 @@ use crate::support::import::OldNode;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Drills side by side: most of their time they wait.
-const LANES: usize = 2;
+const LANES: usize = 4;
 
 /// The active node runs halb, or the standby does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
