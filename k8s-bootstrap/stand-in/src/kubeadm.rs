@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::config::Documents;
 use crate::machine::Machine;
 use crate::preflight::{self, Intent};
 
@@ -151,6 +152,16 @@ fn preflight(
          `--ignore-preflight-errors=...`",
     );
     Err(Failure::preflight(text))
+}
+
+/// The file of `--config`: its text, and the documents in it.
+fn read_config(machine: &Machine, flags: &Flags<'_>) -> Result<(String, Documents), Failure> {
+    let path = flags.value("config").unwrap_or("");
+    let text = machine
+        .read(path)
+        .map_err(|why| Failure::from(format!("unable to read config from {path:?}: {why}")))?;
+    let documents = crate::config::parse(&text).map_err(Failure::validation)?;
+    Ok((text, documents))
 }
 
 /// Tries until it works or the time is over; the last reason is the error.

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Failure, Flags, certs, check_phases, limit, preflight, retry, small};
+use super::{Failure, Flags, certs, check_phases, limit, preflight, read_config, retry, small};
 use crate::client::Client;
 use crate::config::{self, BootstrapToken, ClusterConfiguration, InitConfiguration};
 use crate::machine::Machine;
@@ -46,11 +46,7 @@ const TOKEN: Duration = Duration::from_secs(86_400);
 pub(super) fn run(machine: &Machine, arguments: &[&str]) -> Result<(), Failure> {
     let with = ["config", "skip-phases", "ignore-preflight-errors", "v"];
     let flags = Flags::parse(arguments, &with, &["upload-certs"])?;
-    let path = flags.value("config").unwrap_or("");
-    let text = machine
-        .read(path)
-        .map_err(|why| Failure::from(format!("unable to read config from {path:?}: {why}")))?;
-    let documents = config::parse(&text).map_err(Failure::validation)?;
+    let (text, documents) = read_config(machine, &flags)?;
     let init = documents.init.unwrap_or_default();
     let cluster = documents.cluster.unwrap_or_default();
     check(machine, &init, &cluster)?;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Failure, Flags, certs, check_phases, init, limit, preflight, retry};
+use super::{Failure, Flags, certs, check_phases, init, limit, preflight, read_config, retry};
 use crate::client::Client;
 use crate::config::{self, ClusterConfiguration, ControlPlane, JoinConfiguration, TokenDiscovery};
 use crate::crypto;
@@ -35,11 +35,7 @@ const ETCD_CALL: Duration = Duration::from_secs(120);
 pub(super) fn run(machine: &Machine, arguments: &[&str]) -> Result<(), Failure> {
     let with = ["config", "skip-phases", "ignore-preflight-errors", "v"];
     let flags = Flags::parse(arguments, &with, &[])?;
-    let path = flags.value("config").unwrap_or("");
-    let text = machine
-        .read(path)
-        .map_err(|why| Failure::from(format!("unable to read config from {path:?}: {why}")))?;
-    let documents = config::parse(&text).map_err(Failure::validation)?;
+    let (_, documents) = read_config(machine, &flags)?;
     let join = documents
         .join
         .ok_or_else(|| Failure::validation("no JoinConfiguration in the file".to_owned()))?;

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Failure, Flags};
-use crate::config;
+use super::{Failure, Flags, read_config};
 use crate::machine::Machine;
 
 /// What a token can be for.
@@ -87,8 +86,7 @@ fn ask(repository: &str) -> Result<(), String> {
 /// `kubeadm config validate`.
 pub(super) fn validate(machine: &Machine, arguments: &[&str]) -> Result<(), Failure> {
     let flags = Flags::parse(arguments, &["config"], &["allow-deprecated-api"])?;
-    let text = machine.read(flags.value("config").unwrap_or(""))?;
-    config::parse(&text).map_err(Failure::validation)?;
+    read_config(machine, &flags)?;
     println!("ok");
     Ok(())
 }
