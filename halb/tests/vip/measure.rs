@@ -5,7 +5,6 @@ mod busy;
 pub(crate) mod cut;
 mod ends;
 pub(crate) mod frontend;
-mod stolen;
 
 use std::time::Duration;
 

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use halb_lab::eventually;
+use halb_lab::{Witness, eventually};
 
-use super::stolen::{Stolen, TICK};
 use super::{PACE, cell, median_and_worst};
 use crate::support::PATIENCE;
 use crate::support::daemon::Daemon;
@@ -16,8 +15,11 @@ use crate::support::server::Server;
 
 const TRIALS: usize = 5;
 
-/// Trials beside one peer that may be repeated because the hypervisor took the time.
+/// Trials beside one peer that may be repeated because the machine itself stood still.
 const REPEATED: usize = 5;
+
+/// The shortest stall of the machine that is looked at.
+const STALL: Duration = Duration::from_millis(2);
 
 /// What is promised beyond the peer's skew time, or altogether between two halbs with `[peer]`.
 const PROMISE: Duration = Duration::from_millis(10);
@@ -68,15 +70,14 @@ struct Moves {
 impl Moves {
     fn measure(other: Kind, interval: Duration) -> Self {
         let mut moves = Self::default();
-        let stolen = Stolen::watch();
+        let witness = Witness::start().unwrap();
         let mut repeated = 0;
         play(other, interval, |Move { detected, time, share, outage }| {
-            let taken = stolen.between(detected, detected + time);
-            // Counted in whole ticks, so that up to one may be missing.
-            if share > PROMISE && taken > Duration::ZERO && share <= taken + TICK {
+            let stood = stood_still(&witness, detected, detected + time);
+            if share > PROMISE && share.saturating_sub(stood) <= PROMISE {
                 repeated += 1;
-                assert!(repeated <= REPEATED, "the hypervisor leaves this machine no time");
-                println!("once more: {share:?} late, and {taken:?} of it stolen by the hypervisor");
+                assert!(repeated <= REPEATED, "this machine stands still too often");
+                println!("once more: {share:?}, and the machine stood still for {stood:?} of it");
                 return true;
             }
             moves.times.push(time);
@@ -144,6 +145,15 @@ pub(crate) fn play(other: Kind, interval: Duration, mut is_to_go_on: impl FnMut(
         }
         server = Some(Server::listen(&segment.client));
     }
+}
+
+/// How long at most a processor stood still between two times, as a thread of the highest real-time
+/// priority felt it.
+fn stood_still(witness: &Witness, from: Instant, until: Instant) -> Duration {
+    let stalls = witness.stalls(STALL).into_iter();
+    let within =
+        stalls.map(|stall| stall.to.min(until).saturating_duration_since(stall.from.max(from)));
+    within.max().unwrap_or_default()
 }
 
 /// When halb's log says that its server went down.
