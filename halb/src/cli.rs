@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{config, demo, run};
+use crate::{config, demo, run, top};
 use halb_config::defaults;
 use output::Output;
 pub(crate) use output::{chain, complain};
@@ -64,6 +64,7 @@ Examples:
   halb check examples/kubernetes.toml        all problems of a configuration
   halb run --config /etc/halb/halb.toml      the daemon
   halb status                                one look at it
+  halb top                                   the same, live
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration"
 )]
@@ -116,6 +117,13 @@ enum Command {
         #[arg(long)]
         watch: bool,
     },
+
+    /// Shows the daemon live in the terminal; keys drain a server and bring it back
+    ///
+    /// The unusual first, virtual IPs node by node, servers sorted by any column, rates and checks as
+    /// sparklines. An order is asked for once more before it is given (docs/top.md).
+    #[command(after_help = "Example: halb top")]
+    Top,
 
     /// Takes a server out of service and back, or changes its share
     #[command(after_help = "Example: halb server drain masters/kmaster1")]
@@ -278,6 +286,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::Status { json, watch: false } => status::once(&daemon(), json, &mut out).into(),
         Command::Status { json, watch: true } => status::watch(&daemon(), json, &mut out).into(),
+        Command::Top => match top::driver::run(&daemon(), out.colour()) {
+            Ok(()) => Exit::Done.into(),
+            Err(error) => output::failed(&error).into(),
+        },
         Command::Server { order } => server::run(order, &daemon(), &mut out).into(),
         Command::Sessions { order } => sessions::run(order, &daemon(), &mut out).into(),
         Command::Vip { order } => vip::run(order, &config, &daemon(), &mut out).into(),

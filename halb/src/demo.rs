@@ -4,11 +4,10 @@
 //! ```text
 //!   cluster    hosts in network namespaces: the whole of it, with a virtual IP   (as a rule)
 //!   loopback   one balancer before three servers on loopback   (--loopback, or namespaces denied)
-//!   ends screen keys   what both need of the terminal
+//!   screen keys   what both need of the terminal
 //! ```
 
 mod cluster;
-mod ends;
 mod keys;
 mod loopback;
 mod screen;
@@ -21,7 +20,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli;
 use crate::cli::Exit;
-use ends::Ends;
+use crate::ends::Ends;
 
 /// Shows it for `seconds`, or until it is over, Ctrl-C or `q`.
 pub fn run(seconds: Option<u32>, on_loopback: bool) -> Exit {

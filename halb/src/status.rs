@@ -8,10 +8,12 @@ pub mod build;
 pub mod checks;
 pub mod notices;
 pub mod peer;
+pub mod rates;
 pub mod readiness;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod text;
+pub mod timeline;
 pub mod vrrp;
 pub mod words;
 

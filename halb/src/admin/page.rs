@@ -2,16 +2,16 @@
 //! few seconds. With its script the page follows `/events`, and figures of a second come along.
 
 mod peer;
-mod rates;
 mod vrrp;
 
 use std::fmt;
 use std::fmt::Write as _;
 
+use crate::status;
 use crate::status::notices::Severity;
+use crate::status::rates::Rates;
 use crate::status::words::{count, size, span, things};
-use crate::status::{Backend, Frontend, Server, Status, notices};
-use rates::Rates;
+use crate::status::{Backend, Frontend, Server, Status, notices, rates};
 
 /// The browser asks again after so many seconds.
 const REFRESH_SECONDS: u32 = 5;
@@ -25,7 +25,7 @@ pub const SCRIPT: &str = include_str!("page/page.js");
 /// The page.
 #[must_use]
 pub fn render(status: &Status) -> String {
-    let (_, verdict) = verdict(&notices::of(status));
+    let (_, verdict) = verdict(status, &notices::of(status));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -46,9 +46,11 @@ pub fn content(status: &Status, before: Option<&Status>) -> String {
     html
 }
 
-fn verdict(notices: &[notices::Notice]) -> (&'static str, &'static str) {
+fn verdict(status: &Status, notices: &[notices::Notice]) -> (&'static str, &'static str) {
+    let split = status.vrrp.as_ref().is_some_and(status::vrrp::notices::is_split);
     match notices.first().map(|notice| notice.severity) {
         Some(Severity::Alert) => ("alert", "Not ready"),
+        Some(Severity::Warning) if split => ("alert", "Split brain: two nodes hold the address"),
         Some(Severity::Warning) => ("warning", "Serving, but look at this"),
         Some(Severity::Note) => ("well", "Serving"),
         None => ("well", "All is well"),
@@ -57,7 +59,7 @@ fn verdict(notices: &[notices::Notice]) -> (&'static str, &'static str) {
 
 fn main(status: &Status, before: Option<&Status>, html: &mut String) -> fmt::Result {
     let notices = notices::of(status);
-    let (class, verdict) = verdict(&notices);
+    let (class, verdict) = verdict(status, &notices);
     writeln!(html, "<h1 class=\"{class}\">{verdict}</h1>")?;
     if !notices.is_empty() {
         html.push_str("<ul class=\"notices\">\n");

@@ -27,10 +27,10 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio::{task, time};
 
-use super::ends::Ends;
 use super::screen;
 use super::screen::Screen;
 use crate::cli::Exit;
+use crate::ends::Ends;
 use clients::lock;
 use felt::Felt;
 use plan::Deed;

@@ -17,10 +17,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio::{task, time};
 
-use super::ends::Ends;
 use super::screen;
 use super::screen::Screen;
 use crate::cli::Exit;
+use crate::ends::Ends;
 use cluster::Cluster;
 use daemon::Daemon;
 use traffic::Traffic;

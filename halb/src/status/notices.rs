@@ -43,6 +43,9 @@ pub fn of(status: &Status) -> Vec<Notice> {
     for reason in &status.readiness.reasons {
         add(Severity::Alert, reason.clone());
     }
+    if let Some(vrrp) = &status.vrrp {
+        vrrp::notices::add_splits(vrrp, &mut add);
+    }
     reload(status, &mut add);
     for backend in &status.backends {
         for server in &backend.servers {

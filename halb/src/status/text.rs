@@ -79,7 +79,9 @@ pub fn render(status: &Status, colour: Colour) -> String {
     out
 }
 
-fn headline(status: &Status, notices: &[Notice], colour: Colour, out: &mut String) {
+/// The verdict in a line, and how bad it is; none: all is well.
+#[must_use]
+pub fn verdict(status: &Status, notices: &[Notice]) -> (Option<Severity>, String) {
     let servers = status.backends.iter().flat_map(|b| &b.servers).filter(|s| !s.removed);
     let (mut up, mut all) = (0, 0);
     for server in servers {
@@ -89,13 +91,22 @@ fn headline(status: &Status, notices: &[Notice], colour: Colour, out: &mut Strin
     let connections = things(status.process.connections, "connection", "connections");
     let facts = format!("{up} of {} up, {connections}", things(all, "server", "servers"));
     let worst = notices.first().map(|n| n.severity);
+    let split = status.vrrp.as_ref().is_some_and(vrrp::notices::is_split);
+    let words = match worst {
+        Some(Severity::Alert) => "NOT READY",
+        Some(Severity::Warning) if split => "SPLIT BRAIN, two nodes hold the address",
+        Some(Severity::Warning) => "Serving, but look at this",
+        Some(Severity::Note) => "Serving",
+        None => "All is well",
+    };
+    (worst, format!("{words}: {facts}"))
+}
+
+fn headline(status: &Status, notices: &[Notice], colour: Colour, out: &mut String) {
+    let (worst, line) = verdict(status, notices);
     let line = match worst {
-        Some(Severity::Alert) => colour.paint(Severity::Alert, &format!("NOT READY: {facts}")),
-        Some(Severity::Warning) => {
-            colour.paint(Severity::Warning, &format!("Serving, but look at this: {facts}"))
-        }
-        Some(Severity::Note) => colour.bold(&format!("Serving: {facts}")),
-        None => colour.bold(&format!("All is well: {facts}")),
+        Some(severity @ (Severity::Alert | Severity::Warning)) => colour.paint(severity, &line),
+        Some(Severity::Note) | None => colour.bold(&line),
     };
     let _ = writeln!(out, "{line}");
 }

@@ -6,6 +6,7 @@
 pub mod build;
 pub mod explain;
 pub mod keepalived;
+pub mod nodes;
 pub mod notices;
 pub mod outlook;
 pub mod remedy;

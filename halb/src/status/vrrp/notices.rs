@@ -12,7 +12,20 @@ const RECENT_SECONDS: f64 = 300.0;
 /// So long after a change of state, addresses have followed it.
 pub(super) const SETTLED_SECONDS: f64 = 1.0;
 
-/// Adds all of it.
+/// Two nodes hold the addresses of some virtual router, as far as this one can tell.
+#[must_use]
+pub fn is_split(vrrp: &Vrrp) -> bool {
+    let mut any = false;
+    add_splits(vrrp, &mut |_, _| any = true);
+    any
+}
+
+/// Adds what tells of two nodes that hold the same addresses: whatever else is wrong, that is worse.
+pub fn add_splits(vrrp: &Vrrp, add: &mut impl FnMut(Severity, String)) {
+    vrrp.instances.iter().for_each(|instance| split_brain(instance, add));
+}
+
+/// Adds all the rest.
 pub fn add_all(vrrp: &Vrrp, add: &mut impl FnMut(Severity, String)) {
     for instance in &vrrp.instances {
         self::instance(instance, add);
@@ -82,7 +95,6 @@ fn instance(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
         };
         add(Severity::Warning, format!("vip {name}: {} {text}", address.address));
     }
-    split_brain(instance, add);
     for peer in &instance.peers {
         peer_notices(instance, peer, add);
     }
@@ -148,7 +160,9 @@ mod tests {
 
     fn texts(vrrp: &Vrrp) -> Vec<String> {
         let mut texts = Vec::new();
-        add_all(vrrp, &mut |_, text| texts.push(text));
+        let mut add = |_, text| texts.push(text);
+        add_splits(vrrp, &mut add);
+        add_all(vrrp, &mut add);
         texts
     }
 

@@ -1,4 +1,4 @@
-//! What ends the demo from outside.
+//! What ends a program in a terminal from outside: the demo, and `halb top`.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time;
 use tokio::time::Instant;
 
 /// The end of its time, and the signals that end a program in a terminal.
-pub(super) struct Ends {
+pub(crate) struct Ends {
     deadline: Option<Instant>,
     interrupt: unix::Signal,
     terminate: unix::Signal,
@@ -17,7 +17,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn catch(seconds: Option<u32>) -> io::Result<Self> {
+    pub(crate) fn catch(seconds: Option<u32>) -> io::Result<Self> {
         let length = seconds.map(|seconds| Duration::from_secs(seconds.into()));
         Ok(Self {
             deadline: length.map(|length| Instant::now() + length),
@@ -28,7 +28,7 @@ impl Ends {
     }
 
     /// Waits for the first of them. May be cancelled and called again.
-    pub(super) async fn come(&mut self) {
+    pub(crate) async fn come(&mut self) {
         let far = Instant::now() + Duration::from_secs(3600);
         tokio::select! {
             () = time::sleep_until(self.deadline.unwrap_or(far)), if self.deadline.is_some() => {}
