@@ -24,6 +24,7 @@ pub(crate) const MODULES: &str = "/etc/modules-load.d/halb-k8s.conf";
 pub(crate) const PACKAGES_LOG: &str = "/var/log/halb-packages.log";
 pub(crate) const PKI: &str = "/etc/kubernetes/pki";
 pub(crate) const NETWORK_MANAGER: &str = "/etc/NetworkManager/conf.d/halb-calico.conf";
+pub(crate) const REGISTRY_HOSTS: &str = "/etc/containerd/certs.d";
 pub(crate) const SELINUX_CONFIG: &str = "/etc/selinux/config";
 pub(crate) const SYSCTL: &str = "/etc/sysctl.d/99-halb-k8s.conf";
 

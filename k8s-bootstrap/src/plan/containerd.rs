@@ -74,7 +74,8 @@ fn version_1(pause: Option<&str>, selinux: bool) -> String {
          [plugins.\"{cri}\".containerd.runtimes.runc.options]\n  \
            SystemdCgroup = true\n\n\
          [plugins.\"{cri}\".registry]\n  \
-           config_path = \"/etc/containerd/certs.d\"\n"
+           config_path = \"{}\"\n",
+        paths::REGISTRY_HOSTS
     ));
     text
 }
@@ -95,7 +96,8 @@ fn version_2(pause: Option<&str>, selinux: bool) -> String {
         text.push_str(&format!("[plugins.'{images}'.pinned_images]\n  sandbox = \"{pause}\"\n\n"));
     }
     text.push_str(&format!(
-        "[plugins.'{images}'.registry]\n  config_path = \"/etc/containerd/certs.d\"\n"
+        "[plugins.'{images}'.registry]\n  config_path = \"{}\"\n",
+        paths::REGISTRY_HOSTS
     ));
     text
 }

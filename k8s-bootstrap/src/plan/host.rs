@@ -8,6 +8,7 @@ use crate::plan::step::{Act, Command, Step};
 use crate::plan::wanted::{Context, Progress, Steps, stage};
 use crate::plan::{HostPlan, Pace, Stage, StageName};
 use crate::plan::{containerd, packages, system};
+use crate::shell;
 
 /// Images of a whole control plane come to about a gigabyte.
 const PULL_TIMEOUT: Duration = Duration::from_secs(1200);
@@ -24,8 +25,8 @@ fn prepare(context: &Context<'_>, host: &Host) -> HostPlan {
     packages::steps(context, &mut steps);
     containerd::steps(context, &mut steps);
     kubelet_service(&mut steps);
-    if context.progress(host) != Progress::Joined && host.has(Role::Master) {
-        steps.push(pull_images(context));
+    if context.progress(host) != Progress::Joined {
+        steps.push(if host.has(Role::Master) { pull_images(context) } else { pull_some(context) });
     }
     steps.done()
 }
@@ -55,5 +56,24 @@ fn pull_images(context: &Context<'_>) -> Step {
         format!("--cri-socket={}", paths::CRI_SOCKET),
     ]);
     let title = format!("Pull images from {}", kubernetes.image_repository);
+    Step::new("pull-images", title, Act::Run { command: command.within(PULL_TIMEOUT) })
+}
+
+/// The same for a node without a control plane: what runs on every node, and the name server, which
+/// may. kubeadm would pull all of it, so it is asked for names only, and containerd pulls; its own
+/// client has to be told where mirrors of registries are written down.
+fn pull_some(context: &Context<'_>) -> Step {
+    let kubernetes = &context.inventory.kubernetes;
+    let repository = shell::quote(&kubernetes.image_repository);
+    let command = Command::script(format!(
+        "images=$(kubeadm config images list --kubernetes-version=v{} \\\n    \
+         --image-repository={repository} | grep -E '/(kube-proxy|pause|coredns):')\n\
+         for image in $images; do\n    \
+         ctr --namespace=k8s.io images pull --hosts-dir={} \"$image\" >/dev/null\n\
+         done",
+        kubernetes.version,
+        paths::REGISTRY_HOSTS,
+    ));
+    let title = format!("Pull images of nodes from {}", kubernetes.image_repository);
     Step::new("pull-images", title, Act::Run { command: command.within(PULL_TIMEOUT) })
 }

@@ -78,3 +78,12 @@ fn a_table_under_an_unknown_name_is_seen_not_to_take_effect() {
         assert_eq!(seen, takes_effect, "{dump}");
     }
 }
+
+/// Workers pull by containerd's own client, which looks for mirrors only where it is told to.
+#[test]
+#[ignore = "needs containerd"]
+fn the_client_of_containerd_knows_the_options_of_a_pull() {
+    let output = Command::new("ctr").args(["images", "pull", "--help"]).output().expect("it runs");
+    let help = String::from_utf8_lossy(&output.stdout);
+    assert!(help.contains("--hosts-dir"), "{help}");
+}

@@ -43,6 +43,12 @@ impl<'a> Draft<'a> {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// A script as a program; one of that name which is there makes room.
+    fn script(&self, path: &str, text: &str) {
+        self.text(path, text);
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     /// The package's file and its entry in a list of packages.
     fn build(self, pool: &Path) -> String {
         let Self { name, version, depends, folder } = self;
@@ -143,11 +149,21 @@ pub(crate) fn containerd(work: &Path, pool: &Path) -> String {
         let mut extract = Command::new("dpkg-deb");
         run(extract.arg("--extract").arg(path).arg(&draft.folder));
     }
+    draft.script("usr/bin/ctr", CTR);
     // The vendor's package comes with its interface for kubelet switched off.
     draft.text("etc/containerd/config.toml", "disabled_plugins = [\"cri\"]\n");
     draft.text("DEBIAN/conffiles", "/etc/containerd/config.toml\n");
     draft.build(pool)
 }
+
+/// Instead of containerd's client, as kubeadm's stand-in: it looks for the runtime and asks the
+/// registry whether it is one. There are no images to be pulled.
+const CTR: &str = r#"#!/bin/sh
+[ "$#" = 5 ] && [ "$1 $2 $3 $4" = "--namespace=k8s.io images pull --hosts-dir=/etc/containerd/certs.d" ] ||
+    { echo "ctr: what is $*" >&2; exit 1; }
+[ -S /run/containerd/containerd.sock ] || { echo "ctr: no containerd" >&2; exit 1; }
+curl -fsS -o /dev/null "http://${5%%/*}/v2/" && echo "unpacking $5" && echo "done"
+"#;
 
 /// A folder with Debian's packages of containerd and runc, fetched once.
 fn debian_packages() -> PathBuf {
