@@ -47,32 +47,6 @@ fn the_inventories_that_are_printed_are_good() {
     assert_eq!(loaded.inventory.endpoint.address.to_string(), "10.20.1.5");
 }
 
-/// The machines that the documentation tells people to try it on.
-#[test]
-fn the_machines_of_the_vagrantfile_are_the_hosts_of_the_inventory() {
-    const VAGRANTFILE: &str = include_str!("../../../examples/vagrant/Vagrantfile");
-    let fields = |line: &str| {
-        let fields: Vec<_> = line.split(['[', ']', ',', '"', ' ']).collect();
-        fields.into_iter().filter(|field| !field.is_empty()).map(str::to_owned).collect::<Vec<_>>()
-    };
-    let machines: Vec<_> =
-        VAGRANTFILE.lines().filter(|line| line.starts_with("  [\"")).map(fields).collect();
-    let inventory = parse(example::HIGHLY_AVAILABLE).expect("good").inventory;
-    let hosts: Vec<_> = inventory
-        .hosts
-        .iter()
-        .map(|host| [host.name.clone(), host.address.to_string()].to_vec())
-        .collect();
-    let named: Vec<_> = machines.iter().map(|machine| machine[..2].to_vec()).collect();
-    assert_eq!(named, hosts);
-    for (host, machine) in inventory.hosts.iter().zip(&machines) {
-        let [memory, processors] =
-            [2, 3].map(|place| machine[place].parse::<u32>().expect("a number"));
-        let master = host.has(Role::Master);
-        assert!(!master || (memory >= 2048 && processors >= 2), "{machine:?}: kubeadm wants more");
-    }
-}
-
 #[test]
 fn the_mistyped_network_of_the_guide_is_seen_before_any_host_is_asked() {
     let table = example::HIGHLY_AVAILABLE.replace("address: 172.16.16.", "address: 176.16.16.");
