@@ -23,7 +23,7 @@ use crate::server::Server;
 /// What stands for the halb program.
 const PROGRAM: &[u8] = b"\x7fELF\0\xff";
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,4 +8,6 @@ mod files;
 mod locks;
 mod openssh;
 mod operator;
+mod resuming;
+mod seed;
 mod server;

@@ -1,11 +1,12 @@
-//! A host that is reached over SSH: a server in this process, whose commands run in namespaces of
-//! their own, as root of them, with `/run` and `/srv` of the host's folder.
+//! A host that is reached over SSH: a server in this process, whose commands run in namespaces, as
+//! root of them. A small one has `/run` and `/srv` of its own, each command by itself; a whole one is
+//! a [`Machine`] with a root of its own.
 
 use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,9 @@ use tokio::process::Command;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::operator::eventually;
+use crate::seed::machine::{self, Machine};
+
 /// A host, until it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -30,6 +34,10 @@ pub(crate) struct Server {
 
 struct State {
     folder: TempDir,
+    /// What commands enter on a whole host; none while it is off.
+    machine: Option<Mutex<Option<Machine>>>,
+    /// Commands that run.
+    running: AtomicUsize,
     host_key: Mutex<PrivateKey>,
     allowed: PublicKey,
     /// What a login shell of this host prints before anything else.
@@ -95,6 +103,11 @@ setsid "$@" </dev/null >/dev/null 2>&1 &
     ),
 ];
 
+/// What a whole host does when it boots.
+const BOOT: &str = r#"
+[ ! -e /etc/systemd/system/halb.service ] || systemctl daemon-reload
+for unit in /etc/systemd/enabled/*; do [ ! -e "$unit" ] || systemctl restart "${unit##*/}" || exit; done"#;
+
 /// Brings a command into the host.
 const ENTER: &str = r#"mount --bind "$1/run" /run && mount --bind "$1/srv" /srv || exit 99
 PATH=$1/bin:$PATH; cd /; shift; exec "$@""#;
@@ -111,8 +124,26 @@ impl Server {
             fs::write(&path, text).unwrap();
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
+        Self::serve(folder, None, allowed).await
+    }
+
+    /// A whole host of a cluster that lets one key in.
+    pub(crate) async fn boot(
+        (name, address): (&str, &str),
+        cluster: &Path,
+        allowed: &PublicKey,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        machine::install(folder.path(), name, address);
+        let machine = Machine::boot(folder.path(), cluster).await;
+        Self::serve(folder, Some(machine), allowed).await
+    }
+
+    async fn serve(folder: TempDir, machine: Option<Machine>, allowed: &PublicKey) -> Self {
         let state = Arc::new(State {
             folder,
+            machine: machine.map(|machine| Mutex::new(Some(machine))),
+            running: AtomicUsize::new(0),
             host_key: Mutex::new(new_key()),
             allowed: allowed.clone(),
             greeting: Mutex::default(),
@@ -173,9 +204,34 @@ impl Server {
         *self.state.cut_in_input.lock().unwrap() = Some(bytes);
     }
 
-    /// Waits until [`cut_after`](Self::cut_after) has come true.
+    /// Waits until [`cut_after`](Self::cut_after) or [`cut_in_input`](Self::cut_in_input) has come
+    /// true.
     pub(crate) async fn was_cut(&self) {
         self.state.cut.notified().await;
+    }
+
+    /// Waits until no command runs any more. Units are none.
+    pub(crate) async fn is_idle(&self) {
+        eventually("commands end", || self.state.running.load(Ordering::SeqCst) == 0).await;
+    }
+
+    /// Has a whole host's kubeadm stop in the middle of its work, or go on.
+    pub(crate) fn hold(&self, held: bool) {
+        let file = self.path("/.hold");
+        if held { fs::write(file, "") } else { fs::remove_file(file) }.unwrap();
+    }
+
+    /// Takes a whole host's power away, in the middle of whatever it does, and boots it.
+    pub(crate) async fn reboot(&self, cluster: &Path) {
+        self.cut();
+        let machine = self.state.machine.as_ref().expect("a whole host");
+        let runs = machine.lock().unwrap().take().unwrap();
+        let root = self.state.folder.path();
+        runs.end(root).await;
+        let boots = Machine::boot(root, cluster).await;
+        let done = boots.command(root, BOOT).status().await.unwrap();
+        assert!(done.success(), "it doesn't boot");
+        *machine.lock().unwrap() = Some(boots);
     }
 }
 
@@ -190,6 +246,21 @@ impl State {
     fn cut(&self) {
         for connection in self.connections.lock().unwrap().drain(..) {
             connection.abort();
+        }
+    }
+
+    /// What runs a command on the host.
+    fn command(&self, line: &str) -> Command {
+        let root = self.folder.path();
+        let Some(machine) = &self.machine else {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--mount", "sh", "-c", ENTER, "sh"]).arg(root);
+            command.args(["sh", "-c", line]);
+            return command;
+        };
+        match &*machine.lock().unwrap() {
+            Some(machine) => machine.command(root, line),
+            None => Command::new("false"),
         }
     }
 
@@ -295,10 +366,10 @@ impl server::Handler for Connection {
 
 /// Runs one command, as sshd does: what it does is not ended when its connection is.
 async fn serve(channel: Channel<Msg>, state: Arc<State>, command: &str) {
-    let mut child = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "sh", "-c", ENTER, "sh"])
-        .arg(state.folder.path())
-        .args(["sh", "-c", command])
+    state.running.fetch_add(1, Ordering::SeqCst);
+    let counted = Arc::clone(&state);
+    let mut child = state
+        .command(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -314,6 +385,7 @@ async fn serve(channel: Channel<Msg>, state: Arc<State>, command: &str) {
                 fed += data.len();
                 if state.cut_in_input.lock().unwrap().take_if(|max| fed > *max).is_some() {
                     state.cut();
+                    state.cut.notify_one();
                 }
                 if let Some(pipe) = &mut stdin
                     && pipe.write_all(&data).await.is_err()
@@ -348,4 +420,5 @@ async fn serve(channel: Channel<Msg>, state: Arc<State>, command: &str) {
     let _ = write.eof().await;
     let _ = write.close().await;
     feeding.abort();
+    counted.running.fetch_sub(1, Ordering::SeqCst);
 }
