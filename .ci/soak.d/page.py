@@ -33,18 +33,45 @@ kmaster1 = "127.0.0.1:7001"
 kmaster2 = "127.0.0.1:7002"
 kmaster3 = "127.0.0.1:7003"
 
-[vrrp.VI_1]
-interface       = "eth1"
-router_id       = 1
-advert_interval = "200ms"
-addresses       = ["172.16.16.100"]
-
-[global]
-state_dir = "{folder}"
-
 [admin]
 socket = "{folder}/admin.sock"
 """
+
+# The other node: in a namespace of its own, at the cable's other end.
+OTHER = """
+[frontend.kubernetes]
+bind    = ["172.16.16.52:6443"]
+backend = "masters"
+
+[backend.masters]
+check = false
+
+[backend.masters.server]
+kmaster1 = "127.0.0.1:7001"
+
+[admin]
+http   = false
+socket = "{folder}/admin.sock"
+"""
+
+# What both have of the virtual IP.
+PAIR = """
+[vrrp.VI_1]
+interface       = "eth1"
+router_id       = 1
+priority        = {priority}
+advert_interval = "200ms"
+addresses       = ["172.16.16.100"]
+
+[peer]
+address  = "{peer}:7112"
+key_file = "{folder}/peer.key"
+
+[global]
+state_dir = "{folder}"
+"""
+
+KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 
 class Browser:
@@ -83,7 +110,7 @@ class Browser:
     def script(self, text):
         return self.ask("POST", "/execute/sync", {"script": text, "args": []})
 
-    def picture(self, path, width=1280, height=900):
+    def picture(self, path, width=1280, height=1250):
         self.ask("POST", "/window/rect", {"width": width, "height": height})
         path.write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))
 
@@ -120,10 +147,12 @@ def within(arguments):
     eventually("the cable's other end", lambda: os.readlink(f"/proc/{other.pid}/ns/net") != here)
     for command in ["ip link set lo up", f"ip link add eth1 type veth peer name eth1 netns {other.pid}",
                     "ip address add 172.16.16.51/24 dev eth1", "ip link set eth1 up",
+                    f"nsenter --net --target {other.pid} ip link set lo up",
+                    f"nsenter --net --target {other.pid} ip address add 172.16.16.52/24 dev eth1",
                     f"nsenter --net --target {other.pid} ip link set eth1 up"]:
         subprocess.run(command.split(), check=True)
-    folder = pathlib.Path(tempfile.mkdtemp())
-    (folder / "halb.toml").write_text(CONFIGURATION.format(folder=folder))
+    folder = node(CONFIGURATION, priority=101, peer="172.16.16.52")
+    beside = node(OTHER, priority=100, peer="172.16.16.51")
     pictures = pathlib.Path(arguments.pictures)
     pictures.mkdir(parents=True, exist_ok=True)
     servers = [subprocess.Popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)],
@@ -131,21 +160,80 @@ def within(arguments):
                for port in (7001, 7002, 7003)]
     for port in (7001, 7002, 7003):
         eventually(f"a server on {port}", lambda port=port: answers(port))
-    halb = subprocess.Popen([arguments.halb, "run", "--config", folder / "halb.toml"],
-                            stderr=subprocess.DEVNULL)
+    there = ["nsenter", "--net", "--target", str(other.pid)]
+
+    def balancers():
+        """This node, and the one beside it."""
+        commands = [[arguments.halb, "run", "--config", folder / "halb.toml"],
+                    [*there, arguments.halb, "run", "--config", beside / "halb.toml"]]
+        return [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
+
+    pair = balancers()
     driver = subprocess.Popen(["chromedriver", "--port=9515"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     eventually("the page", lambda: answers(8404))
     eventually("the driver", lambda: answers(9515))
     try:
-        live(arguments, servers, halb, pictures)
+        split_brain(pictures, there)
+        for halb in pair:
+            halb.terminate()
+            halb.wait()
+        # What was heard of the other node stays on the page for minutes; these know nothing of it.
+        pair = balancers()
+        eventually("the page of the next daemon", lambda: answers(8404))
+        live(arguments, servers, pair[0], pictures, folder)
         without_scripts(arguments, pictures)
     finally:
-        for process in (driver, halb, other, *servers):
+        for process in (driver, *pair, other, *servers):
             process.kill()
 
 
-def live(arguments, servers, halb, pictures):
+def node(configuration, **rest):
+    """The files of a balancer."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    (folder / "halb.toml").write_text((configuration + PAIR).format(folder=folder, **rest))
+    (folder / "peer.key").write_text(KEY)
+    (folder / "peer.key").chmod(0o600)
+    return folder
+
+
+def split_brain(pictures, there):
+    """The other node hears nobody any more, as behind a firewall that was tightened."""
+    browser = Browser(9515, [])
+    browser.open("http://127.0.0.1:8404/")
+    heading = lambda: browser.of(browser.all("h1")[0], "text")
+    eventually("all is well with two nodes", lambda: heading() == "All is well" and "BACKUP" in
+               browser.of(browser.named("table", "Nodes of VI_1"), "text"))
+    subprocess.run([*there, "nft", "-f", "-"], check=True, text=True, input="""
+        table ip tight {
+            chain input { type filter hook input priority 0; ip protocol 112 drop; }
+        }
+    """)
+    eventually("a split brain", lambda: heading() == "Split brain: two nodes hold the address")
+    eventually("both say so", lambda: browser.of(
+        browser.named("table", "Nodes of VI_1"), "text").count("two nodes say so") == 2)
+    browser.picture(pictures / "split-brain.png")
+    subprocess.run([*there, "nft", "delete", "table", "ip", "tight"], check=True)
+    eventually("it is over", lambda: heading() == "Serving, but look at this")
+    browser.ask("DELETE", "")
+
+
+def bad_reload(arguments, browser, pictures, folder):
+    """A file with a mistake changes nothing, and is told until a good one is read."""
+    heading = lambda: browser.of(browser.all("h1")[0], "text")
+    file = folder / "halb.toml"
+    good = file.read_text()
+    file.write_text(good.replace("bind ", "bnid "))
+    reload = [arguments.halb, "reload", "--socket", folder / "admin.sock"]
+    expect("a bad file is refused", subprocess.run(reload, capture_output=True).returncode == 3)
+    eventually("the reload is told", lambda: heading() == "Serving, but look at this")
+    browser.picture(pictures / "bad-reload.png")
+    file.write_text(good)
+    expect("a good one isn't", subprocess.run(reload, capture_output=True).returncode == 0)
+    eventually("all is well once more", lambda: heading() == "All is well")
+
+
+def live(arguments, servers, halb, pictures, folder):
     browser = Browser(9515, [])
     browser.open("http://127.0.0.1:8404/")
     heading = lambda: browser.of(browser.all("h1")[0], "text")
@@ -157,9 +245,12 @@ def live(arguments, servers, halb, pictures):
     eventually("the page is live", lambda: browser.of(browser.all("#live")[0], "text") == "Live")
     eventually("rates", lambda: "A second:" in browser.of(browser.all("main")[0], "text"))
     eventually("the virtual IP is here", lambda: "ACTIVE" in browser.of(browser.all("main")[0], "text"))
+    eventually("the other node is beside this one", lambda: "BACKUP" in
+               browser.of(browser.named("table", "Nodes of VI_1"), "text"))
     for role, name in [("heading", "All is well"), ("heading", "Frontend kubernetes"),
                        ("heading", "VIP VI_1"), ("region", "Servers of masters"),
-                       ("table", "Servers of masters"), ("list", "Last changes of VI_1"),
+                       ("table", "Servers of masters"), ("list", "Last changes"), ("table", "Nodes of VI_1"),
+                       ("columnheader", "172.16.16.52"), ("heading", "Peer 172.16.16.52"),
                        ("rowheader", "kmaster2"), ("columnheader", "Last check")]:
         expect(f"there is a {role} '{name}'", browser.named(role, name))
     expect("the strip is in words", any("passed, 0 failed" in browser.of(one, "computedlabel")
@@ -170,9 +261,13 @@ def live(arguments, servers, halb, pictures):
     browser.picture(pictures / "phone.png", 420, 900)
     # Nothing is loaded again: what this script left behind stays.
     browser.script("window.mark = 1; document.querySelector('.table').focus()")
+    bad_reload(arguments, browser, pictures, folder)
+    browser.script("document.querySelector('.table').focus()")
     servers[1].kill()
     servers[1].wait()
     eventually("a server is down", lambda: heading() == "Serving, but look at this")
+    eventually("it is among the changes", lambda: "masters/kmaster2 DOWN" in
+               browser.of(browser.named("list", "Last changes"), "text"))
     expect("it is told to a screen reader",
            browser.of(browser.all("#said")[0], "computedrole") == "status"
            and browser.script("return document.getElementById('said').textContent") == heading())
@@ -220,7 +315,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.inside:
         within(arguments)
-        print("\nThe page in chromium: live over four states and a silence, by its accessible names, "
+        print("\nThe page in chromium: live over six states and a silence, by its accessible names, "
               "without a complaint; and without scripts.")
         return 0
     again = [sys.executable, __file__, *sys.argv[1:], "--inside"]

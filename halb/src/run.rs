@@ -26,6 +26,7 @@
 //! | everything else | the control threads | it only waits for events |
 
 mod answers;
+mod changes;
 mod daemon;
 mod haproxy;
 mod limits;

@@ -37,6 +37,9 @@ pub struct Status {
     pub frontends: Vec<Frontend>,
     /// Backends in the order of the file.
     pub backends: Vec<Backend>,
+    /// The last changes of servers, as checks saw them, the latest last.
+    #[serde(default)]
+    pub changes: Vec<ServerChange>,
     /// Virtual IPs; none: none is configured.
     #[serde(default)]
     pub vrrp: Option<vrrp::Vrrp>,
@@ -257,6 +260,23 @@ pub struct Server {
     pub bytes_in: u64,
     /// Bytes from the server to clients.
     pub bytes_out: u64,
+}
+
+/// A server went up or down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerChange {
+    /// When, as people write it, UTC.
+    pub at: String,
+    /// Time since.
+    pub ago_seconds: f64,
+    /// `backend/server`.
+    pub server: String,
+    /// It went up. False: down.
+    pub up: bool,
+    /// What the check said.
+    pub check: String,
+    /// Servers of its backend that took new connections from then on.
+    pub servers_up: u64,
 }
 
 /// What the operator says of a server.

@@ -11,7 +11,7 @@ use crate::status;
 use crate::status::notices::Severity;
 use crate::status::rates::Rates;
 use crate::status::words::{count, size, span, things};
-use crate::status::{Backend, Frontend, Server, Status, notices, rates};
+use crate::status::{Backend, Frontend, Server, Status, notices, rates, timeline};
 
 /// The browser asks again after so many seconds.
 const REFRESH_SECONDS: u32 = 5;
@@ -76,6 +76,7 @@ fn main(status: &Status, before: Option<&Status>, html: &mut String) -> fmt::Res
     if let Some(peer) = &status.peer {
         section("Peer", html, |html| peer::section(peer, html))?;
     }
+    changes(status, html)?;
     for frontend in &status.frontends {
         let rates = rates::of(frontend, status, before);
         let name = format!("Frontend {}", frontend.name);
@@ -86,6 +87,26 @@ fn main(status: &Status, before: Option<&Status>, html: &mut String) -> fmt::Res
         section(&name, html, |html| self::backend(backend, html))?;
     }
     footer(status, html)
+}
+
+/// Changes that are shown; the log has all of them.
+const CHANGES_SHOWN: usize = 8;
+
+/// The last changes of virtual IPs, servers and the configuration, the latest first.
+fn changes(status: &Status, html: &mut String) -> fmt::Result {
+    let changes = timeline::of(status, CHANGES_SHOWN);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    section("Changes", html, |html| {
+        html.push_str("<h2>Last changes</h2>\n<ol aria-label=\"Last changes\">\n");
+        for change in &changes {
+            let (ago, what) = (span(change.ago_seconds), Escaped(&change.what));
+            writeln!(html, "<li><b>{what}</b> {ago} ago: {}</li>", Escaped(&change.why))?;
+        }
+        html.push_str("</ol>\n");
+        Ok(())
+    })
 }
 
 fn severity(severity: Severity) -> (&'static str, &'static str) {

@@ -13,6 +13,7 @@ use tokio::runtime;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
 
+use super::changes::Changes;
 use super::haproxy::Compatibility;
 use super::peer::Peer;
 use super::vip::Vip;
@@ -46,6 +47,8 @@ pub(super) struct Daemon {
     pub(super) changed: Arc<Notify>,
     /// Tells [`super::spare_pages`] that somebody looked or ordered.
     pub(super) stirred: Arc<Notify>,
+    /// What checks changed lately.
+    pub(super) changes: Arc<Changes>,
     pub(super) vip: Arc<Vip>,
     pub(super) peer: Arc<Peer>,
     pub(super) haproxy: Arc<Compatibility>,
@@ -108,6 +111,7 @@ impl Daemon {
             stopping: self.stopping.load(Ordering::Relaxed),
             log_lines_dropped: self.logs.outlets().dropped(),
             reload: in_force.reloads.status(),
+            changes: self.changes.status(),
         };
         let (vrrp, peer) = (self.vip.status(), self.peer.status());
         build::status(&snapshot, &in_force.settings.lb, &checks, facts, vrrp, peer)

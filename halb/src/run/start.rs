@@ -17,6 +17,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::{runtime, task};
 use tracing::{info, warn};
 
+use super::changes::Changes;
 use super::daemon::{Daemon, InForce, Reloads};
 use super::haproxy::{Compatibility, Served};
 use super::peer::Peer;
@@ -73,6 +74,7 @@ pub(super) async fn start(
     let socket = control.path().to_owned();
     let (peer, vip) = start_pair(&settings, &socket).await?;
     let (reloaded, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let changes = Arc::<Changes>::default();
     let daemon = Arc::new(Daemon {
         engine: engine.handle(),
         checks: checks.clone(),
@@ -88,13 +90,14 @@ pub(super) async fn start(
         reloaded: Arc::clone(&reloaded),
         changed: Arc::clone(&changed),
         stirred: Arc::new(Notify::new()),
+        changes: Arc::clone(&changes),
         vip: Arc::clone(&vip),
         peer,
         haproxy,
     });
     // The first verdicts are told the way that those after a reload are.
     reloaded.notify_one();
-    let carrier = verdicts::Carrier::new(checks, engine.handle(), vip);
+    let carrier = verdicts::Carrier::new(checks, engine.handle(), vip, changes);
     let mut servers = vec![task::spawn(carrier.carry(events, reloaded, changed))];
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
     servers.push(task::spawn(logs.tell_what_is_left_out()));

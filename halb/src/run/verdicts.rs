@@ -17,6 +17,7 @@ use tokio::time;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
+use super::changes::{Change, Changes};
 use super::vip::Vip;
 
 /// From one look at the data path's heartbeats to the next, where the virtual IP depends on them.
@@ -27,12 +28,19 @@ pub(super) struct Carrier {
     checks: Checks,
     engine: Handle,
     vip: Arc<Vip>,
+    changes: Arc<Changes>,
     verdicts: Verdicts,
 }
 
 impl Carrier {
-    pub(super) fn new(checks: Checks, engine: Handle, vip: Arc<Vip>) -> Self {
-        Self { checks, engine, vip, verdicts: Verdicts::default() }
+    /// `changes` are told what is said in the log.
+    pub(super) fn new(
+        checks: Checks,
+        engine: Handle,
+        vip: Arc<Vip>,
+        changes: Arc<Changes>,
+    ) -> Self {
+        Self { checks, engine, vip, changes, verdicts: Verdicts::default() }
     }
 
     /// Runs until the checks end. `reloaded` is told after each reload, `changed` after an
@@ -105,6 +113,12 @@ impl Carrier {
                 warn!(server = id, check, took_ms, servers_up = left, "server is DOWN");
             }
         }
+        self.changes.tell(Change {
+            server: id.to_owned(),
+            up: change.verdict == Verdict::Up,
+            check,
+            servers_up: u64::try_from(left).unwrap_or(u64::MAX),
+        });
         if left == 0 {
             error!(backend = %server.backend, "backend has no server left, its clients are turned away");
         }

@@ -10,8 +10,8 @@ use halb_lb::snapshot::{AcceptPause, Snapshot};
 use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{
-    Admin, Backend, Check, Frontend, FrontendState, Listener, Process, Reload, Server, Status,
-    VERSION, Worker, readiness,
+    Admin, Backend, Check, Frontend, FrontendState, Listener, Process, Reload, Server,
+    ServerChange, Status, VERSION, Worker, readiness,
 };
 
 /// What the process knows of itself beside the data path.
@@ -31,6 +31,8 @@ pub struct Facts {
     pub log_lines_dropped: u64,
     /// What became of reloads.
     pub reload: Reload,
+    /// The last changes of servers.
+    pub changes: Vec<ServerChange>,
 }
 
 /// What the checks know of a server, and HAProxy's words for its health.
@@ -59,8 +61,9 @@ pub fn status(
     let backends: Vec<Backend> =
         snapshot.backends.iter().map(|b| backend(b, config, checks)).collect();
     let readiness = readiness::judge(&process, &frontends, &backends);
-    let reload = facts.reload;
-    Status { version: VERSION, readiness, process, reload, frontends, backends, vrrp, peer }
+    let Facts { reload, changes, .. } = facts;
+    let version = VERSION;
+    Status { version, readiness, process, reload, frontends, backends, changes, vrrp, peer }
 }
 
 /// The process's part of a status.

@@ -15,7 +15,7 @@ use halb_lb::snapshot::{
 use super::build::{CheckView, Facts};
 use super::peer::Peer;
 use super::vrrp::Vrrp;
-use super::{Check, LastReload, ReloadFailure, Status, build};
+use super::{Check, LastReload, ReloadFailure, ServerChange, Status, build};
 
 /// What goes into a status; tests change it before they build.
 pub(crate) struct Sample {
@@ -42,6 +42,11 @@ impl Sample {
         &mut self.snapshot.backends[0].servers[index]
     }
 
+    fn up(&self) -> u64 {
+        let servers = self.snapshot.backends[0].servers.iter();
+        servers.map(|server| u64::from(server.health == Health::Up)).sum()
+    }
+
     /// A server down for want of a listener.
     pub(crate) fn refuse(&mut self, index: usize) {
         self.server(index).health = Health::Down;
@@ -54,6 +59,14 @@ impl Sample {
             history: "........xxx".to_owned(),
             ..check("L4CON", "connection refused", 0.001)
         };
+        self.facts.changes.push(ServerChange {
+            at: "2026-11-22T03:03:52Z".to_owned(),
+            ago_seconds: 12.3,
+            server: id.clone(),
+            up: false,
+            check: "L4CON: connection refused".to_owned(),
+            servers_up: self.up(),
+        });
         self.checks.insert(id, CheckView { state: "DOWN".to_owned(), check });
     }
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use super::{Escaped, Table};
-use crate::status::vrrp::{Instance, State, Vrrp};
-use crate::status::words::{count, exact, span};
+use crate::status::vrrp::nodes::Node;
+use crate::status::vrrp::{Instance, State, Vrrp, nodes};
+use crate::status::words::{count, span};
 
-/// A heading, a paragraph and a table of the other nodes for each.
+/// A heading, a paragraph and a table of the nodes for each.
 pub(super) fn section(vrrp: &Vrrp, html: &mut String) -> fmt::Result {
     vrrp.instances.iter().try_for_each(|instance| {
         let name = format!("VIP {}", instance.name);
@@ -38,56 +39,47 @@ fn instance(instance: &Instance, html: &mut String) -> fmt::Result {
         count(instance.stats.get("advert_rcvd").copied().unwrap_or_default()),
         count(instance.announcements),
     )?;
-    if !instance.peers.is_empty() {
-        peers(instance, html)?;
-    }
-    timeline(instance, html)
+    nodes(instance, html)
 }
 
-/// Changes of state that are shown; `halb vip explain` has more.
-const CHANGES_SHOWN: usize = 6;
+/// What a node says in a row of the table.
+type Cell = fn(&Node) -> &str;
 
-/// The last changes, the latest first.
-fn timeline(instance: &Instance, html: &mut String) -> fmt::Result {
-    if instance.history.is_empty() {
-        return Ok(());
-    }
-    let name = Escaped(&instance.name);
-    writeln!(html, "<h3>Last changes</h3>\n<ol aria-label=\"Last changes of {name}\">")?;
-    for change in instance.history.iter().rev().take(CHANGES_SHOWN) {
-        let earlier = if change.earlier_process { " (by an earlier process)" } else { "" };
-        writeln!(
-            html,
-            "<li><b>{} to {}</b> {} ago{earlier}: {}</li>",
-            change.from.loud(),
-            change.to.loud(),
-            span(change.ago_seconds),
-            Escaped(&change.why),
-        )?;
-    }
-    html.push_str("</ol>\n");
-    Ok(())
-}
+/// The rows below the state.
+const CELLS: [(&str, Cell); 3] = [
+    ("Priority", |node| &node.priority),
+    ("Health", |node| &node.health),
+    ("Known", |node| &node.known),
+];
 
-fn peers(instance: &Instance, html: &mut String) -> fmt::Result {
-    writeln!(
+/// The nodes side by side: what each says of itself, or what was heard of it.
+fn nodes(instance: &Instance, html: &mut String) -> fmt::Result {
+    let nodes = nodes::of(instance);
+    let split = nodes::is_split(&nodes);
+    write!(
         html,
-        "{}<thead><tr><th scope=\"col\">Other node</th>\
-         <th scope=\"col\">Role</th><th scope=\"col\">Priority</th>\
-         <th scope=\"col\">Last heard</th></tr></thead>\n<tbody>",
-        Table(&format!("Other nodes of {}", instance.name)),
+        "{}<thead><tr><th scope=\"col\">Node</th>",
+        Table(&format!("Nodes of {}", instance.name))
     )?;
-    for peer in &instance.peers {
-        let role = if peer.active { "active" } else { "" };
-        let heard = peer.ago_seconds.map(|ago| format!("{} ago", exact(ago)));
-        let priority = peer.last_priority.map(|priority| priority.to_string());
-        writeln!(
-            html,
-            "<tr><th scope=\"row\">{}</th><td>{role}</td><td class=\"n\">{}</td><td>{}</td></tr>",
-            Escaped(&peer.address),
-            priority.unwrap_or_default(),
-            heard.unwrap_or_else(|| "never".to_owned()),
-        )?;
+    for node in &nodes {
+        write!(html, "<th scope=\"col\">{}</th>", Escaped(&node.who))?;
+    }
+    html.push_str("</tr></thead>\n<tbody>\n<tr><th scope=\"row\">State</th>");
+    for node in &nodes {
+        let (class, mark) = match (node.active, split) {
+            (true, true) => ("alert", " (two nodes say so)"),
+            (true, false) => ("well", ""),
+            (false, _) => ("", ""),
+        };
+        write!(html, "<td class=\"{class}\">{}{mark}</td>", node.state)?;
+    }
+    html.push_str("</tr>\n");
+    for (title, cell) in CELLS {
+        write!(html, "<tr><th scope=\"row\">{title}</th>")?;
+        for node in &nodes {
+            write!(html, "<td>{}</td>", Escaped(cell(node)))?;
+        }
+        html.push_str("</tr>\n");
     }
     html.push_str("</tbody></table></div>\n");
     Ok(())

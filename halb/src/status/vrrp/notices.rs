@@ -12,12 +12,23 @@ const RECENT_SECONDS: f64 = 300.0;
 /// So long after a change of state, addresses have followed it.
 pub(super) const SETTLED_SECONDS: f64 = 1.0;
 
-/// Two nodes hold the addresses of some virtual router, as far as this one can tell.
+/// A claim of another machine tells of now for so long; after that it tells of what was.
+const CLAIM_SECONDS: f64 = 30.0;
+
+/// Two nodes hold the addresses of some virtual router now, as far as this one can tell: the other
+/// halb says so, or where it says nothing a machine did a moment ago.
 #[must_use]
 pub fn is_split(vrrp: &Vrrp) -> bool {
-    let mut any = false;
-    add_splits(vrrp, &mut |_, _| any = true);
-    any
+    vrrp.instances.iter().any(|instance| {
+        let since = instance.since_seconds;
+        let mut words = instance.words.iter().filter(|word| word.counts).peekable();
+        let claimed = |ago: f64| ago < CLAIM_SECONDS && ago < since;
+        let two = match words.peek() {
+            Some(_) => words.any(|word| word.state == State::Active),
+            None => instance.foreign_claims.last.iter().any(|claim| claimed(claim.ago_seconds)),
+        };
+        two && instance.state == State::Active && since >= SETTLED_SECONDS
+    })
 }
 
 /// Adds what tells of two nodes that hold the same addresses: whatever else is wrong, that is worse.
@@ -185,6 +196,9 @@ mod tests {
         vrrp.instances[0].foreign_claims = ForeignClaims { count: 1, last: vec![claim] };
         let told = texts(&vrrp);
         assert!(told[0].contains("52:54:00:00:00:52 said 3 s ago that 172.16.16.100"), "{told:?}");
+        assert!(is_split(&vrrp));
+        vrrp.instances[0].foreign_claims.last[0].ago_seconds = CLAIM_SECONDS;
+        assert!(!is_split(&vrrp) && !texts(&vrrp).is_empty(), "it was, and may be over");
         vrrp.instances[0].foreign_claims.last[0].ago_seconds = RECENT_SECONDS;
         assert_eq!(texts(&vrrp), [] as [&str; 0]);
         vrrp.instances[0].foreign_claims.last[0].ago_seconds = 3.0;
@@ -194,8 +208,12 @@ mod tests {
         node.say(|_| ());
         let told = texts(&node.vrrp());
         assert!(told[0].contains("10.0.0.2 says that it is active too: "), "{told:?}");
+        assert!(is_split(&node.vrrp()));
         node.say(|word| word.state = halb_vrrp::router::State::Backup);
         assert_eq!(texts(&node.vrrp()), [] as [&str; 0]);
+        let mut vrrp = node.vrrp();
+        vrrp.instances[0].foreign_claims.last[0].ago_seconds = 3.0;
+        assert!(!is_split(&vrrp), "the other halb has given it up since");
     }
 
     #[test]
