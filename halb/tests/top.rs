@@ -44,7 +44,8 @@ impl Terminal {
 
     fn tmux(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new("tmux");
-        command.arg("-S").arg(self.directory.path().join("tmux")).args(arguments);
+        // Never a server of its own, which would outlive the test: the one above may not be up yet.
+        command.arg("-N").arg("-S").arg(self.directory.path().join("tmux")).args(arguments);
         let output = command.output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         if output.status.success() { Ok(said) } else { Err(said) }
