@@ -72,6 +72,9 @@ fn read_global(table: Option<&Table<'_>>) -> Global {
     Global {
         workers: table.and_then(|t| t.count("workers", defaults::WORKERS_MAX)),
         drain_timeout: drain.unwrap_or(defaults::DRAIN_TIMEOUT),
+        upgrade_drain_timeout: table
+            .and_then(|t| t.duration("upgrade_drain_timeout", Duration::ZERO..=DAY))
+            .unwrap_or(defaults::UPGRADE_DRAIN_TIMEOUT),
         state_dir: table
             .and_then(|table| table.file("state_dir"))
             .unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR)),

@@ -87,6 +87,9 @@ pub const CHECK_STATUS: (u16, u16) = (200, 399);
 /// Time for sessions to end by themselves when halb is stopped.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// `upgrade_drain_timeout`: watches of an API server end by themselves within ten minutes.
+pub const UPGRADE_DRAIN_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// What the process shares with the next one until the host starts anew.
 pub const RUN_DIR: &str = "/run/halb";
 

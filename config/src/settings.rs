@@ -109,6 +109,8 @@ pub struct Global {
     pub workers: Option<NonZeroU32>,
     /// When halb is told to stop, sessions have so long to end by themselves.
     pub drain_timeout: Duration,
+    /// When another halb takes over, sessions have so long to end by themselves.
+    pub upgrade_drain_timeout: Duration,
     /// Directory in which transitions of virtual IPs outlast the process; it need not exist.
     pub state_dir: PathBuf,
 }

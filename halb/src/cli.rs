@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::run::Begin;
 use crate::{config, demo, run, top};
 use halb_config::defaults;
 use output::Output;
@@ -88,7 +89,11 @@ enum Command {
     /// SIGHUP reads the configuration again, SIGTERM and SIGINT let connections end within
     /// `drain_timeout`, a second one ends them at once.
     #[command(after_help = "Example: halb run --config /etc/halb/halb.toml")]
-    Run,
+    Run {
+        /// Take over from the daemon at the other end of the standard input, which starts it so
+        #[arg(long, hide = true)]
+        take_over: bool,
+    },
 
     /// Shows all problems and lints of a configuration
     ///
@@ -160,6 +165,27 @@ Examples:
         /// Answer as JSON
         #[arg(long)]
         json: bool,
+    },
+
+    /// Replaces the running daemon by another binary, dropping nothing
+    ///
+    /// The new one takes over listeners, the checks' results, orders and counters, reads the
+    /// configuration file as it is now, and accepts; the old one serves its connections until they
+    /// end, or `upgrade_drain_timeout` has passed. If the new one doesn't get ready the old one goes
+    /// on as it was, the reason is shown, and the exit code is 1.
+    #[command(after_help = "\
+Examples:
+  halb upgrade                               to what a package has installed
+  halb upgrade --binary /root/halb-test      to any other binary
+  halb upgrade --if-changed                  reload, if the same binary is installed")]
+    Upgrade {
+        /// The binary [default: whatever the running one's path names now]
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
+
+        /// Only read the configuration again if the installed binary is the one that runs
+        #[arg(long, conflicts_with = "binary")]
+        if_changed: bool,
     },
 
     /// Measures halb, beside other programs if told so
@@ -277,7 +303,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Arguments { config, socket, command } = arguments;
     let daemon = || socket::find(socket.as_deref(), &config);
     match command {
-        Command::Run => run::run(&config, socket.as_deref()),
+        Command::Run { take_over } => {
+            let begin = if take_over { Begin::TakeOver } else { Begin::Anew };
+            run::run(&config, socket.as_deref(), begin)
+        }
         Command::Check { mut files, json } => {
             if files.is_empty() {
                 files.push(config);
@@ -293,6 +322,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Server { order } => server::run(order, &daemon(), &mut out).into(),
         Command::Sessions { order } => sessions::run(order, &daemon(), &mut out).into(),
         Command::Vip { order } => vip::run(order, &config, &daemon(), &mut out).into(),
+        Command::Upgrade { binary, if_changed } => {
+            server::upgrade(binary, if_changed, &daemon(), &mut out).into()
+        }
         Command::Reload { json } => server::reload(&daemon(), json, &mut out).into(),
         Command::Bench(order) => bench::run(&order, &mut out).into(),
         Command::Import(order) => import::run(&order, &mut out).into(),

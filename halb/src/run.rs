@@ -20,6 +20,7 @@
 //! | the journal of transitions | a blocking thread | one write at a time; 1 s at the end |
 //! | the hand-over of the virtual IP at the end | a thread of its own | three intervals, a second signal |
 //! | the drain at the end | a thread of its own | `drain_timeout`, a second signal |
+//! | handing over to another binary, and what follows | threads of their own | its deadlines, `upgrade_drain_timeout` |
 //! | opening log files anew | a blocking thread | whoever rotates logs |
 //! | writing log lines | threads of their own | queues that drop and count |
 //! | waiting for scripts and hooks | a thread each | their timeouts; one a server, a tracker, and of hooks |
@@ -36,6 +37,7 @@ mod service;
 mod signals;
 mod spare_pages;
 mod start;
+mod upgrade;
 mod verdicts;
 mod vip;
 
@@ -43,10 +45,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use halb_healthcheck::FILE_READS_MAX;
+use halb_lb::driver::Engine;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot};
 use tokio::{runtime, task, time};
@@ -61,6 +64,7 @@ use halb_config::Loaded;
 use halb_config::render::Style;
 use signals::{Signal, Signals};
 use start::Started;
+use upgrade::{Given, Reporter, Taker};
 
 /// Threads of everything that isn't forwarding: one works while another gathers a status.
 const CONTROL_THREADS: usize = 2;
@@ -84,15 +88,44 @@ const BLOCKING_THREADS: usize = FILE_READS_MAX
 /// Patience with checks that end. They let go of everything at once, and kill their scripts.
 const LAST_CHECKS: Duration = Duration::from_secs(2);
 
+/// Patience with a former daemon beyond its deadline: it tells its last figures.
+const LAST_FORMER: Duration = Duration::from_secs(2);
+
+/// Patience with those who talk on the control socket of a daemon that was replaced: one that says
+/// nothing is sent away before.
+const LAST_ANSWERS: Duration = Duration::from_secs(15);
+
 /// Patience with the reader of the last log lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Runs until a signal ends it.
-pub fn run(config: &Path, socket: Option<&Path>) -> ExitCode {
+/// How a daemon begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// On its own.
+    Anew,
+    /// With what the daemon at the other end of the standard input hands over.
+    TakeOver,
+}
+
+/// Runs until a signal or another daemon ends it.
+pub fn run(config: &Path, socket: Option<&Path>, begin: Begin) -> ExitCode {
     spare_pages::cut();
+    let mut taker = match begin {
+        Begin::Anew => None,
+        Begin::TakeOver => match Taker::at_stdin() {
+            Ok(taker) => Some(taker),
+            Err(error) => {
+                cli::complain(&format!("halb: no daemon to take over from: {error}"));
+                return Exit::Failed.into();
+            }
+        },
+    };
     let loaded = match config::load(config) {
         Ok(loaded) => loaded,
         Err(report) => {
+            if let Some(taker) = &mut taker {
+                taker.refuse(&format!("its configuration is bad:\n{report}"));
+            }
             cli::complain(&report.text(Style::for_stream(&std::io::stderr())));
             return Exit::BadConfiguration.into();
         }
@@ -105,7 +138,7 @@ pub fn run(config: &Path, socket: Option<&Path>) -> ExitCode {
         }
     };
     let ended = control_runtime().and_then(|runtime| {
-        let ended = runtime.block_on(serve(loaded, config, socket, logs.clone()));
+        let ended = runtime.block_on(serve(loaded, config, socket, logs.clone(), taker));
         runtime.shutdown_timeout(LAST_LINES);
         ended
     });
@@ -136,9 +169,10 @@ async fn serve(
     config: &Path,
     socket: Option<&Path>,
     logs: Logs,
+    taker: Option<Taker>,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("can't catch signals")?;
-    let started = start::start(loaded, config, socket, logs).await?;
+    let started = start::start(loaded, config, socket, logs, taker).await?;
     let daemon = Arc::clone(&started.daemon);
     start::announce(&daemon).await;
     service::ready();
@@ -146,15 +180,23 @@ async fn serve(
     let reloads = task::spawn(reload_when(Arc::clone(&told), Arc::clone(&daemon)));
     let spare_pages = task::spawn(spare_pages::release_at_rest(Arc::clone(&daemon.stirred)));
     let watchdog = task::spawn(service::watchdog(Arc::clone(&daemon)));
-    loop {
-        match signals.next().await {
-            Signal::Reload => told.notify_one(),
-            Signal::Reopen => reopen(&daemon),
-            Signal::Stop => break,
+    let given = loop {
+        tokio::select! {
+            given = daemon.upgrades.handed_over() => break Some(given),
+            signal = signals.next() => match signal {
+                Signal::Reload => told.notify_one(),
+                Signal::Reopen => reopen(&daemon),
+                Signal::Stop => break None,
+            },
+        }
+    };
+    match given {
+        Some(given) => retire(started, given, async || signals.next().await).await,
+        None => {
+            service::stopping();
+            stop(started, async || signals.next().await).await;
         }
     }
-    service::stopping();
-    stop(started, async || signals.next().await).await;
     reloads.abort();
     spare_pages.abort();
     watchdog.abort();
@@ -191,8 +233,57 @@ async fn stop(started: Started, mut next_signal: impl AsyncFnMut() -> Signal) {
     let hurried = daemon.vip.hand_over(another).await;
     let drain_timeout = daemon.begin_stop();
     let patience = if hurried { Duration::ZERO } else { drain_timeout };
-    let hurry = engine.hurry();
+    daemon.upgrades.stop_former(patience);
+    let former_deadline = time::Instant::now() + patience + LAST_FORMER;
     info!(drain_timeout = ?patience, connections = daemon.connections(), "stopping");
+    drain(engine, access_log, patience, next_signal).await;
+    // The service manager would kill those before this one when it has ended.
+    if time::timeout_at(former_deadline, daemon.upgrades.former_end()).await.is_err() {
+        warn!("a former daemon still serves connections");
+    }
+    // Until here, so that sessions that drain know which servers work; scripts end with it.
+    end_checks(&daemon).await;
+    daemon.peer.stop().await;
+    end_servers(servers).await;
+}
+
+/// Another daemon serves. Lets sessions end by themselves until the deadline or a signal to stop,
+/// and tells the other one of them.
+async fn retire(started: Started, given: Given, next_signal: impl AsyncFnMut() -> Signal) {
+    let Started { daemon, engine, access_log, servers } = started;
+    let patience = daemon.in_force().settings.global.upgrade_drain_timeout;
+    // Whoever knocks is answered by the other one, which also checks servers.
+    end_servers(servers).await;
+    end_checks(&daemon).await;
+    let deadline = Instant::now() + patience;
+    let reporter = Reporter::start(given, Arc::clone(&daemon), engine.hurry(), deadline);
+    // Its share of the deadline is the reporter's, who may be told of a shorter one.
+    drain(engine, access_log, patience, next_signal).await;
+    let left = deadline.saturating_duration_since(Instant::now()).max(LAST_FORMER);
+    if time::timeout(left, daemon.upgrades.former_end()).await.is_err() {
+        warn!("a daemon before this one still serves connections");
+    }
+    match reporter {
+        Ok(reporter) => {
+            // It ends within a moment; a panic of it was printed.
+            let _ = task::spawn_blocking(move || reporter.end()).await;
+        }
+        Err(error) => warn!(%error, "there was no thread to tell the new daemon of connections in"),
+    }
+    if time::timeout(LAST_ANSWERS, daemon.upgrades.answers_end()).await.is_err() {
+        warn!("somebody still talks on the control socket");
+    }
+}
+
+/// Accepts no more, and lets sessions end by themselves for as long as `patience`, or until a
+/// signal to stop.
+async fn drain(
+    engine: Engine,
+    access_log: thread::JoinHandle<()>,
+    patience: Duration,
+    mut next_signal: impl AsyncFnMut() -> Signal,
+) {
+    let hurry = engine.hurry();
     let (done, mut draining) = oneshot::channel();
     let drain = move || {
         let drained = engine.stop(patience);
@@ -217,11 +308,15 @@ async fn stop(started: Started, mut next_signal: impl AsyncFnMut() -> Signal) {
         Ok(_) => info!("stopped; all connections had ended"),
         Err(error) => error!(%error, "the data path did not stop in good order"),
     }
-    // Until here, so that sessions that drain know which servers work; scripts end with it.
+}
+
+async fn end_checks(daemon: &Daemon) {
     if time::timeout(LAST_CHECKS, daemon.checks.shutdown()).await.is_err() {
         warn!("checks did not end in time");
     }
-    daemon.peer.stop().await;
+}
+
+async fn end_servers(servers: Vec<task::JoinHandle<()>>) {
     for server in servers {
         server.abort();
         // Its end is what was asked for.

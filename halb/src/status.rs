@@ -33,6 +33,9 @@ pub struct Status {
     pub process: Process,
     /// What became of reloads.
     pub reload: Reload,
+    /// Daemons that were replaced by `halb upgrade` and still serve connections, the newest first.
+    #[serde(default)]
+    pub formers: Vec<FormerDaemon>,
     /// Frontends in the order of the file.
     pub frontends: Vec<Frontend>,
     /// Backends in the order of the file.
@@ -97,6 +100,21 @@ pub struct Worker {
     pub sessions: u64,
     /// Time since it last came round its loop.
     pub heartbeat_age_seconds: f64,
+}
+
+/// A daemon that was replaced by `halb upgrade` and still serves connections.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FormerDaemon {
+    /// Process id.
+    pub pid: u32,
+    /// Version of halb.
+    pub halb_version: String,
+    /// Client connections that it still serves, a second ago at most.
+    pub connections: u64,
+    /// Time since it was replaced.
+    pub since_seconds: f64,
+    /// Time until it closes what is left.
+    pub until_seconds: f64,
 }
 
 /// What became of reloads since the start.

@@ -11,6 +11,7 @@ use crate::config::Target;
 use crate::fleet::{Action, Fleet, ProbeId};
 use crate::outcome::Outcome;
 use crate::probe::{Prober, Progress, Shared};
+use crate::status::TargetStatus;
 
 mod event;
 mod handle;
@@ -157,8 +158,8 @@ impl Driver {
         let now = now();
         // Who asked may have gone, so that nobody takes the answer.
         let _ = match command {
-            Command::Apply(targets, done) => {
-                self.apply(targets);
+            Command::Apply(targets, kept, done) => {
+                self.apply(targets, &kept);
                 done.send(()).is_ok()
             }
             Command::Pause(id, known) => known.send(self.fleet.pause(now, &id)).is_ok(),
@@ -167,8 +168,8 @@ impl Driver {
         };
     }
 
-    fn apply(&mut self, targets: Vec<Target>) {
-        self.fleet.apply(now(), targets);
+    fn apply(&mut self, targets: Vec<Target>, kept: &[TargetStatus]) {
+        self.fleet.apply_with(now(), targets, kept);
         self.probers.retain(|id, _| self.fleet.contains(id));
         self.outbox.retain(|id| self.fleet.contains(id));
     }

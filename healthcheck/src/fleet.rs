@@ -125,6 +125,12 @@ impl Fleet {
     /// go. New ones are first checked spread over the shortest of their intervals, by position.
     /// Of two targets with the same id the first counts.
     pub fn apply(&mut self, now: Instant, targets: Vec<Target>) {
+        self.apply_with(now, targets, &[]);
+    }
+
+    /// As [`Fleet::apply`]; a new target that is among `former` goes on where another fleet left it:
+    /// verdict, counters, history, maintenance, and the time of its next check.
+    pub fn apply_with(&mut self, now: Instant, targets: Vec<Target>, former: &[TargetStatus]) {
         let mut ids = HashSet::new();
         let targets: Vec<Arc<Target>> =
             targets.into_iter().filter(|t| ids.insert(t.id.clone())).map(Arc::new).collect();
@@ -139,11 +145,13 @@ impl Fleet {
         for target in kept {
             self.reconfigure(now, target);
         }
-        self.insert_all(now, new);
+        self.insert_all(now, new, former);
         self.start_due(now);
     }
 
-    fn insert_all(&mut self, now: Instant, new: Vec<Arc<Target>>) {
+    fn insert_all(&mut self, now: Instant, new: Vec<Arc<Target>>, former: &[TargetStatus]) {
+        let former: HashMap<&str, &TargetStatus> =
+            former.iter().map(|status| (status.id.as_str(), status)).collect();
         let first_interval =
             |target: &Arc<Target>| Monitor::new(target.clone(), now, now).interval();
         let Some(span) = new.iter().map(first_interval).min() else { return };
@@ -151,7 +159,10 @@ impl Fleet {
         for (position, target) in (0..count).zip(new) {
             let id: Arc<str> = target.id.as_str().into();
             // `span / count` keeps the product below `span`.
-            let monitor = Monitor::new(target, now, now + span / count * position);
+            let mut monitor = Monitor::new(target, now, now + span / count * position);
+            if let Some(former) = former.get(&*id) {
+                monitor.resume_from(now, former);
+            }
             self.actions.push_back(Action::Changed(HealthChange {
                 id: id.clone(),
                 verdict: monitor.health().verdict(),

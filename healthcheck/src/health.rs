@@ -11,6 +11,7 @@
 //! once it falls below `rise` on to 0. So `rise` and `fall` count *consecutive* answers.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use crate::config::{Initial, Threshold};
 
@@ -62,6 +63,13 @@ impl Health {
             Initial::FullyDown => 0,
         };
         Self { value, threshold }
+    }
+
+    /// The health as it stood somewhere under these thresholds; none: one of them is zero.
+    #[must_use]
+    pub fn at(value: u32, rise: u32, fall: u32) -> Option<Self> {
+        let threshold = Threshold { rise: NonZeroU32::new(rise)?, fall: NonZeroU32::new(fall)? };
+        Some(Self { value: value.min(top(threshold)), threshold })
     }
 
     /// The integer; changes with every call that reports a [`Movement`] other than `None`.

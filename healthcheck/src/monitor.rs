@@ -321,6 +321,34 @@ impl Monitor {
         }
     }
 
+    /// Goes on where another monitor left the same target. A check that ran there is lost, and due.
+    pub(crate) fn resume_from(&mut self, now: Instant, kept: &TargetStatus) {
+        if let Some(health) = Health::at(kept.health, kept.rise, kept.fall) {
+            self.health = health;
+            self.health.rescale(self.target.check.threshold);
+        }
+        let before = |ago: Duration| now.checked_sub(ago).unwrap_or(now);
+        self.since = before(kept.since);
+        self.tally = Tally {
+            checks: kept.checks,
+            failures: kept.failures,
+            inconclusive: kept.inconclusive,
+            flips: kept.flips,
+        };
+        let beyond = kept.history.len().saturating_sub(HISTORY_LEN);
+        self.history = kept.history.iter().skip(beyond).copied().collect();
+        if let Some(last) = &kept.last {
+            let (outcome, took, at) = (last.outcome.clone(), last.took, before(last.ago));
+            self.last = Some(Ended { outcome, took, at });
+            let start = before(last.ago.saturating_add(last.took));
+            self.last_start = Some(start);
+            self.phase = Phase::Waiting { due: now.max(start + self.interval()) };
+        }
+        if kept.paused {
+            self.phase = Phase::Paused;
+        }
+    }
+
     pub(crate) fn status(&self, now: Instant) -> TargetStatus {
         let threshold = self.health.threshold();
         TargetStatus {

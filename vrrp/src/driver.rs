@@ -47,6 +47,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::router::State;
 use crate::settings::Settings;
 
 pub use crate::histogram::{BUCKETS, Histogram};
@@ -75,6 +76,20 @@ pub struct Options {
     /// A directory of this daemon's own, such as `/run/halb`: where kernels before 5.18 can't tag
     /// addresses, a file in it says which are ours.
     pub run_dir: PathBuf,
+    /// The routers wait for [`Handle::inherit`], and what lies on the interfaces is left there: it
+    /// is another process's that is about to hand it over.
+    pub inherits: bool,
+}
+
+/// A virtual router's role, as one process of a node hands it to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its name.
+    pub instance: Arc<str>,
+    /// Its state.
+    pub state: State,
+    /// An operator has given it away.
+    pub yielded: bool,
 }
 
 /// A program that becomes the guard process.
@@ -91,10 +106,11 @@ pub const EVENTS_MAX: usize = 4096;
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { guard, events: _, run_dir } = self;
+        let Self { guard, events: _, run_dir, inherits } = self;
         f.debug_struct("Options")
             .field("guard", guard)
             .field("run_dir", run_dir)
+            .field("inherits", inherits)
             .finish_non_exhaustive()
     }
 }

@@ -34,7 +34,7 @@ mod apply;
 mod changes;
 mod strays;
 
-pub use apply::{Applied, Moved};
+pub use apply::{Applied, Inheritance, Moved};
 pub use strays::{STRAYS_MAX, Stray};
 
 use strays::Strays;
@@ -288,6 +288,13 @@ impl Node {
     pub fn handle_revoked(&mut self, now: Instant) {
         for at in 0..self.members.len() {
             self.tell(self.members[at].key, now, |router| router.handle_revoked(now));
+        }
+    }
+
+    /// Active routers send an advert as soon as their deadlines are judged.
+    pub fn handle_haste(&mut self, now: Instant) {
+        for at in 0..self.members.len() {
+            self.tell(self.members[at].key, now, |router| router.handle_haste(now));
         }
     }
 

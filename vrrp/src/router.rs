@@ -203,6 +203,35 @@ impl Router {
         self.finish(now);
     }
 
+    /// Starts it in the role that another process of this node had until now, and steps aside with:
+    /// an active router goes on at once, with its addresses where they are, and nobody else sees a
+    /// change. Any other listens, without a start-up delay. Nothing if it is started.
+    pub fn handle_inheritance(&mut self, role: State, now: Instant) {
+        if !matches!(self.phase, Phase::Stopped) {
+            return;
+        }
+        self.enter(Phase::Waiting { since: now, ready_at: now }, Cause::Inherited, now);
+        match (role, self.obstacle()) {
+            (State::Active, None) => self.take_over(Cause::Inherited, now),
+            (State::Backup, None) if !self.standing.is_pending() => {
+                self.listen(Cause::Inherited, now);
+            }
+            (State::Initialize | State::Backup | State::Active | State::Fault, _) => {
+                if !self.standing.base.is_owner() {
+                    self.remove_all();
+                }
+                self.begin(now);
+            }
+        }
+        self.finish(now);
+    }
+
+    /// An advert is due now, if the router is active.
+    pub fn handle_haste(&mut self, now: Instant) {
+        self.hurry(now);
+        self.finish(now);
+    }
+
     /// Stops it: an active router says that it leaves before its addresses go.
     pub fn handle_stop(&mut self, now: Instant) {
         self.release();

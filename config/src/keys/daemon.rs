@@ -69,6 +69,10 @@ pub static GLOBAL: Section = Section {
                  so long, and then closes them. From 90s on systemd kills it before, unless its unit \
                  says otherwise (`TimeoutStopSec=`).",
             ),
+        Key::with_default("upgrade_drain_timeout", "a duration, 0s to 1d", r#""1h""#).doc(
+            "After `halb upgrade` the former daemon serves its connections for so long, and then \
+             closes them. The new one accepts meanwhile; `halb status` shows both.",
+        ),
         Key::optional(
             "realtime_priority",
             "an integer, 1 to 99",

@@ -1,6 +1,6 @@
-//! `halb server …` and `halb reload`: orders that are answered with a sentence.
+//! `halb server …`, `halb reload` and `halb upgrade`: orders that are answered with a sentence.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -8,7 +8,7 @@ use super::output::Output;
 use super::{Exit, output};
 use crate::control::client;
 use crate::control::protocol::{Request, Response};
-use crate::status::{Admin, ReloadFailure};
+use crate::status::{Admin, LastReload, ReloadFailure};
 
 /// What a server is told.
 #[derive(Debug, Subcommand)]
@@ -61,12 +61,34 @@ pub(super) fn run(order: Order, socket: &Path, out: &mut Output) -> Exit {
 }
 
 pub(super) fn reload(socket: &Path, json: bool, out: &mut Output) -> Exit {
-    let reload = match client::ask(socket, Request::Reload) {
-        Ok(Response::Reloaded { reload }) => reload,
-        Ok(response) => return output::unexpected(&response),
+    match client::ask(socket, Request::Reload) {
+        Ok(Response::Reloaded { reload }) => show_reload(&reload, json, out),
+        Ok(response) => output::unexpected(&response),
+        Err(error) => output::failed(&error),
+    }
+}
+
+pub(super) fn upgrade(
+    binary: Option<PathBuf>,
+    if_changed: bool,
+    socket: &Path,
+    out: &mut Output,
+) -> Exit {
+    // The daemon may have another directory.
+    let binary = match binary.map(std::path::absolute).transpose() {
+        Ok(binary) => binary,
         Err(error) => return output::failed(&error),
     };
-    let printed = if json { out.json(&reload) } else { Exit::Done };
+    match client::ask(socket, Request::Upgrade { binary, if_changed }) {
+        Ok(Response::Upgraded { message }) => out.line(&message),
+        Ok(Response::Reloaded { reload }) => show_reload(&reload, false, out),
+        Ok(response) => output::unexpected(&response),
+        Err(error) => output::failed(&error),
+    }
+}
+
+fn show_reload(reload: &LastReload, json: bool, out: &mut Output) -> Exit {
+    let printed = if json { out.json(reload) } else { Exit::Done };
     if let Some(error) = &reload.error {
         if !json {
             output::refused(&format!("nothing was changed:\n{error}"));

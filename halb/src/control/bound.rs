@@ -1,14 +1,16 @@
 //! A unix socket that is served: bound where nobody else answers, gone when it is dropped.
 
 use std::future::Future;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, io};
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time;
 use tracing::warn;
 
@@ -43,6 +45,38 @@ pub enum BindError {
 pub struct BoundSocket {
     listener: UnixListener,
     path: PathBuf,
+    share: Share,
+}
+
+/// What others may know and say of a socket while it is served.
+#[derive(Debug, Clone)]
+pub struct Share(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// The file goes with the socket.
+    owned: AtomicBool,
+    /// Open conversations.
+    open: watch::Sender<usize>,
+}
+
+impl Share {
+    fn new(owned: bool) -> Self {
+        let open = watch::Sender::new(0);
+        Self(Arc::new(Shared { owned: AtomicBool::new(owned), open }))
+    }
+
+    /// Whether the file goes with the socket from now on; it doesn't where another process serves
+    /// it, too.
+    pub fn own(&self, owned: bool) {
+        self.0.owned.store(owned, Ordering::Relaxed);
+    }
+
+    /// Returns when no conversation is open.
+    pub async fn conversations_end(&self) {
+        // The other end is in `self`.
+        let _ = self.0.open.subscribe().wait_for(|open| *open == 0).await;
+    }
 }
 
 impl BoundSocket {
@@ -56,9 +90,35 @@ impl BoundSocket {
         make_directory(path).map_err(failed)?;
         remove_stale(path)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
-        let socket = Self { listener, path: path.to_owned() };
+        let socket = Self { listener, path: path.to_owned(), share: Share::new(true) };
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
         Ok(socket)
+    }
+
+    /// Takes a socket that another process has bound to `path` and may still serve. Its file stays
+    /// until [`Share::own`] says otherwise. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// It is no listening socket.
+    pub fn inherit(path: &Path, listener: OwnedFd) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::from(listener);
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        Ok(Self { listener, path: path.to_owned(), share: Share::new(false) })
+    }
+
+    /// What others may know and say of it while it is served.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        self.share.clone()
+    }
+
+    /// A copy of the listener, for another process.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn copy(&self) -> io::Result<OwnedFd> {
+        self.listener.as_fd().try_clone_to_owned()
     }
 
     /// Where it is.
@@ -86,8 +146,11 @@ impl BoundSocket {
                 }
             };
             let conversation = converse(stream);
+            let share = self.share.clone();
+            share.0.open.send_modify(|open| *open += 1);
             tokio::spawn(async move {
                 conversation.await;
+                share.0.open.send_modify(|open| *open -= 1);
                 drop(slot);
             });
         }
@@ -96,8 +159,10 @@ impl BoundSocket {
 
 impl Drop for BoundSocket {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = fs::remove_file(&self.path);
+        if self.share.0.owned.load(Ordering::Relaxed) {
+            // Gone already is as good.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// longest intervals.
 const PATIENCE_FOR_HAND_OVER: Duration = Duration::from_secs(40);
 
+/// The same for another binary that starts: its deadlines are 40 s together, and a reload in its
+/// stead takes no longer.
+const PATIENCE_FOR_UPGRADE: Duration = Duration::from_secs(60);
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -77,6 +81,7 @@ fn patience(request: &Request) -> Duration {
         Request::Reload | Request::VipYield { .. } | Request::VipResume { .. } => {
             PATIENCE_FOR_HAND_OVER
         }
+        Request::Upgrade { .. } => PATIENCE_FOR_UPGRADE,
         Request::Status
         | Request::ServerAdmin { .. }
         | Request::ServerWeight { .. }

@@ -1,6 +1,8 @@
 //! What is said over the control socket, by the client in [`super::client`] and by the daemon in
 //! [`super::server`] alike. docs/control.md shows it for those who write clients of their own.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::status::{Admin, LastReload, Status};
@@ -54,6 +56,13 @@ pub enum Request {
     },
     /// Reads the configuration file again.
     Reload,
+    /// Hands over to another binary, dropping nothing.
+    Upgrade {
+        /// Its path; none: whatever the path of the running one names now.
+        binary: Option<PathBuf>,
+        /// Only if that is another file than the one that runs; else the configuration is read again.
+        if_changed: bool,
+    },
     /// Gives the addresses of a virtual router to another node until it is to take part again.
     VipYield {
         /// Its name; none: all of them.
@@ -110,6 +119,11 @@ pub enum Response {
     Reloaded {
         /// What became of it.
         reload: LastReload,
+    },
+    /// Another binary serves.
+    Upgraded {
+        /// Which, in words.
+        message: String,
     },
     /// What came of an order to virtual routers.
     Vip {
@@ -194,7 +208,7 @@ mod tests {
             commands.push(value["body"]["command"].as_str().unwrap().to_owned());
         }
         let servers = ["status", "server-admin", "server-weight", "sessions", "kill", "reload"];
-        assert_eq!(commands, [&servers[..], &["vip-yield", "vip-resume"]].concat());
+        assert_eq!(commands, [&servers[..], &["upgrade", "vip-yield", "vip-resume"]].concat());
     }
 
     #[test]

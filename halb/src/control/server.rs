@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,22 @@ impl ControlSocket {
     /// [`BindError`].
     pub fn bind(path: &Path) -> Result<Self, BindError> {
         Ok(Self(BoundSocket::bind(path, SOCKET_MODE)?))
+    }
+
+    /// Takes a control socket that another process has bound and may still serve; see
+    /// [`BoundSocket::inherit`].
+    ///
+    /// # Errors
+    /// It is no listening socket.
+    pub fn inherit(path: &Path, listener: OwnedFd) -> Result<Self, BindError> {
+        let failed = |source| BindError::Io { path: path.to_owned(), source };
+        BoundSocket::inherit(path, listener).map(Self).map_err(failed)
+    }
+
+    /// What is under it.
+    #[must_use]
+    pub fn bound(&self) -> &BoundSocket {
+        &self.0
     }
 
     /// Where it is.

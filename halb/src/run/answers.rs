@@ -1,5 +1,6 @@
 //! What the control socket answers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use halb_lb::config::{Config, Weight};
@@ -8,9 +9,11 @@ use halb_lb::names::{FrontendName, ServerRef};
 use halb_lb::snapshot;
 use halb_lb::snapshot::{SessionSnapshot, Snapshot};
 use tokio::task;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::daemon::Daemon;
+use super::upgrade;
+use super::upgrade::{Order, another_is_installed};
 use super::vip::orders::Refusal;
 use crate::control::protocol::{Kill, Request, Response, SESSIONS_MAX, Session, VipOutcome};
 use crate::status::Admin;
@@ -26,6 +29,7 @@ pub(super) async fn answer(daemon: Arc<Daemon>, request: Request) -> Response {
     let answered = match request {
         Request::Status => Ok(Response::Status { status: Box::new(daemon.status().await) }),
         Request::Reload => reload(daemon).await,
+        Request::Upgrade { binary, if_changed } => upgrade(daemon, binary, if_changed).await,
         Request::ServerAdmin { server, admin } => {
             in_turn(daemon, move |daemon| set_admin(daemon, &server, admin)).await
         }
@@ -52,6 +56,26 @@ async fn reload(daemon: Arc<Daemon>) -> Result<Response, String> {
     };
     let reload = task::spawn_blocking(move || daemon.reload(alone)).await;
     reload.map(|reload| Response::Reloaded { reload }).map_err(|_| ending())
+}
+
+/// Hands over to another binary; `if_changed`: only if another one is installed than the one that
+/// runs, and else reads the configuration again.
+async fn upgrade(
+    daemon: Arc<Daemon>,
+    binary: Option<PathBuf>,
+    if_changed: bool,
+) -> Result<Response, String> {
+    if if_changed {
+        if !task::spawn_blocking(another_is_installed).await.unwrap_or(false) {
+            return reload(daemon).await;
+        }
+        if let Err(why) = upgrade::may(&daemon) {
+            warn!("another binary is installed, and can't take over: {why}");
+            return reload(daemon).await;
+        }
+    }
+    let message = upgrade::give(daemon, Order { binary }).await?;
+    Ok(Response::Upgraded { message })
 }
 
 /// Carries out an order, which may wait for the data path.

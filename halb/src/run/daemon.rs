@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use halb_healthcheck::Checks;
 use halb_lb::driver::Handle;
+use halb_lb::snapshot::Snapshot;
 use tokio::runtime;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
@@ -16,6 +17,7 @@ use tracing::{error, info};
 use super::changes::Changes;
 use super::haproxy::Compatibility;
 use super::peer::Peer;
+use super::upgrade::Upgrades;
 use super::vip::Vip;
 use super::{reload, service};
 use crate::config;
@@ -52,6 +54,7 @@ pub(super) struct Daemon {
     pub(super) vip: Arc<Vip>,
     pub(super) peer: Arc<Peer>,
     pub(super) haproxy: Arc<Compatibility>,
+    pub(super) upgrades: Upgrades,
 }
 
 /// What holds until the next reload.
@@ -101,7 +104,7 @@ impl Daemon {
         let checks = self.checks.status().await;
         let checks: HashMap<String, CheckView> =
             checks.iter().map(|target| (target.id.clone(), checks::view(target))).collect();
-        let snapshot = self.engine.snapshot();
+        let (snapshot, reload) = self.counted();
         let in_force = self.in_force();
         let facts = Facts {
             pid: process::id(),
@@ -110,11 +113,22 @@ impl Daemon {
             config_lints: in_force.lints,
             stopping: self.stopping.load(Ordering::Relaxed),
             log_lines_dropped: self.logs.outlets().dropped(),
-            reload: in_force.reloads.status(),
             changes: self.changes.status(),
+            reload,
+            formers: self.upgrades.formers(),
         };
-        let (vrrp, peer) = (self.vip.status(), self.peer.status());
+        let (mut vrrp, peer) = (self.vip.status(), self.peer.status());
+        if let Some(vrrp) = &mut vrrp {
+            self.upgrades.add_to_routers(vrrp);
+        }
         build::status(&snapshot, &in_force.settings.lb, &checks, facts, vrrp, peer)
+    }
+
+    /// The data path and the reloads, with what the daemons before this one have counted.
+    pub(super) fn counted(&self) -> (Snapshot, Reload) {
+        let (mut snapshot, mut reload) = (self.engine.snapshot(), self.in_force().reloads.status());
+        self.upgrades.add_to(&mut snapshot, &mut reload);
+        (snapshot, reload)
     }
 
     /// Open client connections.

@@ -24,6 +24,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::answers::answer;
 use super::daemon::Daemon;
+use super::upgrade::Estate;
 use crate::control::bound::BoundSocket;
 use crate::control::protocol::{Kill, Request, Response, SESSIONS_MAX};
 use crate::haproxy::picture::{Facts, draw};
@@ -100,11 +101,17 @@ fn wanted(settings: &Haproxy) -> bool {
     settings.socket.is_some() || settings.metrics
 }
 
-/// Binds the runtime socket, if there is to be one.
-pub(super) fn bind(settings: &Haproxy) -> anyhow::Result<Option<(BoundSocket, HaproxyLevel)>> {
+/// Binds the runtime socket, if there is to be one, or takes it over.
+pub(super) fn bind(
+    settings: &Haproxy,
+    estate: &mut Estate,
+) -> anyhow::Result<Option<(BoundSocket, HaproxyLevel)>> {
     let Some(socket) = &settings.socket else { return Ok(None) };
-    let bound = BoundSocket::bind(&socket.path, socket.mode)
-        .context("can't answer HAProxy's commands (another path: haproxy.socket)")?;
+    let bound = match estate.take_socket(&socket.path) {
+        Some(listener) => BoundSocket::inherit(&socket.path, listener)?,
+        None => BoundSocket::bind(&socket.path, socket.mode)
+            .context("can't answer HAProxy's commands (another path: haproxy.socket)")?,
+    };
     Ok(Some((bound, socket.level)))
 }
 
@@ -203,6 +210,7 @@ async fn carry_out(daemon: Arc<Daemon>, order: Order) -> String {
         | Response::Killed { .. }
         | Response::Status { .. }
         | Response::Reloaded { .. }
+        | Response::Upgraded { .. }
         | Response::Vip { .. } => String::new(),
     }
 }

@@ -27,6 +27,11 @@ pub(super) fn reloading() {
     }
 }
 
+/// Another process is the main one from now on. What this one says isn't heard any more.
+pub(super) fn main_pid(pid: u32) {
+    tell(&[NotifyState::MainPid(pid)]);
+}
+
 /// The end begins.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);

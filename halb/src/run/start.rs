@@ -21,14 +21,16 @@ use super::changes::Changes;
 use super::daemon::{Daemon, InForce, Reloads};
 use super::haproxy::{Compatibility, Served};
 use super::peer::Peer;
+use super::upgrade::{Doors, Estate, Taker, Upgrades};
 use super::vip::Vip;
-use super::{ORDERS_MAX, answers, haproxy, limits, verdicts};
+use super::{Begin, ORDERS_MAX, answers, haproxy, limits, verdicts};
 use crate::admin;
+use crate::control::bound::BoundSocket;
 use crate::control::server::ControlSocket;
 use crate::logs::{Logs, access};
 use crate::status::Process;
 use halb_config::render::Style;
-use halb_config::settings::Settings;
+use halb_config::settings::{HaproxyLevel, Settings};
 use halb_config::{Loaded, defaults};
 
 /// A daemon that serves.
@@ -41,27 +43,67 @@ pub(super) struct Started {
     pub(super) servers: Vec<task::JoinHandle<()>>,
 }
 
-/// Starts everything. The control socket comes first: it tells a second daemon from the first
-/// before that one's ports do.
+/// A daemon that could serve, were it told to.
+struct Prepared {
+    daemon: Arc<Daemon>,
+    engine: Engine,
+    access_log: JoinHandle<()>,
+    carrier: verdicts::Carrier,
+    events: tokio::sync::mpsc::Receiver<halb_healthcheck::Event>,
+    control: ControlSocket,
+    http: Option<TcpListener>,
+    runtime_socket: Option<(BoundSocket, HaproxyLevel)>,
+}
+
+/// Starts everything, or takes it over from the daemon that runs.
+///
+/// # Errors
+/// With the reason told to the daemon that runs, which goes on.
 pub(super) async fn start(
     loaded: Loaded,
     config: &Path,
     socket: Option<&Path>,
     logs: Logs,
+    mut taker: Option<Taker>,
 ) -> anyhow::Result<Started> {
+    match prepare(loaded, config, socket, logs, taker.as_mut()).await {
+        Ok(prepared) => Ok(serve(prepared, taker)),
+        Err(error) => {
+            if let Some(taker) = &mut taker {
+                taker.refuse(&format!("{error:#}"));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Brings everything up to where it could serve. The control socket comes first: it tells a second
+/// daemon from the first before that one's ports do. Blocks while the daemon that runs is asked.
+async fn prepare(
+    loaded: Loaded,
+    config: &Path,
+    socket: Option<&Path>,
+    logs: Logs,
+    taker: Option<&mut Taker>,
+) -> anyhow::Result<Prepared> {
+    let (mut taker, mut estate) = (taker, Estate::default());
+    if let Some(taker) = &mut taker {
+        estate = taker.gather()?;
+    }
     let lints = u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX);
     if lints > 0 {
         warn!("the configuration has lints:\n{}", loaded.lints_text(Style::Plain).trim_end());
     }
     let settings = loaded.settings;
+    if taker.is_some() {
+        estate.fits(&settings.vrrp)?;
+    }
     let fd_limit = limits::raise_descriptors().context("can't read the descriptor limit")?;
-    let control = ControlSocket::bind(socket.unwrap_or(&settings.admin.socket))?;
-    let http = bind_http(&settings).await?;
-    let runtime_socket = haproxy::bind(&settings.haproxy)?;
+    let (doors, control, http, runtime_socket) = open_doors(&settings, socket, &mut estate).await?;
     let haproxy = Compatibility::new(&settings.haproxy, fd_limit);
-    let (records, access_switch, access_log) = start_access_log(&settings, &logs, &haproxy)?;
+    let (records, access_log_switch, access_log) = start_access_log(&settings, &logs, &haproxy)?;
     let (checks, events) = Checks::start(seed());
-    checks.apply(settings.checks.clone()).await;
+    checks.apply_with(settings.checks.clone(), std::mem::take(&mut estate.checks)).await;
     let signal = checks.clone();
     let options = Options {
         workers: workers(&settings),
@@ -70,37 +112,59 @@ pub(super) async fn start(
         records: Some(records),
         connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
     };
-    let engine = Engine::start(settings.lb.clone(), options)?;
-    let socket = control.path().to_owned();
-    let (peer, vip) = start_pair(&settings, &socket).await?;
-    let (reloaded, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let inherited = std::mem::take(&mut estate.listeners);
+    let engine = Engine::take_over(settings.lb.clone(), options, inherited)?;
+    let begin = if taker.is_some() { Begin::TakeOver } else { Begin::Anew };
+    let (peer, vip) = start_pair(&settings, control.path(), begin).await?;
     let changes = Arc::<Changes>::default();
     let daemon = Arc::new(Daemon {
         engine: engine.handle(),
         checks: checks.clone(),
         runtime: runtime::Handle::current(),
         config_file: config.to_owned(),
-        logs: logs.clone(),
-        access_log: access_switch,
+        logs,
+        access_log: access_log_switch,
         started: Instant::now(),
         stopping: AtomicBool::new(false),
         in_force: Mutex::new(InForce { settings, lints, reloads: Reloads::default() }),
         reloading: Arc::default(),
         orders: Arc::new(Semaphore::new(ORDERS_MAX)),
-        reloaded: Arc::clone(&reloaded),
-        changed: Arc::clone(&changed),
+        reloaded: Arc::new(Notify::new()),
+        changed: Arc::new(Notify::new()),
         stirred: Arc::new(Notify::new()),
         changes: Arc::clone(&changes),
         vip: Arc::clone(&vip),
         peer,
         haproxy,
+        upgrades: Upgrades::new(socket.map(Path::to_owned), doors, &mut estate),
     });
+    let mut carrier = verdicts::Carrier::new(checks, engine.handle(), Arc::clone(&vip), changes);
+    if let Some(taker) = taker {
+        estate.obey_orders(&daemon.engine);
+        carrier.learn_anew().await;
+        vip.await_guard().await?;
+        let roles = taker.await_go()?;
+        let vrrp = daemon.in_force().settings.vrrp.clone();
+        vip.inherit(&vrrp, roles)?;
+        estate.remove_files();
+    }
+    let prepared =
+        Prepared { daemon, engine, access_log, carrier, events, control, http, runtime_socket };
+    Ok(prepared)
+}
+
+/// Serves. From here on nothing can fail.
+fn serve(prepared: Prepared, taker: Option<Taker>) -> Started {
+    let Prepared { daemon, engine, access_log, carrier, events, control, http, runtime_socket } =
+        prepared;
+    daemon.engine.begin_accepting();
+    daemon.upgrades.own_files(true);
     // The first verdicts are told the way that those after a reload are.
-    reloaded.notify_one();
-    let carrier = verdicts::Carrier::new(checks, engine.handle(), vip, changes);
+    daemon.reloaded.notify_one();
+    let (reloaded, changed) = (Arc::clone(&daemon.reloaded), Arc::clone(&daemon.changed));
     let mut servers = vec![task::spawn(carrier.carry(events, reloaded, changed))];
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
-    servers.push(task::spawn(logs.tell_what_is_left_out()));
+    servers.push(task::spawn(daemon.logs.clone().tell_what_is_left_out()));
     if let Some(listener) = http {
         servers.push(task::spawn(admin::serve(listener, looks(&daemon))));
     }
@@ -109,7 +173,51 @@ pub(super) async fn start(
         let served = Arc::new(Served(Arc::clone(&daemon)));
         servers.push(task::spawn(crate::haproxy::socket::serve(socket, level, served)));
     }
-    Ok(Started { daemon, engine, access_log, servers })
+    if let Some(former) = taker.map(Taker::serve) {
+        start_link(&daemon);
+        if let Err(error) = former.follow(Arc::clone(&daemon)) {
+            warn!(%error, "there is no thread to hear of the former daemon's connections in");
+        }
+    }
+    Started { daemon, engine, access_log, servers }
+}
+
+/// Starts the link to the other balancer, whose port the former daemon has given up by now.
+fn start_link(daemon: &Arc<Daemon>) {
+    let daemon = Arc::clone(daemon);
+    // What became of it is logged.
+    drop(task::spawn_blocking(move || {
+        let wanted = daemon.in_force().settings.peer.clone();
+        if let Err(error) = daemon.peer.apply(wanted.as_ref()) {
+            warn!("there is no link to the other balancer: {error:#}");
+        }
+    }));
+}
+
+type Sockets = (Doors, ControlSocket, Option<TcpListener>, Option<(BoundSocket, HaproxyLevel)>);
+
+/// Opens or takes over where people and scripts knock, and keeps copies for the next daemon.
+async fn open_doors(
+    settings: &Settings,
+    socket: Option<&Path>,
+    estate: &mut Estate,
+) -> anyhow::Result<Sockets> {
+    let path = socket.unwrap_or(&settings.admin.socket);
+    let control = match estate.take_socket(path) {
+        Some(listener) => ControlSocket::inherit(path, listener)?,
+        None => ControlSocket::bind(path)?,
+    };
+    let http = bind_http(settings, estate).await?;
+    let runtime_socket = haproxy::bind(&settings.haproxy, estate)?;
+    let mut doors = Doors::default();
+    doors.control(control.bound());
+    if let (Some(listener), Some(address)) = (&http, settings.admin.http) {
+        doors.admin(listener, address);
+    }
+    if let Some((socket, _)) = &runtime_socket {
+        doors.haproxy(socket);
+    }
+    Ok((doors, control, http, runtime_socket))
 }
 
 /// How the admin address looks at the daemon.
@@ -128,11 +236,17 @@ fn looks(daemon: &Arc<Daemon>) -> admin::Looks {
 }
 
 /// Starts the virtual IPs and the link to the other balancer, which carries their words.
-async fn start_pair(settings: &Settings, socket: &Path) -> anyhow::Result<(Arc<Peer>, Arc<Vip>)> {
-    let peer = Peer::start(settings.peer.as_ref())?;
+async fn start_pair(
+    settings: &Settings,
+    socket: &Path,
+    begin: Begin,
+) -> anyhow::Result<(Arc<Peer>, Arc<Vip>)> {
+    // The port of the link is the running daemon's until it has handed everything over.
+    let peer = Peer::start(settings.peer.as_ref().filter(|_| begin == Begin::Anew))?;
     let link = Arc::clone(&peer);
     let carry = Arc::new(move |word: &Word| link.tell(word));
-    let vip = Vip::start(settings, socket, carry).await.context("can't hold the virtual IP")?;
+    let vip =
+        Vip::start(settings, socket, carry, begin).await.context("can't hold the virtual IP")?;
     let hearing = Arc::downgrade(&vip);
     peer.bring_words_to(Arc::new(move |from, word| {
         if let Some(vip) = hearing.upgrade() {
@@ -142,8 +256,16 @@ async fn start_pair(settings: &Settings, socket: &Path) -> anyhow::Result<(Arc<P
     Ok((peer, vip))
 }
 
-async fn bind_http(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
+async fn bind_http(
+    settings: &Settings,
+    estate: &mut Estate,
+) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = settings.admin.http else { return Ok(None) };
+    if let Some(listener) = estate.take_admin(address) {
+        let listener = std::net::TcpListener::from(listener);
+        listener.set_nonblocking(true)?;
+        return Ok(Some(TcpListener::from_std(listener)?));
+    }
     let bound = TcpListener::bind(address).await;
     let bound = bound.with_context(|| {
         format!("can't serve status and metrics on {address} (another address: admin.http)")

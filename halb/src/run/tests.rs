@@ -28,7 +28,7 @@ fn while_all_blocking_threads_hang(test: impl AsyncFnOnce(Started)) {
     loaded.settings.log.level = LogLevel::Error;
     let logs = start_logging(&loaded).unwrap();
     runtime.block_on(async {
-        let started = start::start(loaded, &file, None, logs).await.unwrap();
+        let started = start::start(loaded, &file, None, logs, None).await.unwrap();
         let hang = |_| {
             let (release, until_released) = mpsc::channel::<()>();
             task::spawn_blocking(move || until_released.recv());

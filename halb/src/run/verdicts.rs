@@ -67,7 +67,8 @@ impl Carrier {
         }
     }
 
-    async fn learn_anew(&mut self) {
+    /// Tells the data path and the virtual IP what the checks know.
+    pub(super) async fn learn_anew(&mut self) {
         self.verdicts.forget_all();
         for target in self.checks.status().await {
             self.verdicts.learn(&target.id, target.verdict);

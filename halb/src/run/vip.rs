@@ -28,13 +28,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use halb_lb::snapshot::{BackendSnapshot, Snapshot};
 use halb_vrrp::driver;
-use halb_vrrp::driver::{GuardCommand, Handle, Stopped};
+use halb_vrrp::driver::{GuardCommand, GuardSnapshot, Handle, OrderError, Role, Stopped};
 use halb_vrrp::link::Word;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{self, AbortHandle};
 use tokio::{runtime, time};
 use tracing::{error, info, warn};
 
+use super::Begin;
 use crate::status::vrrp::{self, JournalFile, build};
 use details::Details;
 use halb_config::defaults;
@@ -62,6 +63,15 @@ const LAST_JOURNAL: Duration = Duration::from_secs(1);
 
 /// Patience with the thread that hands over the last events: it writes a few lines into memory.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// How long the guard of a process that takes over may take to start.
+const GUARD_MAX: Duration = Duration::from_secs(10);
+
+/// How long addresses may be under way before a hand-over to another process is given up.
+const ASIDE_MAX: Duration = Duration::from_secs(2);
+
+/// How often either is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Beyond what an offer needs: the thread's turns, and addresses that are removed.
 const HAND_OVER_MARGIN: Duration = Duration::from_secs(1);
@@ -109,12 +119,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vip {
-    /// Starts it as configured; words for the other balancer go to `carry`. Must be called within a
+    /// Starts it as configured, or to take over the roles of another process; words for the other balancer go to `carry`. Must be called within a
     /// tokio runtime, by a thread that may wait for the kernel.
     pub(super) async fn start(
         settings: &Settings,
         socket: &Path,
         carry: Carry,
+        begin: Begin,
     ) -> anyhow::Result<Arc<Self>> {
         let (journal, file) = read_journal(&settings.global.state_dir).await;
         if let (Some(error), false) = (&file.error, settings.vrrp.routers.instances.is_empty()) {
@@ -149,13 +160,13 @@ impl Vip {
                 tasks: vec![writing.abort_handle(), running.abort_handle()],
             }
         });
-        vip.begin(&settings.vrrp)?;
+        vip.begin(&settings.vrrp, begin)?;
         vip.watch(settings);
         Ok(vip)
     }
 
     /// Starts the driver, if there is something to run.
-    fn begin(&self, settings: &Vrrp) -> Result<(), driver::StartError> {
+    fn begin(&self, settings: &Vrrp, begin: Begin) -> Result<(), driver::StartError> {
         if settings.routers.instances.is_empty() {
             return Ok(());
         }
@@ -173,6 +184,7 @@ impl Vip {
                 told.tell(event);
             }),
             run_dir: self.run_dir.clone(),
+            inherits: begin == Begin::TakeOver,
         };
         *lock(&self.freeze_limit) = settings.routers.freeze_limit();
         let driver = driver::Vrrp::start(settings.routers.clone(), options)?;
@@ -226,7 +238,7 @@ impl Vip {
             (Some(handle), false) => handle.apply(wanted.routers.clone())?,
             (None, true) => Vec::new(),
             (None, false) => {
-                self.begin(wanted)?;
+                self.begin(wanted, Begin::Anew)?;
                 vec!["virtual IPs are held from now on".to_owned()]
             }
             (Some(handle), true) => {
@@ -307,6 +319,67 @@ impl Vip {
         self.keep_journal().await;
         self.tasks.iter().for_each(AbortHandle::abort);
         hurried
+    }
+
+    /// Waits until the guard is on its watch, for which there is nothing to give up yet.
+    ///
+    /// # Errors
+    /// It doesn't come.
+    pub(super) async fn await_guard(&self) -> anyhow::Result<()> {
+        let Some(handle) = self.handle() else { return Ok(()) };
+        let deadline = Instant::now() + GUARD_MAX;
+        while !matches!(handle.snapshot().thread.guard, GuardSnapshot::Alive { .. }) {
+            anyhow::ensure!(Instant::now() < deadline, "the guard of the virtual IP doesn't come");
+            time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    /// Takes over roles of another process, which stands aside. Blocks for a moment.
+    pub(super) fn inherit(&self, settings: &Vrrp, roles: Vec<Role>) -> Result<(), OrderError> {
+        match self.handle() {
+            Some(handle) => handle.inherit(settings.routers.clone(), roles),
+            None => Ok(()),
+        }
+    }
+
+    /// How long all of them may stand aside without another node noticing: an interval, since
+    /// backups wait for three. None: there are none.
+    pub(super) fn patience_aside(&self) -> Option<Duration> {
+        let snapshot = self.handle()?.snapshot();
+        let intervals = snapshot.instances.iter().map(|one| one.settings.router.interval());
+        intervals.map(|interval| interval.duration()).min()
+    }
+
+    /// Stands aside for another process of this node, and says which roles it had. Blocks for some
+    /// seconds where addresses are just under way.
+    pub(super) fn stand_aside(&self) -> Result<Vec<Role>, OrderError> {
+        let Some(handle) = self.handle() else { return Ok(Vec::new()) };
+        let deadline = Instant::now() + ASIDE_MAX;
+        loop {
+            match handle.stand_aside() {
+                Err(OrderError::Busy) if Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
+                answered => return answered,
+            }
+        }
+    }
+
+    /// Goes on after all.
+    pub(super) fn take_back(&self) {
+        if let Some(Err(error)) = self.handle().map(|handle| handle.take_back()) {
+            // One that didn't stand aside goes on anyway.
+            info!(%error, "the virtual IPs were not taken back");
+        }
+    }
+
+    /// Another process has the roles: nothing is given up, and nothing is written any more.
+    pub(super) fn depart(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+        if let Some(Err(error)) = self.handle().map(|handle| handle.depart()) {
+            error!(%error, "the thread of the virtual IPs did not depart");
+        }
+        *lock(&self.handle) = None;
+        drop(lock(&self.driver).take());
     }
 
     async fn keep_journal(&self) {

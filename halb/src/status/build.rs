@@ -10,8 +10,8 @@ use halb_lb::snapshot::{AcceptPause, Snapshot};
 use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{
-    Admin, Backend, Check, Frontend, FrontendState, Listener, Process, Reload, Server,
-    ServerChange, Status, VERSION, Worker, readiness,
+    Admin, Backend, Check, FormerDaemon, Frontend, FrontendState, Listener, Process, Reload,
+    Server, ServerChange, Status, VERSION, Worker, readiness,
 };
 
 /// What the process knows of itself beside the data path.
@@ -33,6 +33,8 @@ pub struct Facts {
     pub reload: Reload,
     /// The last changes of servers.
     pub changes: Vec<ServerChange>,
+    /// Daemons that were replaced and still serve.
+    pub formers: Vec<FormerDaemon>,
 }
 
 /// What the checks know of a server, and HAProxy's words for its health.
@@ -61,9 +63,19 @@ pub fn status(
     let backends: Vec<Backend> =
         snapshot.backends.iter().map(|b| backend(b, config, checks)).collect();
     let readiness = readiness::judge(&process, &frontends, &backends);
-    let Facts { reload, changes, .. } = facts;
-    let version = VERSION;
-    Status { version, readiness, process, reload, frontends, backends, changes, vrrp, peer }
+    let Facts { reload, changes, formers, .. } = facts;
+    Status {
+        version: VERSION,
+        readiness,
+        process,
+        reload,
+        formers,
+        frontends,
+        backends,
+        changes,
+        vrrp,
+        peer,
+    }
 }
 
 /// The process's part of a status.

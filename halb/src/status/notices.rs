@@ -61,6 +61,7 @@ pub fn of(status: &Status) -> Vec<Notice> {
         peer::notices::add_all(peer, &mut add);
     }
     process(status, &mut add);
+    formers(status, &mut add);
     notices.sort_by_key(|notice| notice.severity);
     notices
 }
@@ -79,6 +80,22 @@ fn reload(status: &Status, add: &mut impl FnMut(Severity, String)) {
     }
     for setting in &last.needs_restart {
         add(Severity::Warning, format!("waits for a restart since {ago}: {setting}"));
+    }
+}
+
+fn formers(status: &Status, add: &mut impl FnMut(Severity, String)) {
+    for former in &status.formers {
+        let left = things(former.connections, "connection", "connections");
+        let (pid, since) = (former.pid, span(former.since_seconds));
+        let until = span(former.until_seconds);
+        add(
+            Severity::Note,
+            format!(
+                "process {pid} was replaced {since} ago (halb {}) and still serves {left}, for \
+                 {until} at most",
+                former.halb_version
+            ),
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use halb_lb::snapshot::{
 use super::build::{CheckView, Facts};
 use super::peer::Peer;
 use super::vrrp::Vrrp;
-use super::{Check, LastReload, ReloadFailure, ServerChange, Status, build};
+use super::{Check, FormerDaemon, LastReload, ReloadFailure, ServerChange, Status, build};
 
 /// What goes into a status; tests change it before they build.
 pub(crate) struct Sample {
@@ -120,6 +120,17 @@ pub(crate) fn after_failed_reload() -> Sample {
         needs_restart: Vec::new(),
     });
     sample
+}
+
+/// A daemon that was replaced two minutes ago.
+pub(crate) fn former() -> FormerDaemon {
+    FormerDaemon {
+        pid: 4242,
+        halb_version: "0.0.9".to_owned(),
+        connections: 12,
+        since_seconds: 120.0,
+        until_seconds: 3480.0,
+    }
 }
 
 fn facts() -> Facts {

@@ -17,6 +17,7 @@ fn full() -> Value {
     let last = sample.facts.reload.last.as_mut().unwrap();
     last.changes = vec!["something".to_owned()];
     last.needs_restart = vec!["something else".to_owned()];
+    sample.facts.formers = vec![samples::former()];
     sample.vrrp = Some(vrrp::samples::full());
     sample.peer = Some(peer::samples::wrong_key());
     serde_json::to_value(sample.status()).unwrap()

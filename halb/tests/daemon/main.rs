@@ -5,6 +5,7 @@
 
 mod memory;
 mod service_manager;
+mod upgrade;
 
 use std::fs;
 use std::io;

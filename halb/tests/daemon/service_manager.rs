@@ -8,6 +8,7 @@ use halb_lab::process::{Exit, Process, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
+use super::upgrade::Successors;
 use super::{PATIENCE, Site};
 
 /// What the daemon tells its service manager.
@@ -132,4 +133,18 @@ fn a_pipe_in_place_of_a_file_of_checks_keeps_nothing_waiting() {
     assert!(said.contains("name a regular file"), "{said}");
     assert_eq!(site.halb(&["reload"]).0, 3);
     assert_eq!(daemon.stop(PATIENCE).unwrap(), Exit::Code(0));
+}
+
+#[test]
+fn the_service_manager_is_told_of_another_main_process_before_that_one_speaks() {
+    let site = Site::new();
+    let (manager, _daemon) = ServiceManager::start(&site);
+    let _successors = Successors(&site);
+    let (code, said) = site.halb(&["upgrade"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(manager.next().starts_with("RELOADING=1\n"));
+    assert_eq!(manager.next(), format!("MAINPID={}", site.status().process.pid));
+    assert_eq!(manager.next(), "READY=1");
+    manager.forget();
+    assert_eq!(manager.any(), "WATCHDOG=1");
 }

@@ -32,3 +32,4 @@ mod repair;
 mod support;
 mod told;
 mod tracking;
+mod upgrade;

@@ -21,7 +21,7 @@ pub(super) enum Request {
 
 /// Each with where its answer goes; for a bool: whether there is such a target.
 pub(super) enum Command {
-    Apply(Vec<Target>, oneshot::Sender<()>),
+    Apply(Vec<Target>, Vec<TargetStatus>, oneshot::Sender<()>),
     Pause(String, oneshot::Sender<bool>),
     Resume(String, oneshot::Sender<bool>),
     Status(oneshot::Sender<Vec<TargetStatus>>),
@@ -52,7 +52,12 @@ impl Checks {
     /// These are the targets from now on; returns when that is so. Kept ids keep verdict, counters
     /// and maintenance; new ones tell their first verdict as an event.
     pub async fn apply(&self, targets: Vec<Target>) {
-        let _ = self.ask(|done| Command::Apply(targets, done)).await;
+        self.apply_with(targets, Vec::new()).await;
+    }
+
+    /// As [`Checks::apply`]; a new target that is among `kept` goes on where other checks left it.
+    pub async fn apply_with(&self, targets: Vec<Target>, kept: Vec<TargetStatus>) {
+        let _ = self.ask(|done| Command::Apply(targets, kept, done)).await;
     }
 
     /// A client's connect to this server failed: its next check comes forward, at a bounded rate.

@@ -243,3 +243,55 @@ fn jitter_stays_within_its_bound_and_uses_it() {
     assert!(*max <= SECOND * JITTER_PERCENT / 100, "{max:?}");
     assert!(*min < ms(5) && *max > ms(45), "{min:?} {max:?}");
 }
+
+#[test]
+fn a_fleet_goes_on_where_another_one_ended() {
+    let mut now = Instant::now();
+    let mut old = Fleet::new(1);
+    old.apply(now, targets(2));
+    old.pause(now, "b/s1");
+    // Three failures take the first one down.
+    for _ in 0..4 {
+        for (probe, _) in old.take_started() {
+            old.handle_outcome(now + ms(3), probe, failed());
+        }
+        now = old.poll_timeout().unwrap();
+        old.handle_timeout(now);
+    }
+    for (probe, _) in old.take_started() {
+        old.handle_outcome(now + ms(3), probe, failed());
+    }
+    now += ms(500);
+    let left = old.status(now);
+    assert_eq!((left[0].verdict, left[0].flips), (Verdict::Down, 1));
+    assert!(left[0].failures >= 3 && left[1].paused);
+
+    let mut new = Fleet::new(2);
+    new.apply_with(now, targets(3), &left);
+    new.check_invariants();
+    let taken = new.status(now);
+    assert_eq!(taken[..2], left[..], "verdict, counters, history and maintenance are kept");
+    assert_eq!(taken[2].checks, 0, "one that nobody knew begins anew");
+    let told: Vec<_> = new
+        .take_actions()
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Changed(change) => Some(change.verdict),
+            Action::StartProbe { .. }
+            | Action::ExpireProbe(_)
+            | Action::AbortProbe(_)
+            | Action::Moved(_) => None,
+        })
+        .collect();
+    assert_eq!(told, [Verdict::Down, left[1].verdict, Verdict::Up]);
+    // Its next check is due an interval after the last one began there.
+    let begun = left[0].last.as_ref().unwrap();
+    let due = now + 2 * SECOND - begun.ago - begun.took;
+    while new.poll_timeout().unwrap() < due {
+        let at = new.poll_timeout().unwrap();
+        new.handle_timeout(at);
+        assert!(new.take_started().iter().all(|(_, target)| target.id != "b/s0"));
+    }
+    new.handle_timeout(due);
+    assert!(new.take_started().iter().any(|(_, target)| target.id == "b/s0"));
+}

@@ -1,6 +1,7 @@
 //! Starts and stops the threads of the data path.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +59,9 @@ pub enum StartError {
     Threads(#[source] io::Error),
 }
 
+/// Listening sockets of a former process, each with the address of its `bind` entry.
+pub type Inherited = Vec<(SocketAddr, TcpListener)>;
+
 /// What was left when the engine stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
@@ -90,6 +94,22 @@ impl Engine {
     /// # Errors
     /// An address can't be bound, or the kernel refuses a thread.
     pub fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        let engine = Self::take_over(config, options, Inherited::new())?;
+        engine.handle.begin_accepting();
+        Ok(engine)
+    }
+
+    /// Starts on listeners that another process opened, and binds those of `config` that are not
+    /// among them; others are closed. Clients are left in the kernel's backlog until
+    /// [`Handle::begin_accepting`], so that the other process may go on meanwhile.
+    ///
+    /// # Errors
+    /// An address can't be bound, or the kernel refuses a thread.
+    pub fn take_over(
+        config: Config,
+        options: Options,
+        inherited: Inherited,
+    ) -> Result<Self, StartError> {
         let epoch = Instant::now();
         let poll = Poll::new().map_err(StartError::Threads)?;
         let (dispatcher_mail, dispatcher_inbox) =
@@ -144,6 +164,7 @@ impl Engine {
             reserved_elsewhere: options.fds_elsewhere,
             heartbeat,
             records: options.records,
+            inherited,
         });
         dispatcher.apply(config, Instant::now())?;
         engine.spawn("halb-dispatch".to_owned(), move || dispatcher.run())?;

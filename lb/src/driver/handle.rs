@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -169,6 +170,22 @@ impl Handle {
     pub fn kill(&self, filter: &SessionFilter) -> u64 {
         let request = |reply| ToWorker::Kill { filter: filter.clone(), reply };
         self.ask_workers(request).into_iter().sum()
+    }
+
+    /// Copies of the listening sockets, each with the address of its `bind` entry, for a process
+    /// that takes over. Those that are about to close are left out.
+    ///
+    /// # Errors
+    /// There are no descriptors left, or no answer.
+    pub fn listeners(&self) -> io::Result<Vec<(SocketAddr, OwnedFd)>> {
+        let stuck = || io::Error::new(io::ErrorKind::TimedOut, "the data path does not answer");
+        self.ask(|reply| ToDispatcher::Listeners { reply }).unwrap_or_else(|| Err(stuck()))
+    }
+
+    /// Accepts from now on, after [`Engine::take_over`](super::Engine::take_over). What was ordered
+    /// before is in force by then.
+    pub fn begin_accepting(&self) {
+        self.0.dispatcher.send(ToDispatcher::BeginAccepting);
     }
 
     /// Open client connections.

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -172,6 +173,10 @@ pub(super) enum ToDispatcher {
     Weight { server: ServerRef, weight: Option<Weight>, reply: Reply<Result<(), OrderError>> },
     /// A new configuration.
     Apply { config: Box<Config>, reply: Reply<Result<Applied, ApplyError>> },
+    /// Copies of the listening sockets, for a process that takes over.
+    Listeners { reply: Reply<io::Result<Vec<(SocketAddr, OwnedFd)>>> },
+    /// Accept from now on.
+    BeginAccepting,
     /// Serve who waits in the listeners, and close them for good; sessions go on.
     StopAccepting { reply: Reply<()> },
     /// End the thread.

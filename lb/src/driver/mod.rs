@@ -27,5 +27,5 @@ mod sys;
 mod view;
 mod worker;
 
-pub use engine::{Drained, Engine, Hurry, Options, PassiveSignal, StartError};
+pub use engine::{Drained, Engine, Hurry, Inherited, Options, PassiveSignal, StartError};
 pub use handle::{Applied, ApplyError, Handle, OrderError, SessionFilter};

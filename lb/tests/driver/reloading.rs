@@ -12,7 +12,9 @@ use halb_lb::driver::ApplyError;
 use halb_lb::names::{BackendName, FrontendName, ServerName, ServerRef};
 use halb_lb::snapshot::{Admin, Health};
 
-use crate::common::{PATIENCE, backend, eventually, frontend, greeter, start, start_config, take};
+use crate::common::{
+    PATIENCE, backend, connect, eventually, frontend, greeter, start, start_config, take,
+};
 
 fn config(frontend: Frontend, backends: Vec<Backend>) -> Config {
     Config::new(vec![frontend], backends, None).unwrap()
@@ -230,4 +232,45 @@ fn request(address: SocketAddr) {
     assert_eq!(take(&mut stream, 1).len(), 1);
     stream.write_all(b"ping").unwrap();
     assert_eq!(take(&mut stream, 4), "ping");
+}
+
+#[test]
+fn another_engine_takes_the_listeners_over_and_no_client_is_refused() {
+    let port = free_port();
+    let front = fixed("back", &format!("127.0.0.1:{port}"));
+    let old = start(vec![front.clone()], vec![backend("back", &[greeter("a")])]);
+    let mut kept = old.connect();
+    assert_eq!(take(&mut kept, 1), "a");
+    let inherited = old.engine.handle().listeners().unwrap();
+    let inherited = inherited.into_iter().map(|(at, socket)| (at, socket.into())).collect();
+    let options = halb_lb::driver::Options {
+        workers: 1,
+        fd_limit: 1024,
+        fds_elsewhere: 0,
+        records: None,
+        connect_failed: Arc::new(|_| {}),
+    };
+    let config = config(front, vec![backend("back", &[greeter("b")])]);
+    let new = halb_lb::driver::Engine::take_over(config, options, inherited).unwrap();
+    // Until it is told to, the old one alone accepts.
+    for _ in 0..20 {
+        assert_eq!(take(&mut connect(old.address), 1), "a");
+    }
+    assert_eq!(new.handle().snapshot().frontends[0].accepted, 0);
+    new.handle().begin_accepting();
+    let handle = old.engine.handle();
+    let ended = thread::spawn(move || old.engine.stop(PATIENCE));
+    eventually("the old one accepts no more", || {
+        handle.snapshot().frontends[0].listeners.is_empty()
+    });
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(take(&mut client, 1), "b");
+    }
+    // What the old one has goes on there until it ends.
+    kept.write_all(b"x").unwrap();
+    assert_eq!(take(&mut kept, 1), "x");
+    drop(kept);
+    assert_eq!(ended.join().unwrap().remaining, 0);
 }

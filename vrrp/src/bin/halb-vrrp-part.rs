@@ -79,8 +79,12 @@ fn route(settings: Settings) -> Outcome<()> {
         Event::Driver(notice) => println!("{notice}"),
         Event::Notice { .. } | Event::Word { .. } => {}
     };
-    let options =
-        Options { guard: Some(command()), events: Arc::new(events), run_dir: env::temp_dir() };
+    let options = Options {
+        guard: Some(command()),
+        events: Arc::new(events),
+        run_dir: env::temp_dir(),
+        inherits: false,
+    };
     let vrrp = Vrrp::start(settings, options)?;
     signals.wait()?;
     match vrrp.stop(LONG_ACT) {

@@ -36,6 +36,7 @@ use crate::settings::Settings;
 mod acting;
 mod claiming;
 mod guarding;
+mod handover;
 mod hands;
 mod hearing;
 mod holdings;
@@ -47,6 +48,7 @@ mod publishing;
 mod rivals;
 mod troubles;
 
+use handover::Handover;
 use hands::Hands;
 use hearing::Inboxes;
 use holdings::Holdings;
@@ -105,6 +107,7 @@ pub(super) struct Engine {
     /// When addresses that the kernel didn't let go of are tried again.
     linger_at: Option<Instant>,
     stopping: Stopping,
+    handover: Handover,
     /// Something is to be tried again soon that didn't work just now.
     retry_at: Option<Instant>,
 }
@@ -129,6 +132,8 @@ pub(super) struct Start {
     pub(super) outbox: Outbox,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) bell: OwnedFd,
+    /// Another process is about to hand its roles over.
+    pub(super) inherits: bool,
 }
 
 /// Deadlines that are judged in one turn: a takeover is one, its announcement the next. More wait
@@ -145,7 +150,7 @@ const RETRY: Duration = Duration::from_millis(5);
 impl Engine {
     /// Opens what the thread needs, looks at the interfaces and starts the routers.
     pub(super) fn open(start: Start) -> Result<Self, StartError> {
-        let Start { settings, leash, guarded, outbox, mailbox, bell } = start;
+        let Start { settings, leash, guarded, outbox, mailbox, bell, inherits } = start;
         let mut netlink = Netlink::open().map_err(network::refused)?;
         let network = Network::open(&mut netlink)?;
         let hands = Hands::start(netlink).map_err(network::refused)?;
@@ -184,12 +189,19 @@ impl Engine {
             guarded,
             linger_at: None,
             stopping: Stopping::No,
+            handover: if inherits { Handover::Awaited(Vec::new()) } else { Handover::None },
             retry_at: None,
         };
         for notice in realtime::notices(&engine.reached).collect::<Vec<_>>() {
             engine.notice(notice);
         }
-        engine.take_settings(settings, now);
+        if inherits {
+            // Sockets take their time, which there will be none for.
+            engine.network.fit(&[&settings], now);
+            engine.settings = settings;
+        } else {
+            engine.take_settings(settings, now);
+        }
         Ok(engine)
     }
 
@@ -217,6 +229,12 @@ impl Engine {
         let now = Instant::now();
         self.leash.beat();
         (self.retry_at, self.busy) = (None, false);
+        if self.handover.is_at_rest() {
+            self.read_mail(now);
+            self.tend(now);
+            self.publish(now);
+            return;
+        }
         let inboxes = self.hear_adverts(now);
         self.hear_hands(now);
         self.face_revocation(now);
@@ -224,6 +242,7 @@ impl Engine {
         self.hear_claims(now);
         self.read_mail(now);
         self.judge(&inboxes, now);
+        self.stand_aside(now);
         self.announce(now);
         self.ask_again(now);
         self.take_away_lingering(now);
@@ -269,6 +288,8 @@ impl Engine {
         let bells = [self.bell.as_fd(), self.hands.as_fd()];
         let claims = self.network.claims.iter().filter(|_| self.claims_at.is_none());
         let sockets = self.network.fds().chain(claims.map(AsFd::as_fd));
+        // What comes for one that is at rest waits.
+        let sockets = sockets.filter(|_| !self.handover.is_at_rest());
         let fds = bells.into_iter().chain(sockets).chain(self.leash.fd());
         let mut fds: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A signal ends it early, and nothing else can go wrong.
@@ -287,6 +308,10 @@ impl Engine {
         let deadline = self.node.poll_timeout().map(|(due, _)| due);
         let deadline = if revoked { Some(now + RETRY) } else { deadline };
         let beat = now + self.leash.pace();
+        if self.handover.is_at_rest() {
+            let times = [self.leash.deadline(now), self.published.due(), self.retry_at];
+            return times.into_iter().flatten().fold(beat, Instant::min);
+        }
         [
             deadline,
             self.announcements.due(),

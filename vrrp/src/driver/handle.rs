@@ -8,7 +8,7 @@ use nix::sys::eventfd::EventFd;
 
 use super::ledger::Ledger;
 use super::mailbox::{Answer, Mailbox, Order, answer};
-use super::{AddressMarks, OrderError, OwnedSighting, Snapshot};
+use super::{AddressMarks, OrderError, OwnedSighting, Role, Snapshot};
 use crate::link::Word;
 use crate::settings::Settings;
 
@@ -64,6 +64,43 @@ impl Handle {
     /// [`OrderError`].
     pub fn resume(&self, instance: Option<&str>) -> Result<Vec<Arc<str>>, OrderError> {
         self.ask(|answer| Order::Resume(instance.map(str::to_owned), answer))
+    }
+
+    /// Takes roles over from another process of this node, which stands aside: active routers send
+    /// an advert at once, and their addresses stay where they are. For a driver that was started
+    /// with [`Options::inherits`](super::Options::inherits), with the same settings. Waits up to five
+    /// seconds; once it returns the guard knows what to give up.
+    ///
+    /// # Errors
+    /// [`OrderError`].
+    pub fn inherit(&self, settings: Settings, roles: Vec<Role>) -> Result<(), OrderError> {
+        self.ask(|answer| Order::Inherit(Box::new((settings, roles)), answer))
+    }
+
+    /// Steps aside: active routers send an advert, then nothing is said, heard or changed until
+    /// [`Handle::take_back`] or [`Handle::depart`]. The guard stays on its watch. Returns the roles.
+    ///
+    /// # Errors
+    /// [`OrderError::Busy`] while addresses are on their way or being offered: try again.
+    pub fn stand_aside(&self) -> Result<Vec<Role>, OrderError> {
+        self.ask(Order::StandAside)
+    }
+
+    /// Goes on after [`Handle::stand_aside`], as after a moment in which this process stood still.
+    ///
+    /// # Errors
+    /// [`OrderError`].
+    pub fn take_back(&self) -> Result<(), OrderError> {
+        self.ask(Order::TakeBack)
+    }
+
+    /// Ends the thread and its guard after [`Handle::stand_aside`], without a farewell and with the
+    /// addresses where they are: another process has them.
+    ///
+    /// # Errors
+    /// [`OrderError`].
+    pub fn depart(&self) -> Result<(), OrderError> {
+        self.ask(Order::Depart)
     }
 
     /// Tells what another halb said; `from` is its address on the link, which has seen to it that

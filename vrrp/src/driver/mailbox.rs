@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use super::OrderError;
+use super::{OrderError, Role};
 use crate::link::Word;
 use crate::settings::Settings;
 use crate::track::{Readiness, ScriptResult, Sighting};
@@ -56,6 +56,14 @@ pub(super) enum Order {
     /// Of one instance or of all.
     GiveAway(Option<String>, Answer<Result<Vec<Arc<str>>, OrderError>>),
     Resume(Option<String>, Answer<Result<Vec<Arc<str>>, OrderError>>),
+    /// Takes roles over from another process.
+    Inherit(Box<(Settings, Vec<Role>)>, Answer<Result<(), OrderError>>),
+    /// Steps aside for another process, with the roles.
+    StandAside(Answer<Result<Vec<Role>, OrderError>>),
+    /// Goes on after all.
+    TakeBack(Answer<Result<(), OrderError>>),
+    /// Ends without giving anything up: the other process has it.
+    Depart(Answer<Result<(), OrderError>>),
 }
 
 /// Sightings that wait: subjects are bounded by the configuration, but results of scripts gather

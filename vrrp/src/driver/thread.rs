@@ -46,21 +46,24 @@ pub(super) fn start(
     tagging: Tagging,
 ) -> Result<(Handle, Running), StartError> {
     plan::check(&settings)?;
-    let Options { guard, events, run_dir } = options;
+    let Options { guard, events, run_dir, inherits } = options;
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
     let bell = EventFd::from_flags(flags).map_err(kernel("cannot make an eventfd"))?;
     let bell = Arc::new(bell);
     let mailbox = Arc::new(Mailbox::default());
     let mut outbox = outbox::open(events).map_err(kernel("cannot start a thread for events"))?;
-    tidy_up(&settings, &run_dir, tagging, &mut outbox);
+    if !inherits {
+        tidy_up(&settings, &run_dir, tagging, &mut outbox);
+    }
     let (ledger, listed) = Ledger::open(&run_dir, settings.clone(), tagging);
     if let Err(error) = listed {
         fail(&mut outbox, &error);
     }
     let (ready, board) = answer();
     let (end, ended) = mpsc::channel();
+    let (mailbox_there, bell_there) = (Arc::clone(&mailbox), Arc::clone(&bell));
     let given =
-        Given { settings, guard, outbox, mailbox: Arc::clone(&mailbox), bell: Arc::clone(&bell) };
+        Given { settings, guard, outbox, mailbox: mailbox_there, bell: bell_there, inherits };
     let builder = thread::Builder::new().name("halb-vrrp".to_owned()).stack_size(realtime::STACK);
     let spawned = builder.spawn(move || {
         // Dropped last of all, however this ends.
@@ -101,6 +104,7 @@ struct Given {
     outbox: Outbox,
     mailbox: Arc<Mailbox>,
     bell: Arc<EventFd>,
+    inherits: bool,
 }
 
 /// Whoever waits for an answer learns that none comes, however the thread ends.
@@ -124,7 +128,7 @@ fn run(given: Given, ready: Answer<Result<Arc<Board>, StartError>>) {
 }
 
 fn open(given: Given) -> Result<Engine, StartError> {
-    let Given { settings, guard, outbox, mailbox, bell } = given;
+    let Given { settings, guard, outbox, mailbox, bell, inherits } = given;
     let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
     // The standard streams stay: a panic is written there, and a socket with one of their numbers
     // would get what it writes.
@@ -137,7 +141,7 @@ fn open(given: Given) -> Result<Engine, StartError> {
     let guarded = guard.is_some();
     let leash = Leash::new(guard, settings.freeze_limit(), settings.realtime);
     let leash = leash.map_err(kernel("cannot make what the guard is kept by"))?;
-    Engine::open(Start { settings, leash, guarded, outbox, mailbox, bell })
+    Engine::open(Start { settings, leash, guarded, outbox, mailbox, bell, inherits })
 }
 
 fn kernel<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> StartError {

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::changes::describe;
 use super::{Key, Member, Node, Retired, Seat, Unit};
 use crate::group::SyncGroup;
-use crate::router::{Link, Router};
+use crate::router::{Link, Router, State};
 use crate::settings::{Group, Instance, Placement, Settings};
+use crate::track::Sighting;
 
 /// What a change of settings did, and what is left to the driver.
 #[derive(Debug, Default)]
@@ -16,6 +17,17 @@ pub struct Applied {
     pub changes: Vec<String>,
     /// Routers whose addresses are to be put on their interfaces in another way.
     pub moved: Vec<Moved>,
+}
+
+/// What another process of this node leaves to this one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Inheritance<'a> {
+    /// Virtual routers by their names, in the roles that they had there.
+    pub roles: &'a [(Arc<str>, State)],
+    /// Those that an operator has given away.
+    pub yielded: &'a [Arc<str>],
+    /// What was seen of trackers' subjects.
+    pub sightings: &'a [Sighting<'a>],
 }
 
 /// A router that keeps addresses which are placed in another way now.
@@ -40,6 +52,28 @@ impl Node {
         &mut self,
         settings: &Settings,
         link: impl Fn(&Instance) -> Link,
+        now: Instant,
+    ) -> Applied {
+        self.apply_with(settings, link, None, now)
+    }
+
+    /// As [`Node::apply`]; virtual routers that start do so in the roles that they had in another
+    /// process of this node, which has stepped aside.
+    pub fn inherit(
+        &mut self,
+        settings: &Settings,
+        link: impl Fn(&Instance) -> Link,
+        inheritance: Inheritance<'_>,
+        now: Instant,
+    ) -> Applied {
+        self.apply_with(settings, link, Some(inheritance), now)
+    }
+
+    fn apply_with(
+        &mut self,
+        settings: &Settings,
+        link: impl Fn(&Instance) -> Link,
+        inheritance: Option<Inheritance<'_>>,
         now: Instant,
     ) -> Applied {
         let mut applied = Applied::default();
@@ -79,6 +113,11 @@ impl Node {
         for (member, router) in old {
             applied.changes.push(format!("{}: removed", member.settings.name));
             self.discharge(&member, router, now);
+        }
+        for (member, router) in &mut members {
+            if let Some(inheritance) = &inheritance {
+                inheritance.start(member, router, now);
+            }
         }
         self.seat(members, &settings.groups, now);
         applied
@@ -131,6 +170,21 @@ impl Node {
         for at in 0..self.members.len() {
             self.tell(self.members[at].key, now, |router| router.handle_start(now));
         }
+    }
+}
+
+impl Inheritance<'_> {
+    fn start(&self, member: &mut Member, router: &mut Router, now: Instant) {
+        for sighting in self.sightings {
+            member.trackers.handle_sighting(*sighting);
+        }
+        router.handle_standing(member.standing(), now);
+        let name = &member.settings.name;
+        if self.yielded.contains(name) {
+            router.give_away(now);
+        }
+        let role = self.roles.iter().find(|(of, _)| of == name).map(|(_, role)| *role);
+        router.handle_inheritance(role.unwrap_or(State::Initialize), now);
     }
 }
 

@@ -75,6 +75,8 @@ impl fmt::Display for Transition {
 pub enum Cause {
     /// The router was started, its delay is over and its trackers are known.
     Started,
+    /// Another process of this node had the role, and handed it over.
+    Inherited,
     /// It owns the addresses (priority 255).
     Owner,
     /// Nothing was heard for a whole down interval.
@@ -225,6 +227,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started => f.write_str("started"),
+            Self::Inherited => f.write_str("handed over by another process of this node"),
             Self::Owner => f.write_str("owner of the addresses"),
             Self::Silence { last: Some(last), waited } => {
                 write!(f, "nothing heard for {waited:?}, last from {last}")

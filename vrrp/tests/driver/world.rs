@@ -56,6 +56,7 @@ impl Node {
                 let _ = sender.send(event);
             }),
             run_dir: "/nonexistent".into(),
+            inherits: false,
         };
         self.vrrp = Some(self.host.run(|| Vrrp::start(settings, options)).unwrap());
     }

@@ -176,6 +176,7 @@ impl Checks {
             }
             Cause::TrackerFailed => transition.standing.is_failed(),
             Cause::Started
+            | Cause::Inherited
             | Cause::Owner
             | Cause::Fault(_)
             | Cause::Recovered

@@ -189,7 +189,8 @@ impl Node {
             | Response::Sessions { .. }
             | Response::Killed { .. }
             | Response::Vip { .. }
-            | Response::Reloaded { .. } => {
+            | Response::Reloaded { .. }
+            | Response::Upgraded { .. } => {
                 bail!("halb on {} gave another answer than asked for", self.balancer)
             }
         }

@@ -89,7 +89,8 @@ impl Daemon {
             | Response::Sessions { .. }
             | Response::Killed { .. }
             | Response::Vip { .. }
-            | Response::Reloaded { .. } => bail!("the daemon gave another answer than asked for"),
+            | Response::Reloaded { .. }
+            | Response::Upgraded { .. } => bail!("the daemon gave another answer than asked for"),
         }
     }
 

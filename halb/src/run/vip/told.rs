@@ -234,11 +234,13 @@ impl Told {
             why: change.why.clone(),
             priority: change.sum.clone(),
         });
+        // The process before this one has told of the role when it got it.
+        let is_news = transition.cause != Cause::Inherited;
         let counts = book.counts.entry(name.clone()).or_default();
         let count = counts.entry((change.to, change.reason)).or_default();
         *count = count.saturating_add(1);
         let whole = book.group_change(&change);
-        for change in [Some(change), whole].into_iter().flatten() {
+        for change in [Some(change), whole].into_iter().flatten().filter(|_| is_news) {
             book.fifo.tell(&change);
             self.hooks.push(&book.of(name).0.hooks, &change);
         }
@@ -256,6 +258,7 @@ fn addresses(instance: &Instance) -> String {
 fn is_ordered(cause: &Cause) -> bool {
     match cause {
         Cause::Stopped
+        | Cause::Inherited
         | Cause::HandedOver { reason: OfferReason::Yielded | OfferReason::Leaving, .. } => true,
         Cause::Started
         | Cause::Owner

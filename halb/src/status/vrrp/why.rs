@@ -29,6 +29,7 @@ pub fn state(state: halb_vrrp::router::State) -> State {
 pub fn reason(cause: &Cause) -> &'static str {
     match cause {
         Cause::Started => "started",
+        Cause::Inherited => "inherited",
         Cause::Owner => "owner",
         Cause::Silence { .. } => "silence",
         Cause::Released { .. } => "released",
@@ -58,6 +59,7 @@ pub fn reason(cause: &Cause) -> &'static str {
 pub fn event(cause: &Cause) -> String {
     match cause {
         Cause::Started => "it was started".to_owned(),
+        Cause::Inherited => "the process before this one handed it over (halb upgrade)".to_owned(),
         Cause::Owner => "it owns the addresses (priority 255)".to_owned(),
         Cause::Silence { last: Some(last), waited } => {
             format!("nothing was heard for {}; the last was {}", time(*waited), advert(last))
@@ -144,6 +146,7 @@ pub fn decision(transition: &Transition, config: &RouterConfig) -> String {
         Cause::Silence { .. }
         | Cause::Released { .. }
         | Cause::Owner
+        | Cause::Inherited
         | Cause::Outranked { by_address: true, .. }
         | Cause::OwnStall { .. }
         | Cause::Fault(_)

@@ -24,6 +24,9 @@ const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 impl Dispatcher {
     /// Accepts what waits, as far as limits allow.
     pub(super) fn accept(&mut self, now: Instant) {
+        if self.held {
+            return;
+        }
         // By key, since accepting borrows all of the dispatcher: a list of keys would be allocated
         // for every connection. Accepting opens and closes no listener.
         for key in 0..self.listeners.capacity() {
@@ -117,7 +120,7 @@ impl Dispatcher {
                 rate.as_ref().and_then(AcceptRate::poll_timeout).map(|(at, _)| at)
             }
         };
-        let ready = self.listeners.iter().filter(|(_, listener)| listener.ready);
+        let ready = self.listeners.iter().filter(|(_, listener)| listener.ready && !self.held);
         let leaving = self.listeners.iter().filter_map(|(_, listener)| listener.closes_at);
         ready.filter_map(|(_, listener)| due(listener)).chain(leaving).min()
     }

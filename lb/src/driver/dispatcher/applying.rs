@@ -1,7 +1,9 @@
 //! A new configuration: first everything that can fail, then everything that can't.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,6 +34,7 @@ impl Dispatcher {
         }
         let mut applied = Applied::default();
         let opened = self.open_listeners(&config)?;
+        self.inherited.clear();
         self.keep_and_retire_listeners(&config, now, &mut applied);
         self.apply_frontends(&config, &opened, now, &mut applied);
         self.apply_backends(&config, now, &mut applied);
@@ -61,10 +64,7 @@ impl Dispatcher {
                 if failure.is_some() || self.listener_at(*address).is_some() {
                     continue;
                 }
-                let outgoing = self.outgoing_on_port(config, address.port());
-                let registry = self.poll.registry();
-                match listeners::open(&mut self.listeners, registry, *address, frontend, &outgoing)
-                {
+                match self.open_listener(*address, frontend, config) {
                     Ok(key) => opened.push(key),
                     Err(error) => failure = Some(error),
                 }
@@ -81,6 +81,40 @@ impl Dispatcher {
                 Err(failure)
             }
         }
+    }
+
+    /// Takes what another process has opened, or opens it.
+    fn open_listener(
+        &mut self,
+        address: SocketAddr,
+        frontend: &Frontend,
+        config: &Config,
+    ) -> Result<usize, ApplyError> {
+        if let Some(at) = self.inherited.iter().position(|(of, _)| *of == address) {
+            let (_, socket) = self.inherited.swap_remove(at);
+            let (listeners, registry) = (&mut self.listeners, self.poll.registry());
+            return listeners::adopt(listeners, registry, address, frontend, socket);
+        }
+        let outgoing = self.outgoing_on_port(config, address.port());
+        let (listeners, registry) = (&mut self.listeners, self.poll.registry());
+        listeners::open(listeners, registry, address, frontend, &outgoing)
+    }
+
+    /// Copies of the listeners that stay.
+    pub(super) fn copy_listeners(&self) -> io::Result<Vec<(SocketAddr, OwnedFd)>> {
+        let listeners = self.listeners.iter().map(|(_, listener)| listener);
+        listeners
+            .filter(|listener| listener.closes_at.is_none())
+            .map(|listener| Ok((listener.address, listener.socket.as_fd().try_clone_to_owned()?)))
+            .collect()
+    }
+
+    /// Closes a listener here. Another process may have it, too, so that closing alone would leave
+    /// it in the poll, and its clients would wake this thread.
+    fn close_listener(&mut self, key: usize) {
+        let mut listener = self.listeners.remove(key);
+        // A socket that can't be taken out wasn't in.
+        let _ = self.poll.registry().deregister(&mut listener.socket);
     }
 
     fn listener_at(&self, address: SocketAddr) -> Option<usize> {
@@ -133,7 +167,7 @@ impl Dispatcher {
             .collect();
         for key in keys {
             self.empty_queue(key, now);
-            self.listeners.remove(key);
+            self.close_listener(key);
         }
         if self.listeners.iter().all(|(_, listener)| listener.closes_at.is_none()) {
             // They come last, so the indices of the others stay.
@@ -147,7 +181,7 @@ impl Dispatcher {
         let keys: Vec<usize> = self.listeners.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.empty_queue(key, now);
-            self.listeners.remove(key);
+            self.close_listener(key);
         }
         for entry in &mut self.frontends {
             entry.listeners.clear();

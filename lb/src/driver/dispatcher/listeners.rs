@@ -63,12 +63,36 @@ pub(super) fn open(
     for key in outgoing {
         sockets::allow_overlap(&listeners[*key].socket, true).map_err(failed)?;
     }
-    let mut socket =
+    let socket =
         sockets::listen(address, frontend.backlog, &frontend.client, beside).map_err(failed)?;
+    insert(listeners, registry, address, socket).map_err(failed)
+}
+
+/// Takes a listener that another process has opened for this bind. It stays open there.
+pub(super) fn adopt(
+    listeners: &mut Slab<Listener>,
+    registry: &Registry,
+    address: SocketAddr,
+    frontend: &Frontend,
+    socket: std::net::TcpListener,
+) -> Result<usize, ApplyError> {
+    let failed = |source: io::Error| ApplyError::Listen { address, source };
+    socket.set_nonblocking(true).map_err(failed)?;
+    let socket = TcpListener::from_std(socket);
+    sockets::reconfigure(&socket, frontend.backlog, &frontend.client).map_err(failed)?;
+    insert(listeners, registry, address, socket).map_err(failed)
+}
+
+fn insert(
+    listeners: &mut Slab<Listener>,
+    registry: &Registry,
+    address: SocketAddr,
+    mut socket: TcpListener,
+) -> io::Result<usize> {
     // Port 0 asks for any; what the kernel chose is what people need to know.
-    let bound = socket.local_addr().map_err(failed)?;
+    let bound = socket.local_addr()?;
     let entry = listeners.vacant_entry();
-    registry.register(&mut socket, Token(entry.key()), Interest::READABLE).map_err(failed)?;
+    registry.register(&mut socket, Token(entry.key()), Interest::READABLE)?;
     let key = entry.key();
     entry.insert(Listener {
         socket,

@@ -17,6 +17,7 @@ use slab::Slab;
 
 use self::listeners::Listener;
 use super::budget::Descriptors;
+use super::engine::Inherited;
 use super::handle::OrderError;
 use super::mail::{Inbox, Mailbox, Ticket, ToDispatcher, ToWorker, WAKER};
 use super::random::Random;
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     pub(super) reserved_elsewhere: u64,
     pub(super) heartbeat: Arc<Heartbeat>,
     pub(super) records: Option<SyncSender<Box<ConnectionRecord>>>,
+    pub(super) inherited: Inherited,
 }
 
 /// The thread's own data.
@@ -64,6 +66,10 @@ pub(super) struct Dispatcher {
     reserved_elsewhere: u64,
 
     listeners: Slab<Listener>,
+    /// Opened by another process, and not yet wanted here.
+    inherited: Inherited,
+    /// Clients are left in the backlog: the other process still accepts.
+    held: bool,
     frontends: Vec<FrontendEntry>,
     backends: Vec<BackendEntry>,
     /// Sessions in a backend's queue, by their id: whom to answer, and whose queue it is.
@@ -124,6 +130,8 @@ impl Dispatcher {
             fd_limit: parts.fd_limit,
             reserved_elsewhere: parts.reserved_elsewhere,
             listeners: Slab::new(),
+            inherited: parts.inherited,
+            held: true,
             frontends: Vec::new(),
             backends: Vec::new(),
             waiting: HashMap::new(),
@@ -199,6 +207,8 @@ impl Dispatcher {
                 ToDispatcher::Apply { config, reply } => {
                     reply.answer(now, || self.apply(*config, now));
                 }
+                ToDispatcher::Listeners { reply } => reply.answer(now, || self.copy_listeners()),
+                ToDispatcher::BeginAccepting => self.held = false,
                 ToDispatcher::StopAccepting { reply } => {
                     reply.answer(now, || self.stop_accepting(now));
                 }

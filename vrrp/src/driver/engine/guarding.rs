@@ -32,6 +32,10 @@ impl Engine {
     /// Tells the guard what to give up, if that has changed.
     pub(super) fn publish_plan(&mut self) {
         self.plan_is_old = false;
+        // What is still on the interfaces is another process's now.
+        if self.handover.is_departed() {
+            return;
+        }
         let plan = self.make_plan();
         if plan == self.plan {
             return;

@@ -6,6 +6,7 @@ use super::super::mailbox::{Answer, Letters, Order};
 use super::super::{OrderError, realtime};
 use super::looking::lent;
 use super::{Engine, Stopping};
+use crate::node::Inheritance;
 use crate::plan;
 use crate::settings::Settings;
 
@@ -38,6 +39,7 @@ impl Engine {
             return;
         };
         for sighting in sightings {
+            let Some(sighting) = self.handover.pass(sighting) else { continue };
             self.node.handle_sighting(sighting.borrow(), now);
             self.published.touch();
         }
@@ -48,13 +50,19 @@ impl Engine {
         for order in orders {
             self.carry_out_order(order, now);
         }
-        if let Some(by) = stop_by {
-            self.begin_to_stop(by, now);
+        match stop_by {
+            // It has nothing to give up yet.
+            Some(_) if self.handover.is_awaited() => self.stopping = Stopping::Done,
+            Some(by) if !self.handover.is_aside() => self.begin_to_stop(by, now),
+            Some(_) | None => {}
         }
     }
 
     fn carry_out_order(&mut self, order: Order, now: Instant) {
         let stopping = self.stopping != Stopping::No;
+        if self.handover.is_at_rest() {
+            return self.carry_out_at_handover(order, now);
+        }
         match order {
             Order::Apply(_, answer) if stopping => answer.give(Err(OrderError::Ended)),
             Order::Apply(settings, answer) => match self.apply(*settings, now) {
@@ -72,6 +80,10 @@ impl Engine {
                 self.act(now);
                 self.publish_at_once(now);
                 answer.give(resumed.ok_or_else(|| unknown(instance)));
+            }
+            Order::StandAside(answer) => self.begin_to_stand_aside(answer, now),
+            Order::Inherit(_, answer) | Order::TakeBack(answer) | Order::Depart(answer) => {
+                answer.give(Err(OrderError::Busy));
             }
         }
     }
@@ -105,12 +117,25 @@ impl Engine {
 
     /// Takes settings, the first ones or others.
     pub(super) fn take_settings(&mut self, settings: Settings, now: Instant) -> Vec<String> {
+        self.take_settings_with(settings, None, now)
+    }
+
+    /// The same, with what another process leaves.
+    pub(super) fn take_settings_with(
+        &mut self,
+        settings: Settings,
+        inheritance: Option<Inheritance<'_>>,
+        now: Instant,
+    ) -> Vec<String> {
         self.leash.set_limit(settings.freeze_limit());
         // Routers that go have a last word to say, by the sockets that they had.
         self.network.fit(&[&self.settings, &settings], now);
         let (lent, network) = (lent(&settings), &self.network);
         let link = |instance: &_| network.link(instance, |address| lent.contains(&address));
-        let applied = self.node.apply(&settings, link, now);
+        let applied = match inheritance {
+            Some(inheritance) => self.node.inherit(&settings, link, inheritance, now),
+            None => self.node.apply(&settings, link, now),
+        };
         self.act(now);
         for moved in applied.moved {
             self.move_addresses(moved.key, &moved.from, &moved.to, now);

@@ -21,6 +21,7 @@ fn begin(host: &Host, run_dir: &Path, events: &Sender<Event>) -> (Handle, Runnin
         guard: None,
         events: Arc::new(move |event| drop(events.send(event))),
         run_dir: run_dir.to_owned(),
+        inherits: false,
     };
     host.run(|| start(settings(&["172.16.16.100"]), options, Tagging::Ignored)).unwrap()
 }
