@@ -13,6 +13,7 @@ mod answers;
 mod election;
 mod faults;
 mod forecasts;
+mod inheriting;
 mod offering;
 mod properties;
 mod reloading;
