@@ -5,6 +5,7 @@ pub(super) mod virtual_ip;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use halb_resolver::config::HostName;
 use ipnet::IpNet;
 
 /// Why a text is no address, and what to write instead.
@@ -36,6 +37,44 @@ pub(super) enum Purpose {
     Bind,
     /// To connect to.
     Connect,
+}
+
+/// Where a server listens, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ServerAddress {
+    /// An address and a port.
+    Ip(SocketAddr),
+    /// A name, whose address is asked for, and a port.
+    Name(HostName, u16),
+}
+
+impl ServerAddress {
+    /// The address, if it is written as one.
+    pub(super) fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Name(..) => None,
+        }
+    }
+
+    /// The port.
+    pub(super) fn port(&self) -> u16 {
+        match self {
+            Self::Ip(address) => address.port(),
+            Self::Name(_, port) => *port,
+        }
+    }
+}
+
+/// Reads `ADDRESS:PORT` or `NAME:PORT`.
+pub(super) fn parse_server_address(text: &str) -> Result<ServerAddress, Problem> {
+    if let Some((host, port)) = text.rsplit_once(':')
+        && let Ok(port) = parse_port(port, host)
+        && let Ok(name) = HostName::new(host)
+    {
+        return Ok(ServerAddress::Name(name, port));
+    }
+    parse_socket_address(text, Purpose::Connect).map(ServerAddress::Ip)
 }
 
 /// Reads `ADDRESS:PORT`.
@@ -202,11 +241,17 @@ fn not_ipv4(host: &str, port: u16) -> Problem {
             format!("write an address and a port, \"10.0.0.1:{port}\""),
         );
     }
+    if HostName::new(host).is_err() {
+        return Problem::new(
+            format!("'{host}' is neither an address nor the name of a host"),
+            format!("write the address, such as \"10.0.0.1:{port}\""),
+        );
+    }
     Problem::new(
         format!("'{host}' is a name; only addresses are taken"),
         format!("write the address that the name stands for, such as \"10.0.0.1:{port}\""),
     )
-    .so("halb asks no DNS, so that a name server that is down can't take a server along")
+    .so("only servers may have names: what the others stand for is needed once, at the start")
 }
 
 /// Addresses of a good form that can't be used.

@@ -1,14 +1,15 @@
 //! Reads `[backend.NAME]`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use halb_healthcheck::config::{Initial, Target};
+use halb_healthcheck::config::{Initial, Probe, Target};
 use halb_lb::config::{Backend, Balance, OnDown, ProxyVersion, QueueLimit, Server, Weight};
 use halb_lb::names::{BackendName, ServerName, ServerRef};
+use halb_resolver::config::{Families, HostName};
 use toml::de::DeValue;
 
-use crate::address::Purpose;
+use crate::address::ServerAddress;
 use crate::check::{self, CheckDraft, PlacedCheck};
 use crate::check_lints::{self, API_SERVER_PORT};
 use crate::diagnostic::{Diagnostic, Span};
@@ -21,7 +22,9 @@ use crate::{CONNECTIONS_MAX, DAY, HOUR, SECOND, SHORTEST, defaults, keys};
 pub(super) struct BackendDraft {
     pub(super) backend: Backend,
     pub(super) name_span: Span,
-    pub(super) servers: Vec<(SocketAddr, Span)>,
+    pub(super) servers: Vec<(ServerAddress, Span)>,
+    /// Its servers that are written as names.
+    pub(super) named: Vec<NamedDraft>,
     pub(super) targets: Vec<Target>,
     /// Servers that serve nobody before their first check has passed.
     pub(super) begin_down: Vec<ServerRef>,
@@ -30,9 +33,20 @@ pub(super) struct BackendDraft {
     pub(super) source_span: Option<Span>,
 }
 
+/// A server that is written as a name.
+#[derive(Debug, Clone)]
+pub(super) struct NamedDraft {
+    pub(super) server: ServerRef,
+    pub(super) host: HostName,
+    pub(super) port: u16,
+    /// The only kind of address that reaches from the backend's `source`; none: both will do.
+    pub(super) only: Option<Families>,
+}
+
 /// A server, whether it is checked, and where its address stands.
 struct ServerDraft {
     server: Server,
+    address: ServerAddress,
     checked: bool,
     span: Span,
 }
@@ -56,7 +70,7 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<BackendDraft> {
     let check = read_check(&table, source.as_ref().map(|(ip, _)| *ip));
     let send_proxy = table.choice("send_proxy", PROXY_VERSIONS);
     check_source_family(&table, source.as_ref(), &drafts);
-    let servers: Vec<_> = drafts.iter().map(|d| (d.server.address, d.span.clone())).collect();
+    let servers: Vec<_> = drafts.iter().map(|d| (d.address.clone(), d.span.clone())).collect();
     if let Some(check) = &check {
         check_lints::report(check, &servers, send_proxy.is_some());
     }
@@ -76,12 +90,22 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<BackendDraft> {
         // Last, so that everything else has been read where this is wrong.
         name: name?,
     };
+    let named = named(&backend, &drafts);
     let targets = targets(&backend.name, &drafts, check.as_ref());
     let begin_down = begin_down(&backend.name, &drafts, check.as_ref());
     let check = check.map(CheckDraft::into_placed);
     let name_span = entry.key_span.clone();
     let source_span = table.get("source").map(|entry| entry.span.clone());
-    Some(BackendDraft { backend, name_span, servers, targets, begin_down, check, source_span })
+    Some(BackendDraft {
+        backend,
+        name_span,
+        servers,
+        named,
+        targets,
+        begin_down,
+        check,
+        source_span,
+    })
 }
 
 const BALANCES: &[(&str, Balance)] = &[
@@ -133,26 +157,33 @@ fn read_server(table: &Table<'_>, entry: &Entry<'_>) -> Option<ServerDraft> {
         return None;
     }
     if !matches!(entry.value, DeValue::Table(_)) {
-        let address = table.socket_address_of(entry, Purpose::Connect)?;
-        let server =
-            Server { name: name?, address, weight: Weight::DEFAULT, backup: false, maxconn: None };
-        return Some(ServerDraft { server, checked: true, span: entry.span.clone() });
+        let address = table.server_address_of(entry)?;
+        let server = Server {
+            name: name?,
+            address: address.ip(),
+            weight: Weight::DEFAULT,
+            backup: false,
+            maxconn: None,
+        };
+        return Some(ServerDraft { server, address, checked: true, span: entry.span.clone() });
     }
     let server = Table::open(table.sink, entry, &[&keys::SERVER])?;
-    let span = server.require("address", "there is nothing to connect to").map(|e| e.span.clone());
-    let address = server.socket_address("address", Purpose::Connect);
+    let written = server.require("address", "there is nothing to connect to");
+    let address = written.and_then(|entry| server.server_address_of(entry));
+    let span = written.map(|entry| entry.span.clone());
     let weight = server.number("weight", 0..=Weight::MAX).and_then(Weight::new);
     let backup = server.boolean("backup").unwrap_or(false);
     let checked = server.boolean("check").unwrap_or(true);
     let maxconn = server.count("maxconn", CONNECTIONS_MAX);
     let weight = weight.unwrap_or(Weight::DEFAULT);
-    let server = Server { name: name?, address: address?, weight, backup, maxconn };
-    Some(ServerDraft { server, checked, span: span? })
+    let address = address?;
+    let server = Server { name: name?, address: address.ip(), weight, backup, maxconn };
+    Some(ServerDraft { server, address, checked, span: span? })
 }
 
 fn lint_servers(table: &Table<'_>, entry: &Entry<'_>, drafts: &[ServerDraft]) {
     for (index, draft) in drafts.iter().enumerate() {
-        let same = |other: &&ServerDraft| other.server.address == draft.server.address;
+        let same = |other: &&ServerDraft| other.address == draft.address;
         if let Some(first) = drafts[..index].iter().find(same) {
             let what = format!(
                 "'{}' and '{}' have the same address",
@@ -165,6 +196,7 @@ fn lint_servers(table: &Table<'_>, entry: &Entry<'_>, drafts: &[ServerDraft]) {
                     .related(first.span.clone(), "the same here"),
             );
         }
+        lint_short_name(table, draft);
     }
     let serving = drafts.iter().any(|draft| draft.server.weight.get() > 0);
     if !drafts.is_empty() && !serving {
@@ -174,6 +206,37 @@ fn lint_servers(table: &Table<'_>, entry: &Entry<'_>, drafts: &[ServerDraft]) {
                 .remedy("give at least one a weight of 1"),
         );
     }
+}
+
+/// The C library completes a name without a dot; halb doesn't.
+fn lint_short_name(table: &Table<'_>, draft: &ServerDraft) {
+    let ServerAddress::Name(host, _) = &draft.address else { return };
+    if host.as_str().contains('.') {
+        return;
+    }
+    table.sink.report(
+        Diagnostic::lint(draft.span.clone(), format!("'{host}' is a name without a domain"))
+            .consequence("it is asked as it stands: search lists of /etc/resolv.conf don't count")
+            .remedy("write the name in full, unless /etc/hosts has it"),
+    );
+}
+
+/// The servers that are written as names.
+fn named(backend: &Backend, drafts: &[ServerDraft]) -> Vec<NamedDraft> {
+    let only = backend.source.map(|source| match source {
+        IpAddr::V4(_) => Families::Ipv4,
+        IpAddr::V6(_) => Families::Ipv6,
+    });
+    let named = |draft: &ServerDraft| match &draft.address {
+        ServerAddress::Ip(_) => None,
+        ServerAddress::Name(host, port) => Some(NamedDraft {
+            server: ServerRef { backend: backend.name.clone(), server: draft.server.name.clone() },
+            host: host.clone(),
+            port: *port,
+            only,
+        }),
+    };
+    drafts.iter().filter_map(named).collect()
 }
 
 /// The check of a backend; a lint where nothing is said.
@@ -208,12 +271,38 @@ fn targets(
     let Some(check) = check else { return Vec::new() };
     let checked = drafts.iter().filter(|draft| draft.checked);
     checked
-        .map(|draft| Target {
-            id: format!("{backend}/{}", draft.server.name),
-            address: check.address_for(draft.server.address),
-            check: check.check.clone(),
+        .map(|draft| {
+            let mut probed = check.check.clone();
+            let address = match &draft.address {
+                ServerAddress::Ip(address) => *address,
+                ServerAddress::Name(host, port) => {
+                    ask_by_name(&mut probed.probe, host, *port);
+                    SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), *port)
+                }
+            };
+            Target {
+                id: format!("{backend}/{}", draft.server.name),
+                address: check.address_for(address),
+                check: probed,
+            }
         })
         .collect()
+}
+
+/// A server with a name is asked by it, where the file says nothing else.
+fn ask_by_name(probe: &mut Probe, host: &HostName, port: u16) {
+    let (http, tls) = match probe {
+        Probe::Tcp | Probe::Script(_) => (None, None),
+        Probe::Tls(tls) => (None, Some(tls)),
+        Probe::Http(http) => (Some(http), None),
+        Probe::Https(http, tls) => (Some(http), Some(tls)),
+    };
+    if let Some(http) = http {
+        http.host.get_or_insert_with(|| format!("{host}:{port}"));
+    }
+    if let Some(tls) = tls {
+        tls.server_name.get_or_insert_with(|| host.to_string());
+    }
 }
 
 fn begin_down(
@@ -239,7 +328,8 @@ fn begin_down(
 /// A socket of one address family can't connect to the other.
 fn check_source_family(table: &Table<'_>, source: Option<&(IpAddr, Span)>, drafts: &[ServerDraft]) {
     let Some((source, span)) = source else { return };
-    let other = drafts.iter().find(|d| d.server.address.is_ipv4() != source.is_ipv4());
+    let differs = |address: SocketAddr| address.is_ipv4() != source.is_ipv4();
+    let other = drafts.iter().find(|draft| draft.server.address.is_some_and(differs));
     if let Some(other) = other {
         let what = format!("{source} and '{}' are of different families", other.server.name);
         table.sink.report(
@@ -253,7 +343,7 @@ fn check_source_family(table: &Table<'_>, source: Option<&(IpAddr, Span)>, draft
 
 fn lint_proxied_api_server(table: &Table<'_>, drafts: &[ServerDraft]) {
     let Some(entry) = table.get("send_proxy") else { return };
-    let api_server = drafts.iter().find(|d| d.server.address.port() == API_SERVER_PORT);
+    let api_server = drafts.iter().find(|draft| draft.address.port() == API_SERVER_PORT);
     if let Some(server) = api_server {
         table.sink.report(
             Diagnostic::lint(entry.key_span.clone(), "kube-apiserver knows no PROXY protocol")

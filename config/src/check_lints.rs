@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use halb_healthcheck::config::{Probe, Verify};
 
+use crate::address::ServerAddress;
 use crate::check::{CheckDraft, Kind, detection_time};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::units::DurationText;
@@ -17,7 +18,7 @@ pub(super) const API_SERVER_PORT: u16 = 6443;
 const DETECTION_MAX: Duration = Duration::from_secs(30);
 
 /// Compares a check with itself and with the servers that it is for.
-pub(super) fn report(draft: &CheckDraft<'_>, servers: &[(SocketAddr, Span)], sends_proxy: bool) {
+pub(super) fn report(draft: &CheckDraft<'_>, servers: &[(ServerAddress, Span)], sends_proxy: bool) {
     lint_pace(draft);
     lint_detection(draft);
     lint_token(draft);
@@ -88,7 +89,7 @@ fn lint_token(draft: &CheckDraft<'_>) {
     }
 }
 
-fn lint_one_address(draft: &CheckDraft<'_>, servers: &[(SocketAddr, Span)]) {
+fn lint_one_address(draft: &CheckDraft<'_>, servers: &[(ServerAddress, Span)]) {
     if draft.table.has("address") && servers.len() > 1 {
         lint(
             draft,
@@ -115,7 +116,7 @@ fn lint_proxy_header(draft: &CheckDraft<'_>, sends_proxy: bool) {
 }
 
 /// Checks that don't find out what matters about a Kubernetes API server.
-fn lint_api_servers(draft: &CheckDraft<'_>, servers: &[(SocketAddr, Span)]) {
+fn lint_api_servers(draft: &CheckDraft<'_>, servers: &[(ServerAddress, Span)]) {
     let api_servers = servers.iter().any(|(server, _)| server.port() == API_SERVER_PORT);
     if !api_servers || !draft.asks_the_service() {
         return;
@@ -153,14 +154,15 @@ fn kind(draft: &CheckDraft<'_>) -> &'static str {
 
 /// A probe from IPv4 can't reach IPv6, nor the reverse. Where the source is the backend's own, the
 /// backend has been told already.
-fn check_source_family(draft: &CheckDraft<'_>, servers: &[(SocketAddr, Span)]) {
+fn check_source_family(draft: &CheckDraft<'_>, servers: &[(ServerAddress, Span)]) {
     let (Some(entry), Some(source)) = (draft.table.get("source"), draft.own_source) else {
         return;
     };
     let target = |server: SocketAddr| draft.address_for(server);
-    let other = servers.iter().find(|(server, _)| target(*server).is_ipv4() != source.is_ipv4());
-    if let Some((server, span)) = other {
-        let what = format!("{source} and {} are of different families", target(*server).ip());
+    let targets = servers.iter().filter_map(|(server, span)| Some((target(server.ip()?), span)));
+    let other = targets.into_iter().find(|(target, _)| target.is_ipv4() != source.is_ipv4());
+    if let Some((target, span)) = other {
+        let what = format!("{source} and {} are of different families", target.ip());
         draft.table.sink.report(
             Diagnostic::error(entry.span.clone(), what)
                 .consequence("no check could connect, and every server would be down")

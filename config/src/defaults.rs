@@ -84,6 +84,32 @@ pub const CHECK_RISE: NonZeroU32 = nonzero(2);
 /// Statuses that count as success: HAProxy's and the kubelet's.
 pub const CHECK_STATUS: (u16, u16) = (200, 399);
 
+/// Name servers of this host.
+pub const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Names that this host knows by itself.
+pub const HOSTS_FILE: &str = "/etc/hosts";
+
+/// Patience with one name server: HAProxy's.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Rounds over all name servers: the C library's.
+pub const LOOKUP_ATTEMPTS: NonZeroU32 = nonzero(2);
+
+/// A name is asked at most so often: a changed address is found soon, and a thousand names are
+/// still nothing to a name server.
+pub const REFRESH_MIN: Duration = Duration::from_secs(5);
+
+/// A name is asked at least so often: an hour in a record that should have been a minute costs
+/// five.
+pub const REFRESH_MAX: Duration = Duration::from_secs(300);
+
+/// An address outlives the denial of its name for so long: HAProxy's `hold nx`.
+pub const HOLD_GONE: Duration = Duration::from_secs(30);
+
+/// An address outlives answers with others for so long: HAProxy's `hold obsolete`.
+pub const HOLD_OBSOLETE: Duration = Duration::ZERO;
+
 /// Time for sessions to end by themselves when halb is stopped.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -5,12 +5,14 @@ mod backend;
 mod check;
 mod daemon;
 mod frontend;
+mod resolver;
 mod vrrp;
 
 pub use self::backend::{BACKEND, QUEUE, SERVER};
 pub use self::check::{CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS};
 pub use self::daemon::{ADMIN, GLOBAL, HAPROXY, LOG, ROOT};
 pub use self::frontend::{FRONTEND, KEEPALIVE, ROUTE};
+pub use self::resolver::RESOLVER;
 pub use self::vrrp::{PEER, TRACK, VIRTUAL_ADDRESS, VRRP, VRRP_GROUP};
 
 /// A table of the file.
@@ -104,6 +106,7 @@ pub static SECTIONS: &[&Section] = &[
     &TRACK,
     &VRRP_GROUP,
     &PEER,
+    &RESOLVER,
     &GLOBAL,
     &LOG,
     &ADMIN,

@@ -36,6 +36,7 @@ mod log;
 mod peer;
 mod programs;
 mod reader;
+mod resolver;
 mod sides;
 mod sink;
 mod syntax;
@@ -48,6 +49,8 @@ use std::time::Duration;
 use halb_lb::config::Config;
 /// What frontends, backends and servers may be called.
 pub use halb_lb::names;
+/// What the address of a server may be written as.
+pub use halb_resolver::config::HostName;
 
 use crate::backend::BackendDraft;
 use crate::daemon::Daemon;
@@ -57,6 +60,7 @@ use crate::host::Host;
 use crate::peer::PeerDraft;
 use crate::reader::{Entry, Table};
 use crate::render::Style;
+use crate::resolver::ResolverDraft;
 use crate::settings::{Haproxy, Settings};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -184,6 +188,7 @@ fn read_tree<'a>(
             .collect(),
         peer: peer::read(&top),
         haproxy: haproxy::read(&top, &daemon.admin.socket),
+        resolver: resolver::read(&top),
         daemon,
     };
     if !top.has("frontend") {
@@ -193,6 +198,7 @@ fn read_tree<'a>(
         host::check_named(host, sink, &drafts);
     }
     let Drafts { frontends, backends, daemon, .. } = &drafts;
+    resolver::lint_unused(&top, backends);
     together::check(sink, frontends, backends, &named_backends, daemon);
     let others = vrrp::Others {
         frontends,
@@ -216,16 +222,18 @@ struct Drafts<'a> {
     peer: Option<PeerDraft>,
     daemon: Daemon,
     haproxy: Haproxy,
+    resolver: ResolverDraft,
 }
 
 fn settings(sink: &Sink, drafts: Drafts<'_>) -> Option<Settings> {
     if sink.has_errors() {
         return None;
     }
-    let Drafts { frontends, backends, routers, groups, peer, daemon, haproxy } = drafts;
+    let Drafts { frontends, backends, routers, groups, peer, daemon, haproxy, resolver } = drafts;
     let vrrp = vrrp::settings(sink, &routers, &groups, &daemon, peer.as_ref());
     let checks = backends.iter().flat_map(|draft| draft.targets.clone()).collect();
     let down: Vec<_> = backends.iter().flat_map(|draft| draft.begin_down.clone()).collect();
+    let names = resolver.names(backends.iter().flat_map(|draft| &draft.named));
     let frontends = frontends.into_iter().map(|draft| draft.frontend).collect();
     let backends = backends.into_iter().map(|draft| draft.backend).collect();
     let Daemon { global, maxconn, log, admin, .. } = daemon;
@@ -233,7 +241,7 @@ fn settings(sink: &Sink, drafts: Drafts<'_>) -> Option<Settings> {
         Ok(lb) => {
             let lb = lb.with_servers_down(down);
             let peer = peer.and_then(PeerDraft::settings);
-            Some(Settings { lb, checks, vrrp, peer, global, log, admin, haproxy })
+            Some(Settings { lb, checks, names, vrrp, peer, global, log, admin, haproxy })
         }
         Err(error) => {
             sink.report(Diagnostic::error_of_file(error.to_string()).remedy("correct that"));

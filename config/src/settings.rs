@@ -1,20 +1,27 @@
 //! What a good file amounts to.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use halb_healthcheck::config::Target;
+use halb_lb::config::Config;
+use halb_lb::names::ServerRef;
+use halb_resolver::config::Question;
 
 /// Everything that the daemon is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Frontends, backends and servers.
-    pub lb: halb_lb::config::Config,
-    /// Servers under check, by `BACKEND/SERVER`.
+    pub lb: Config,
+    /// Servers under check, by `BACKEND/SERVER`. What follows a server's name has the unspecified
+    /// address; [`Settings::with_addresses`] says which.
     pub checks: Vec<Target>,
+    /// Servers that are written as names.
+    pub names: Names,
     /// Virtual IPs, and what this process does for them.
     pub vrrp: Vrrp,
     /// The link to the other balancer. None: each works by itself.
@@ -27,6 +34,58 @@ pub struct Settings {
     pub admin: Admin,
     /// What is offered to scripts and dashboards that were built around HAProxy.
     pub haproxy: Haproxy,
+}
+
+impl Settings {
+    /// What data path and checks are told while names have these addresses: a server whose name
+    /// has none is down, and isn't checked.
+    #[must_use]
+    pub fn with_addresses(
+        &self,
+        address_of: impl Fn(&Question) -> Option<IpAddr>,
+    ) -> (Config, Vec<Target>) {
+        let named = self.names.servers.iter();
+        let addresses: BTreeMap<ServerRef, Option<SocketAddr>> = named
+            .map(|named| (named.server.clone(), address_of(&named.question)))
+            .zip(self.names.servers.iter().map(|named| named.port))
+            .map(|((server, ip), port)| (server, ip.map(|ip| SocketAddr::new(ip, port))))
+            .collect();
+        let by_id: BTreeMap<String, Option<SocketAddr>> =
+            addresses.iter().map(|(server, address)| (server.to_string(), *address)).collect();
+        let place = |target: &Target| match by_id.get(&target.id) {
+            None => Some(target.clone()),
+            Some(None) => None,
+            Some(Some(address)) => {
+                let mut target = target.clone();
+                if target.address.ip().is_unspecified() {
+                    target.address.set_ip(address.ip());
+                }
+                Some(target)
+            }
+        };
+        let checks = self.checks.iter().filter_map(place).collect();
+        (self.lb.clone().with_addresses(&addresses), checks)
+    }
+}
+
+/// Servers that are written as names, and how their addresses are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// Who is asked, and how long answers hold.
+    pub resolver: halb_resolver::config::Settings,
+    /// In the order of the file.
+    pub servers: Vec<NamedServer>,
+}
+
+/// A server that is written as a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedServer {
+    /// Which server.
+    pub server: ServerRef,
+    /// Its name, and the kinds of addresses that will do.
+    pub question: Question,
+    /// The port that it listens on.
+    pub port: u16,
 }
 
 /// `[vrrp.NAME]` of all names.

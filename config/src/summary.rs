@@ -9,7 +9,7 @@ use halb_healthcheck::config::{Check, HttpProbe, Probe, Target, TlsOptions, Veri
 use halb_lb::config::{Backend, Balance, Frontend, OnDown, Server, SniPattern};
 
 use crate::check::detection_time;
-use crate::settings::{HaproxyLevel, Settings};
+use crate::settings::{HaproxyLevel, NamedServer, Settings};
 use crate::units::DurationText;
 
 /// A few lines for each frontend, backend and virtual IP.
@@ -23,7 +23,7 @@ pub fn text(settings: &Settings) -> String {
         let own = format!("{}/", backend.name);
         let targets: Vec<_> =
             settings.checks.iter().filter(|target| target.id.starts_with(&own)).collect();
-        push_backend(&mut out, backend, &targets);
+        push_backend(&mut out, backend, &targets, &settings.names.servers);
     }
     virtual_ip::push_instances(&mut out, &settings.vrrp);
     if let Some(peer) = &settings.peer {
@@ -95,7 +95,7 @@ fn bind(address: &SocketAddr) -> String {
     }
 }
 
-fn push_backend(out: &mut String, backend: &Backend, targets: &[&Target]) {
+fn push_backend(out: &mut String, backend: &Backend, targets: &[&Target], named: &[NamedServer]) {
     let servers = match backend.servers.len() {
         1 => "1 server".to_owned(),
         count => format!("{count} servers"),
@@ -105,7 +105,15 @@ fn push_backend(out: &mut String, backend: &Backend, targets: &[&Target]) {
     for server in &backend.servers {
         let id = format!("{}/{}", backend.name, server.name);
         let checked = targets.iter().any(|target| target.id == id);
-        push(out, 1, &server_line(server, width, checked || targets.is_empty()));
+        let own = |named: &&NamedServer| {
+            named.server.backend == backend.name && named.server.server == server.name
+        };
+        let address = match (server.address, named.iter().find(own)) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(named)) => format!("{}:{}", named.question.host, named.port),
+            (None, None) => "nowhere".to_owned(),
+        };
+        push(out, 1, &server_line(server, &address, width, checked || targets.is_empty()));
     }
     let Some(target) = targets.first() else {
         push(out, 1, "no checks: a server that is dead goes on getting connections");
@@ -122,8 +130,8 @@ fn push_backend(out: &mut String, backend: &Backend, targets: &[&Target]) {
     push(out, 1, &format!("a server that dies or hangs is out after at most {time}; {sessions}"));
 }
 
-fn server_line(server: &Server, width: usize, checked: bool) -> String {
-    let mut line = format!("{:width$}  {}", server.name.as_str(), server.address);
+fn server_line(server: &Server, address: &str, width: usize, checked: bool) -> String {
+    let mut line = format!("{:width$}  {address}", server.name.as_str());
     let weight = server.weight.get();
     if weight != 1 {
         line.push_str(&format!("  weight {weight}"));

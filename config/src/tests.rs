@@ -4,10 +4,12 @@ mod keys_are_read;
 mod never_panics;
 mod virtual_ip;
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use halb_healthcheck::config::{Initial, Probe, Verify};
 use halb_lb::config::{Balance, OnDown};
+use halb_resolver::config::Families;
 
 use super::*;
 use crate::settings::{LogFormat, LogLevel};
@@ -27,7 +29,8 @@ fn bad(text: &str) -> Report {
 fn the_file_of_the_design_means_what_it_says() {
     let loaded = parse(KUBERNETES, "kubernetes.toml").unwrap();
     assert_eq!(loaded.lints, [], "{}", loaded.lints_text(Style::Plain));
-    let Settings { lb, checks, vrrp, peer, global, log, admin, haproxy } = loaded.settings;
+    let Settings { lb, checks, names, vrrp, peer, global, log, admin, haproxy } = loaded.settings;
+    assert!(names.servers.is_empty());
     assert!(vrrp.routers.instances.is_empty() && peer.is_none());
     assert!(haproxy.socket.is_none() && !haproxy.metrics, "nothing unless it is written");
 
@@ -42,7 +45,7 @@ fn the_file_of_the_design_means_what_it_says() {
     assert_eq!(backend.balance, Balance::RoundRobin);
     assert_eq!(backend.on_down, OnDown::Reset { spread: defaults::ON_DOWN_SPREAD });
     let servers: Vec<_> =
-        backend.servers.iter().map(|s| (s.name.as_str(), s.address.to_string())).collect();
+        backend.servers.iter().map(|s| (s.name.as_str(), s.address.unwrap().to_string())).collect();
     let expected = [
         ("kmaster1", "172.16.16.101:6443"),
         ("kmaster2", "172.16.16.102:6443"),
@@ -173,4 +176,46 @@ fn more_entries_than_one_host_serves_are_refused() {
         prefixes.join(", ")
     ));
     assert!(report.to_string().contains("more than 1024 entries"), "{report}");
+}
+
+#[test]
+fn a_server_with_a_name_is_asked_by_it_and_placed_where_it_points() {
+    let text = "[frontend.a]\nbind = ['*:6443']\nbackend = 'masters'\n[backend.masters]\n\
+                check = { type = 'https', path = '/readyz', verify = 'none', port = 6444 }\n\
+                [backend.masters.server]\none = 'Master01.Example:6443'\n\
+                two = 'master02.example:6443'\nthree = '10.0.0.3:6443'\n";
+    let settings = parse(text, "names.toml").unwrap().settings;
+    let [one, two] = &settings.names.servers[..] else { panic!("{:?}", settings.names) };
+    assert_eq!(one.server.to_string(), "masters/one");
+    assert_eq!((one.question.host.as_str(), one.port), ("master01.example", 6443));
+    let Probe::Https(http, tls) = &settings.checks[0].check.probe else { panic!() };
+    assert_eq!(http.host.as_deref(), Some("master01.example:6443"));
+    assert_eq!(tls.server_name.as_deref(), Some("master01.example"));
+
+    let address = IpAddr::from([10, 0, 0, 1]);
+    let (lb, checks) = settings.with_addresses(|asked| (*asked != two.question).then_some(address));
+    let servers = &lb.backends()[0].servers;
+    let addresses: Vec<_> = servers.iter().map(|s| s.address.map(|a| a.to_string())).collect();
+    let expected = [Some("10.0.0.1:6443"), None, Some("10.0.0.3:6443")];
+    assert_eq!(addresses, expected.map(|address| address.map(str::to_owned)));
+    let checks: Vec<_> = checks.iter().map(|t| format!("{} {}", t.id, t.address)).collect();
+    assert_eq!(checks, ["masters/one 10.0.0.1:6444", "masters/three 10.0.0.3:6444"]);
+}
+
+#[test]
+fn a_source_decides_which_kind_of_address_a_name_may_have() {
+    let text = |source: &str, family: &str| {
+        format!(
+            "[frontend.a]\nbind = ['*:80']\nbackend = 'b'\n[backend.b]\ncheck = false\n{source}\n\
+             [backend.b.server]\none = 'one.example:80'\n[resolver]\n{family}\n"
+        )
+    };
+    let families = |source, family| {
+        let settings = parse(&text(source, family), "names.toml").unwrap().settings;
+        settings.names.servers[0].question.families
+    };
+    assert_eq!(families("", ""), Families::PreferIpv4);
+    assert_eq!(families("", "family = 'ipv6'"), Families::Ipv6);
+    assert_eq!(families("source = '10.0.0.1'", "family = 'prefer-ipv6'"), Families::Ipv4);
+    assert_eq!(families("source = 'fd00::1'", ""), Families::Ipv6);
 }

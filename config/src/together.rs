@@ -119,6 +119,7 @@ fn check_loops(sink: &Sink, frontends: &[FrontendDraft], backends: &[BackendDraf
             map
         });
     for (server, span) in backends.iter().flat_map(|backend| &backend.servers) {
+        let Some(server) = &server.ip() else { continue };
         let reaches = |bind: SocketAddr| {
             bind == *server || (server.ip().is_loopback() && overlap(bind, *server))
         };

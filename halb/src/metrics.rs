@@ -98,6 +98,12 @@ fn server(sheet: &Sheet, backend: &str, server: &Server) {
     sheet.gauge(&names::SERVER_CONNECT_TIME, &labels, server.connect_seconds);
     sheet.counter(&names::SERVER_IN, &labels, server.bytes_in);
     sheet.counter(&names::SERVER_OUT, &labels, server.bytes_out);
+    if let Some(name) = &server.resolution {
+        sheet.flag(&names::NAME_RESOLVED, &labels, name.address.is_some());
+        sheet.counter(&names::NAME_ANSWERS, &labels, name.answers);
+        sheet.counter(&names::NAME_FAILURES, &labels, name.failures);
+        sheet.counter(&names::NAME_CHANGES, &labels, name.changes);
+    }
     if let Some(check) = &server.check {
         sheet.counter(&names::CHECK_RUNS, &labels, check.checks);
         sheet.counter(&names::CHECK_FAILURES, &labels, check.failures);

@@ -15,6 +15,8 @@
 //! | files that checks name | blocking threads | `FILE_READS_MAX`, then the check's deadline |
 //! | orders and lists of sessions | blocking threads | `ORDERS_MAX`; the data path's 5 s each |
 //! | reload: its files, the data path | a blocking thread | one at a time; who asks meanwhile is told |
+//! | servers that move with their names | a blocking thread | one at a time, and never beside a reload |
+//! | the files that names are found in | a blocking thread | `FILE_READS_MAX` of names; what was read before stays |
 //! | files that trackers of the virtual IP name | blocking threads | `TRACKED_READS_MAX` |
 //! | orders to the virtual IP | blocking threads | `vip::ORDERS_MAX`; its thread's 5 s each |
 //! | the journal of transitions | a blocking thread | one write at a time; 1 s at the end |
@@ -31,6 +33,7 @@ mod changes;
 mod daemon;
 mod haproxy;
 mod limits;
+mod names;
 mod peer;
 mod reload;
 mod service;
@@ -83,6 +86,7 @@ const BLOCKING_THREADS: usize = FILE_READS_MAX
     + vip::JOURNAL_WRITES_MAX
     + vip::ORDERS_MAX
     + REOPENINGS_MAX
+    + halb_resolver::driver::FILE_READS_MAX
     + 1;
 
 /// Patience with checks that end. They let go of everything at once, and kill their scripts.

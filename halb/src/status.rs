@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod checks;
+pub mod names;
 pub mod notices;
 pub mod peer;
 pub mod rates;
@@ -239,7 +240,7 @@ pub struct Backend {
 pub struct Server {
     /// Its name, unique within its backend.
     pub name: String,
-    /// Where it listens.
+    /// Where it listens; while its name has no address, that name and the port.
     pub address: String,
     /// HAProxy's words: `UP`, `UP 2/3` (going down), `DOWN`, `DOWN 1/2` (coming up), `DRAIN`,
     /// `MAINT`, `no check`.
@@ -252,6 +253,8 @@ pub struct Server {
     pub admin: Admin,
     /// What the checks know; none: it isn't checked.
     pub check: Option<Check>,
+    /// What its name stands for; none: it is written as an address.
+    pub resolution: Option<names::Resolution>,
     /// Weight in force.
     pub weight: u16,
     /// Weight in the configuration; none: a reload removed it.

@@ -21,24 +21,33 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-lab", "normal"), // `halb demo` starts its stand-in API servers
     ("halb", "halb-lb", "normal"),
     ("halb", "halb-peer", "normal"),
+    ("halb", "halb-resolver", "normal"),
     ("halb", "halb-vrrp", "normal"),
     ("halb-bench", "halb-lab", "normal"), // subjects, and the hosts that they run on
     ("halb-config", "halb-healthcheck", "normal"), // checked values; nobody's driver
     ("halb-config", "halb-lb", "normal"),
     ("halb-config", "halb-peer", "normal"),
+    ("halb-config", "halb-resolver", "normal"),
     ("halb-config", "halb-vrrp", "normal"),
     ("halb-import", "halb-config", "normal"), // names, units, and what takes the result
     ("halb-import", "halb-healthcheck", "dev"), // what a result means
     ("halb-import", "halb-lb", "dev"),
     ("halb-lb", "halb-lab", "dev"), // hosts whose ports run out or whose links are cut
     ("halb-peer", "halb-lab", "dev"), // two nodes on a segment
+    ("halb-resolver", "halb-lab", "dev"), // name servers that answer as they are told
     ("halb-stand-in", "halb-lab", "normal"), // its API server is the lab's
     ("halb-vrrp", "halb-lab", "dev"), // segments on which adverts and addresses are real
 ];
 
 /// Crates with a pure part, which `--no-default-features` builds alone.
-const PURE: &[&str] =
-    &["halb-healthcheck", "halb-k8s-bootstrap", "halb-lb", "halb-peer", "halb-vrrp"];
+const PURE: &[&str] = &[
+    "halb-healthcheck",
+    "halb-k8s-bootstrap",
+    "halb-lb",
+    "halb-peer",
+    "halb-resolver",
+    "halb-vrrp",
+];
 
 /// Crates that are pure as a whole, and know only the pure parts of others.
 const WITHOUT_DRIVER: &[&str] = &["halb-config", "halb-import"];
@@ -227,7 +236,7 @@ fn driver_modules(folder: &str) -> Vec<String> {
 #[test]
 fn only_drivers_and_binaries_read_a_clock() {
     let clocks = ["Instant::now(", "SystemTime::now(", ".elapsed()"];
-    let domain = ["lb", "healthcheck", "k8s-bootstrap", "peer", "vrrp"];
+    let domain = ["lb", "healthcheck", "k8s-bootstrap", "peer", "resolver", "vrrp"];
     let drivers = domain.map(driver_modules).concat();
     let is_pure = |path: &str| {
         let module = path.trim_end_matches(".rs");

@@ -40,7 +40,13 @@ pub struct Translation {
 #[must_use]
 pub fn import(files: &[SourceFile], surroundings: &dyn Surroundings) -> Translation {
     let variables = Variables::new(surroundings);
-    let mut work = Work { ledger: Ledger::default(), hints: Vec::new(), variables, surroundings };
+    let mut work = Work {
+        ledger: Ledger::default(),
+        hints: Vec::new(),
+        variables,
+        surroundings,
+        named: Vec::new(),
+    };
     let mut parsed = parse::parse(files, &mut work.variables, &mut work.ledger);
     let mut faults = std::mem::take(&mut parsed.faults);
     let proxies = model::proxies(&parsed, &mut faults);

@@ -16,6 +16,7 @@
 //! - [`capture`]: what passes a host's interface, with the time; [`probe`]: how long an address was
 //!   out of reach for a client; [`witness`]: when the machine itself stood still meanwhile.
 //! - [`apiserver`]: the stand-in API server; [`client`]: an HTTPS client that speaks to it.
+//! - [`nameserver`]: a name server that answers what it is told to, or doesn't.
 //! - [`loopback`]: addresses for tests on loopback; [`eventually`]: waiting with a deadline.
 //!
 //! # What this crate does not do
@@ -33,6 +34,7 @@ pub mod capture;
 pub mod client;
 pub mod loopback;
 pub mod masters;
+pub mod nameserver;
 pub mod net;
 pub mod pair;
 pub mod probe;
@@ -45,6 +47,7 @@ pub use apiserver::ApiServer;
 pub use capture::Capture;
 pub use loopback::Loopback;
 pub use masters::Masters;
+pub use nameserver::Nameserver;
 pub use net::{Host, Lab, enter_user_namespace};
 pub use pair::Pair;
 pub use probe::{Prober, Responder};

@@ -58,7 +58,7 @@ fn backend(balance: Balance) -> Backend {
         SideOptions { keepalive: None, user_timeout: None, fin_timeout: Duration::from_secs(30) };
     let server = |last: u8| Server {
         name: ServerName::new(&format!("kmaster{last}")).expect("a good name"),
-        address: SocketAddr::from(([172, 16, 16, 100 + last], 6443)),
+        address: Some(SocketAddr::from(([172, 16, 16, 100 + last], 6443))),
         weight: Weight::DEFAULT,
         backup: false,
         maxconn: None,

@@ -1,7 +1,7 @@
 //! What the data path is told to do. Values are checked when they are made, so that the rest of
 //! the crate can trust them; nothing here knows a file format.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -73,6 +73,21 @@ impl Config {
     #[must_use]
     pub fn with_servers_down(mut self, servers: impl IntoIterator<Item = ServerRef>) -> Self {
         self.begin_down = servers.into_iter().collect();
+        self
+    }
+
+    /// The same, with these addresses in place of those of the servers that are named.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: &BTreeMap<ServerRef, Option<SocketAddr>>) -> Self {
+        for backend in &mut self.backends {
+            let name = &backend.name;
+            for server in &mut backend.servers {
+                let own = ServerRef { backend: name.clone(), server: server.name.clone() };
+                if let Some(address) = addresses.get(&own) {
+                    server.address = *address;
+                }
+            }
+        }
         self
     }
 
@@ -278,8 +293,9 @@ pub enum Balance {
 pub struct Server {
     /// Its name within the backend.
     pub name: ServerName,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it listens. None: that isn't known yet, since it has a name that has no address; it is
+    /// down, whatever checks say.
+    pub address: Option<SocketAddr>,
     /// Its share of new connections.
     pub weight: Weight,
     /// Serves only while no other server is up.

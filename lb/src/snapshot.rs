@@ -113,8 +113,8 @@ pub struct BackendSnapshot {
 pub struct ServerSnapshot {
     /// Its name.
     pub name: ServerName,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it listens; none while its name has no address.
+    pub address: Option<SocketAddr>,
     /// What the checks say.
     pub health: Health,
     /// What the operator says.

@@ -92,9 +92,12 @@ pub static SERVER: Section = Section {
     doc: "One line for each server: `NAME = \"ADDRESS:PORT\"`, or a table with these keys. Their \
           order is the order of round robin.",
     keys: &[
-        Key::required("address", r#""ADDRESS:PORT""#, r#""172.16.16.101:6443""#)
+        Key::required("address", r#""ADDRESS:PORT" or "NAME:PORT""#, r#""172.16.16.101:6443""#)
             .also(&["addr", "host", "ip", "url", "endpoint", "port"])
-            .doc("Where it listens: an IPv4 address, or an IPv6 address in brackets, and a port."),
+            .doc(
+                "Where it listens: an IPv4 address, an IPv6 address in brackets or the full name of \
+                 a host, and a port. The address of a name is followed as `[resolver]` says.",
+            ),
         Key::with_default("weight", "an integer, 0 to 256", "1")
             .doc("Its share of new connections. 0: none, like a server that drains."),
         Key::with_default("backup", "true or false", "false")

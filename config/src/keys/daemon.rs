@@ -28,6 +28,9 @@ pub static ROOT: Section = Section {
         Key::optional("peer", "a table", "each balancer works by itself", "[peer]")
             .also(&["peers", "partner", "link", "ha"])
             .doc("The other balancer, if it runs halb."),
+        Key::optional("resolver", "a table", "defaults", "[resolver]")
+            .also(&["resolvers", "dns", "names", "nameservers"])
+            .doc("How the names of servers are resolved."),
         Key::optional("global", "a table", "defaults", "[global]")
             .also(&["process", "daemon", "global_defs"])
             .doc("Limits of the process."),

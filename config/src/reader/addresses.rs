@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::{Entry, Table};
-use crate::address::{self, Problem, Purpose, interface, virtual_ip};
+use crate::address::{self, Problem, Purpose, ServerAddress, interface, virtual_ip};
 use crate::diagnostic::{Diagnostic, Span};
 
 impl<'a> Table<'a> {
@@ -23,6 +23,12 @@ impl<'a> Table<'a> {
         let text = self.text_of(entry)?;
         let parsed = address::parse_socket_address(text, purpose);
         self.accept(entry, text, "an address with a port", parsed)
+    }
+
+    /// `ADDRESS:PORT` or `NAME:PORT`, in a key or an entry of a table of servers.
+    pub(crate) fn server_address_of(&self, entry: &Entry<'a>) -> Option<ServerAddress> {
+        let text = self.text_of(entry)?;
+        self.accept(entry, text, "a server's address", address::parse_server_address(text))
     }
 
     /// An address without a port.

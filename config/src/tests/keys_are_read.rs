@@ -4,8 +4,8 @@
 use super::{bad, good};
 use crate::keys::{
     ADMIN, Absent, BACKEND, CHECK, CHECK_CONNECT, CHECK_HTTP, CHECK_SCRIPT, CHECK_TLS, FRONTEND,
-    GLOBAL, HAPROXY, KEEPALIVE, Key, LOG, PEER, QUEUE, ROOT, ROUTE, SECTIONS, SERVER, Section,
-    TRACK, VIRTUAL_ADDRESS, VRRP, VRRP_GROUP,
+    GLOBAL, HAPROXY, KEEPALIVE, Key, LOG, PEER, QUEUE, RESOLVER, ROOT, ROUTE, SECTIONS, SERVER,
+    Section, TRACK, VIRTUAL_ADDRESS, VRRP, VRRP_GROUP,
 };
 
 type Pairs = Vec<(&'static str, String)>;
@@ -118,7 +118,8 @@ fn file(section: &Section, key: &'static str, value: &str) -> String {
         path if path == GLOBAL.path
             || path == LOG.path
             || path == ADMIN.path
-            || path == HAPROXY.path =>
+            || path == HAPROXY.path
+            || path == RESOLVER.path =>
         {
             other = format!("{path}\n{key} = {value}\n");
         }

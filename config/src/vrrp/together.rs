@@ -268,6 +268,7 @@ fn check_loops(sink: &Sink, held: &Places<'_>, others: &Others<'_>) {
     let binds = others.frontends.iter().flat_map(|frontend| &frontend.binds);
     let all: Vec<_> = binds.filter(|(bind, _)| bind.ip().is_unspecified()).collect();
     for (server, span) in others.backends.iter().flat_map(|backend| &backend.servers) {
+        let Some(server) = server.ip() else { continue };
         let heard =
             |bind: &SocketAddr| bind.port() == server.port() && bind.is_ipv4() == server.is_ipv4();
         let Some(held) = held.get(&server.ip()) else { continue };

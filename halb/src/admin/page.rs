@@ -196,7 +196,7 @@ fn server(server: &Server, html: &mut String) -> fmt::Result {
          <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
          <td class=\"n\">{}</td><td class=\"n\">{}</td>",
         Escaped(&server.name),
-        Escaped(&server.address),
+        Address(server),
         Escaped(&server.state),
         server.weight,
         count(server.connections),
@@ -234,6 +234,19 @@ fn footer(status: &Status, html: &mut String) -> fmt::Result {
         count(process.connections_max),
         Escaped(&process.connections_max_reason),
     )
+}
+
+/// Where a server listens, and what its name stands for.
+struct Address<'a>(&'a Server);
+
+impl fmt::Display for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Escaped(&self.0.address))?;
+        match &self.0.resolution {
+            Some(resolution) => write!(f, "<br><small>{}</small>", Escaped(&resolution.sentence())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The last checks as marks, the oldest first, and in words for whoever can't see them.

@@ -1,7 +1,7 @@
 //! The status tree as a picture in HAProxy's terms.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use halb_haproxy_api::picture::{
     Admin, Backend, Check, Frontend, Past, Picture, Process, Proxy, Server,
@@ -123,13 +123,18 @@ fn backend(
     }
 }
 
-/// None: its address isn't one, which the status never says.
+/// While its name has no address, its address is 0.0.0.0, as HAProxy has it. None: not even its
+/// port can be told, which the status never says.
 fn server(
     one: &status::Server,
     weight_configured: u16,
     target: Option<&TargetStatus>,
 ) -> Option<Server> {
-    let address: SocketAddr = one.address.parse().ok()?;
+    let nowhere = || {
+        let (_, port) = one.address.rsplit_once(':')?;
+        Some(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port.parse().ok()?))
+    };
+    let address: SocketAddr = one.address.parse().ok().or_else(nowhere)?;
     Some(Server {
         name: one.name.clone(),
         address,

@@ -246,6 +246,22 @@ metrics! {
         "halb_server_received_bytes_total", "bytes", SERVER,
         "Bytes from the server to clients"
     );
+    NAME_RESOLVED = gauge(
+        "halb_server_name_resolved", "", SERVER,
+        "1 if its name has an address; not served where the configuration has the address itself"
+    );
+    NAME_ANSWERS = counter(
+        "halb_server_name_answers_total", "", SERVER,
+        "Answers with an address to the question for its name"
+    );
+    NAME_FAILURES = counter(
+        "halb_server_name_failures_total", "", SERVER,
+        "Questions for its name that were answered without an address, or not at all"
+    );
+    NAME_CHANGES = counter(
+        "halb_server_name_changes_total", "", SERVER,
+        "Changes of the address that its name stands for, the first one included"
+    );
     CHECK_RUNS = counter(
         "halb_check_runs_total", "", SERVER,
         "Checks done"

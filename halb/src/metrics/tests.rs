@@ -8,6 +8,7 @@ const DOC: &str = include_str!("../../../docs/metrics.md");
 /// A status in which each metric has a value.
 fn full() -> Status {
     let mut sample = samples::one_down();
+    sample.facts.names = samples::named().facts.names;
     sample.server(0).connections_max = Some(250);
     sample.vrrp = Some(vrrp::samples::active().vrrp());
     sample.peer = Some(peer::samples::wrong_key());

@@ -16,6 +16,7 @@ use tracing::{error, info};
 
 use super::changes::Changes;
 use super::haproxy::Compatibility;
+use super::names::Names;
 use super::peer::Peer;
 use super::upgrade::Upgrades;
 use super::vip::Vip;
@@ -55,6 +56,7 @@ pub(super) struct Daemon {
     pub(super) peer: Arc<Peer>,
     pub(super) haproxy: Arc<Compatibility>,
     pub(super) upgrades: Upgrades,
+    pub(super) names: Names,
 }
 
 /// What holds until the next reload.
@@ -104,6 +106,8 @@ impl Daemon {
         let checks = self.checks.status().await;
         let checks: HashMap<String, CheckView> =
             checks.iter().map(|target| (target.id.clone(), checks::view(target))).collect();
+        let named = self.in_force().settings.names.servers.clone();
+        let names = self.names.status(&named).await;
         let (snapshot, reload) = self.counted();
         let in_force = self.in_force();
         let facts = Facts {
@@ -116,6 +120,7 @@ impl Daemon {
             changes: self.changes.status(),
             reload,
             formers: self.upgrades.formers(),
+            names,
         };
         let (mut vrrp, peer) = (self.vip.status(), self.peer.status());
         if let Some(vrrp) = &mut vrrp {
@@ -178,17 +183,35 @@ impl Daemon {
         outcome
     }
 
+    /// Moves servers to the addresses that their names have now. Blocks on the data path; `_alone`
+    /// is the lock of [`Daemon::reloading`].
+    ///
+    /// # Errors
+    /// The data path stops, or doesn't answer.
+    pub(super) fn move_servers(&self, _alone: OwnedMutexGuard<()>) -> anyhow::Result<()> {
+        let settings = self.in_force().settings.clone();
+        let (lb, checks) = self.names.place(&settings);
+        self.engine.apply(lb)?;
+        self.wait(self.checks.apply(checks));
+        self.reloaded.notify_one();
+        Ok(())
+    }
+
     fn put_into_force(&self, loaded: Loaded) -> LastReload {
         let settings = loaded.settings;
-        let applied = match self.engine.apply(settings.lb.clone()) {
+        self.wait(self.names.follow(&settings.names));
+        let (lb, checks) = self.names.place(&settings);
+        let applied = match self.engine.apply(lb) {
             Ok(applied) => applied,
             // So ends a reload that a stop overtook, too: the data path takes the two in turn.
             Err(error) => {
+                let before = self.in_force().settings.names.clone();
+                self.wait(self.names.follow(&before));
                 let error = format!("{:#}", anyhow::Error::new(error));
                 return failed(ReloadFailure::NotApplied, error);
             }
         };
-        self.wait(self.checks.apply(settings.checks.clone()));
+        self.wait(self.checks.apply(checks));
         let mut changes = applied.changes;
         let vip = self.vip.apply(&settings);
         let peer = self.peer.apply(settings.peer.as_ref());

@@ -18,11 +18,15 @@ const CONTROL_DESCRIPTORS: u64 = 100;
 /// A probe's socket, and what it may read meanwhile: its files, or a script's output.
 const DESCRIPTORS_PER_CHECK: u64 = 3;
 
-/// Descriptors that everything but the data path may need with so many servers under check. A
-/// reload that adds checks doesn't change it: the reserve has room for some dozens more.
-pub(super) fn descriptors_elsewhere(checks: usize) -> u64 {
+/// A socket for each kind of address.
+const DESCRIPTORS_PER_LOOKUP: u64 = 2;
+
+/// Descriptors that everything but the data path may need with so many servers under check,
+/// and so many that have a name. A reload that adds some doesn't change it: the reserve has room for some dozens more.
+pub(super) fn descriptors_elsewhere(checks: usize, names: usize) -> u64 {
+    let lookups = u64::try_from(names.min(halb_resolver::book::LOOKUPS_MAX)).unwrap_or(u64::MAX);
     let probes = u64::try_from(checks.min(halb_healthcheck::fleet::PROBES_MAX)).unwrap_or(u64::MAX);
-    CONTROL_DESCRIPTORS + probes * DESCRIPTORS_PER_CHECK
+    CONTROL_DESCRIPTORS + probes * DESCRIPTORS_PER_CHECK + lookups * DESCRIPTORS_PER_LOOKUP
 }
 
 #[cfg(test)]

@@ -20,10 +20,11 @@ use tracing::{info, warn};
 use super::changes::Changes;
 use super::daemon::{Daemon, InForce, Reloads};
 use super::haproxy::{Compatibility, Served};
+use super::names::Names;
 use super::peer::Peer;
 use super::upgrade::{Doors, Estate, Taker, Upgrades};
 use super::vip::Vip;
-use super::{Begin, ORDERS_MAX, answers, haproxy, limits, verdicts};
+use super::{Begin, ORDERS_MAX, answers, haproxy, limits, names, verdicts};
 use crate::admin;
 use crate::control::bound::BoundSocket;
 use crate::control::server::ControlSocket;
@@ -50,6 +51,7 @@ struct Prepared {
     access_log: JoinHandle<()>,
     carrier: verdicts::Carrier,
     events: tokio::sync::mpsc::Receiver<halb_healthcheck::Event>,
+    name_events: tokio::sync::mpsc::Receiver<halb_resolver::driver::Event>,
     control: ControlSocket,
     http: Option<TcpListener>,
     runtime_socket: Option<(BoundSocket, HaproxyLevel)>,
@@ -103,17 +105,25 @@ async fn prepare(
     let haproxy = Compatibility::new(&settings.haproxy, fd_limit);
     let (records, access_log_switch, access_log) = start_access_log(&settings, &logs, &haproxy)?;
     let (checks, events) = Checks::start(seed());
-    checks.apply_with(settings.checks.clone(), std::mem::take(&mut estate.checks)).await;
+    let (names, name_events) = Names::start(&settings.names).await;
+    let (lb, targets) = names.place(&settings);
+    if taker.is_some() {
+        estate.knows_no_more_than(&targets, &settings.names)?;
+    }
+    checks.apply_with(targets, std::mem::take(&mut estate.checks)).await;
     let signal = checks.clone();
     let options = Options {
         workers: workers(&settings),
         fd_limit,
-        fds_elsewhere: limits::descriptors_elsewhere(settings.checks.len()),
+        fds_elsewhere: limits::descriptors_elsewhere(
+            settings.checks.len(),
+            settings.names.servers.len(),
+        ),
         records: Some(records),
         connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
     };
     let inherited = std::mem::take(&mut estate.listeners);
-    let engine = Engine::take_over(settings.lb.clone(), options, inherited)?;
+    let engine = Engine::take_over(lb, options, inherited)?;
     let begin = if taker.is_some() { Begin::TakeOver } else { Begin::Anew };
     let (peer, vip) = start_pair(&settings, control.path(), begin).await?;
     let changes = Arc::<Changes>::default();
@@ -137,6 +147,7 @@ async fn prepare(
         peer,
         haproxy,
         upgrades: Upgrades::new(socket.map(Path::to_owned), doors, &mut estate),
+        names,
     });
     let mut carrier = verdicts::Carrier::new(checks, engine.handle(), Arc::clone(&vip), changes);
     if let Some(taker) = taker {
@@ -148,21 +159,40 @@ async fn prepare(
         vip.inherit(&vrrp, roles)?;
         estate.remove_files();
     }
-    let prepared =
-        Prepared { daemon, engine, access_log, carrier, events, control, http, runtime_socket };
+    let prepared = Prepared {
+        daemon,
+        engine,
+        access_log,
+        carrier,
+        events,
+        name_events,
+        control,
+        http,
+        runtime_socket,
+    };
     Ok(prepared)
 }
 
 /// Serves. From here on nothing can fail.
 fn serve(prepared: Prepared, taker: Option<Taker>) -> Started {
-    let Prepared { daemon, engine, access_log, carrier, events, control, http, runtime_socket } =
-        prepared;
+    let Prepared {
+        daemon,
+        engine,
+        access_log,
+        carrier,
+        events,
+        name_events,
+        control,
+        http,
+        runtime_socket,
+    } = prepared;
     daemon.engine.begin_accepting();
     daemon.upgrades.own_files(true);
     // The first verdicts are told the way that those after a reload are.
     daemon.reloaded.notify_one();
     let (reloaded, changed) = (Arc::clone(&daemon.reloaded), Arc::clone(&daemon.changed));
     let mut servers = vec![task::spawn(carrier.carry(events, reloaded, changed))];
+    servers.push(task::spawn(names::carry(Arc::clone(&daemon), name_events)));
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
     servers.push(task::spawn(daemon.logs.clone().tell_what_is_left_out()));
     if let Some(listener) = http {

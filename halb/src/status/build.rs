@@ -7,6 +7,7 @@ use halb_lb::names::ServerRef;
 use halb_lb::snapshot;
 use halb_lb::snapshot::{AcceptPause, Snapshot};
 
+use super::names::Resolution;
 use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{
@@ -35,6 +36,8 @@ pub struct Facts {
     pub changes: Vec<ServerChange>,
     /// Daemons that were replaced and still serve.
     pub formers: Vec<FormerDaemon>,
+    /// What the names of servers stand for, by `backend/server`.
+    pub names: HashMap<String, Resolution>,
 }
 
 /// What the checks know of a server, and HAProxy's words for its health.
@@ -61,7 +64,7 @@ pub fn status(
     let frontends: Vec<Frontend> =
         snapshot.frontends.iter().map(|f| frontend(f, config, facts.stopping)).collect();
     let backends: Vec<Backend> =
-        snapshot.backends.iter().map(|b| backend(b, config, checks)).collect();
+        snapshot.backends.iter().map(|b| backend(b, config, checks, &facts.names)).collect();
     let readiness = readiness::judge(&process, &frontends, &backends);
     let Facts { reload, changes, formers, .. } = facts;
     Status {
@@ -157,6 +160,7 @@ fn backend(
     lb: &snapshot::BackendSnapshot,
     config: &Config,
     checks: &HashMap<String, CheckView>,
+    names: &HashMap<String, Resolution>,
 ) -> Backend {
     let configured = config.backends().iter().find(|backend| backend.name == lb.name);
     let servers: Vec<Server> = lb
@@ -164,10 +168,12 @@ fn backend(
         .iter()
         .map(|s| {
             let id = ServerRef { backend: lb.name.clone(), server: s.name.clone() };
-            let check = if s.removed { None } else { checks.get(&id.to_string()) };
+            let id = if s.removed { None } else { Some(id.to_string()) };
+            let check = id.as_ref().and_then(|id| checks.get(id));
+            let resolution = id.as_ref().and_then(|id| names.get(id));
             let mut of_file = configured.iter().flat_map(|backend| &backend.servers);
             let weight = of_file.find(|server| server.name == s.name && !s.removed);
-            server(s, weight.map(|server| server.weight.get()), check)
+            server(s, weight.map(|server| server.weight.get()), check, resolution)
         })
         .collect();
     let servers_up = servers.iter().map(|s| u64::from(s.usable)).sum();
@@ -199,6 +205,7 @@ fn server(
     lb: &snapshot::ServerSnapshot,
     weight_configured: Option<u16>,
     check: Option<&CheckView>,
+    resolution: Option<&Resolution>,
 ) -> Server {
     let healthy = match lb.health {
         snapshot::Health::Up => true,
@@ -212,12 +219,17 @@ fn server(
     let ready = admin == Admin::Ready && !lb.removed;
     Server {
         name: lb.name.to_string(),
-        address: lb.address.to_string(),
+        address: match (lb.address, resolution) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(resolution)) => resolution.name.clone(),
+            (None, None) => "no address".to_owned(),
+        },
         state: state(lb, healthy, admin, check),
         usable: ready && healthy && lb.weight > 0,
         healthy,
         admin,
         check: check.map(|c| c.check.clone()),
+        resolution: resolution.cloned(),
         weight: lb.weight,
         weight_configured,
         slow_start_percent: lb.slow_start_percent,

@@ -114,6 +114,9 @@ fn server_notice(backend: &Backend, server: &Server) -> Option<(Severity, String
         }
         Admin::Ready => {}
     }
+    if let Some(notice) = server.resolution.as_ref().and_then(|name| name.notice(&who)) {
+        return Some(notice);
+    }
     if let Some(check) = &server.check {
         let last = format!("{} {}", check.code, check.detail);
         if !server.healthy {

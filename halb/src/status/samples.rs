@@ -13,6 +13,7 @@ use halb_lb::snapshot::{
 };
 
 use super::build::{CheckView, Facts};
+use super::names::Resolution;
 use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{Check, FormerDaemon, LastReload, ReloadFailure, ServerChange, Status, build};
@@ -69,6 +70,35 @@ impl Sample {
         });
         self.checks.insert(id, CheckView { state: "DOWN".to_owned(), check });
     }
+}
+
+/// Three masters with names: one resolved, one that no longer exists, one in doubt.
+pub(crate) fn named() -> Sample {
+    let mut sample = all_fine();
+    sample.server(1).health = Health::Down;
+    sample.server(1).address = None;
+    sample.checks.remove("masters/kmaster2");
+    for number in 1..=3_u8 {
+        let address = (number != 2).then(|| format!("172.16.16.10{number}"));
+        let last = match number {
+            1 => "172.16.16.101 (for 60 s)",
+            2 => "there is no such name",
+            _ => "name server 172.16.16.2:53: no answer in time",
+        };
+        let resolution = Resolution {
+            name: format!("master0{number}.example:6443"),
+            since_seconds: address.as_ref().map(|_| 7_512.0),
+            address,
+            last_answer: Some(last.to_owned()),
+            last_answer_ago_seconds: Some(12.0),
+            doubted_seconds: (number > 1).then_some(90.0),
+            answers: 500,
+            failures: 3,
+            changes: 1,
+        };
+        sample.facts.names.insert(format!("masters/kmaster{number}"), resolution);
+    }
+    sample
 }
 
 /// Three masters behind one frontend, all well.
@@ -183,7 +213,7 @@ fn snapshot(servers: Vec<ServerSnapshot>) -> Snapshot {
 fn server(number: u8) -> ServerSnapshot {
     ServerSnapshot {
         name: ServerName::new(&format!("kmaster{number}")).unwrap(),
-        address: format!("172.16.16.10{number}:6443").parse().unwrap(),
+        address: Some(format!("172.16.16.10{number}:6443").parse().unwrap()),
         health: Health::Up,
         admin: Admin::Ready,
         weight: 1,

@@ -20,6 +20,7 @@ fn full() -> Value {
     sample.facts.formers = vec![samples::former()];
     sample.vrrp = Some(vrrp::samples::full());
     sample.peer = Some(peer::samples::wrong_key());
+    sample.facts.names = samples::named().facts.names;
     serde_json::to_value(sample.status()).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::notices::{Notice, Severity};
 use super::words::{clip, count, plain, size, span, things, wrap};
-use super::{Backend, Frontend, FrontendState, Server, Status, notices, peer, vrrp};
+use super::{Backend, Frontend, FrontendState, Server, Status, names, notices, peer, vrrp};
 use table::{Align, Column};
 
 /// Columns of a terminal that nobody has resized.
@@ -170,6 +170,7 @@ fn backend_lines(backend: &Backend, colour: Colour, out: &mut String) {
         let ordered = server.admin != super::Admin::Ready || server.removed;
         if server.usable || ordered { line } else { colour.paint(Severity::Warning, &line) }
     }));
+    names::push_lines(backend, out);
 }
 
 const COLUMNS: [Column; 6] = [
@@ -182,7 +183,8 @@ const COLUMNS: [Column; 6] = [
 ];
 
 fn row(server: &Server) -> Vec<String> {
-    let check = server.check.as_ref().map_or_else(String::new, |check| {
+    let unchecked = || names::in_place_of_check(server).unwrap_or_default().to_owned();
+    let check = server.check.as_ref().map_or_else(unchecked, |check| {
         if check.paused {
             return "rests".to_owned();
         }

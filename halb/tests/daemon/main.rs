@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure")]
 
 mod memory;
+mod names;
 mod service_manager;
 mod upgrade;
 

@@ -54,7 +54,7 @@ const OF_UNIX_SOCKETS: Fate = Fate::Meaningless("it concerns unix sockets");
 const OF_THREADS: Fate = Fate::Meaningless("halb's one acceptor hands connections to all threads");
 const OF_HTTP: Fate = Fate::Meaningless("it concerns HTTP");
 const OF_POOLS: Fate = Fate::Meaningless("it concerns connections that are used again, in HTTP");
-const OF_NAMES: Fate = Fate::Meaningless("it concerns servers' names, and halb takes addresses");
+const OF_NAMES: Fate = Fate::LeftOut("all servers of one name get one address, the lowest");
 const OF_AGENTS: Fate = Fate::Meaningless("it concerns agent checks");
 
 /// Options of `bind`.
@@ -178,11 +178,11 @@ pub(super) static SERVER: &[Known] = &[
     known("hash-key", 1, Fate::LeftOut("halb hashes servers by their names")),
     known("id", 1, Fate::Meaningless("halb numbers nothing")),
     known("guid", 1, Fate::Meaningless("halb numbers nothing")),
-    known("init-addr", 1, OF_NAMES),
+    known("init-addr", 1, Fate::Meaningless("halb starts whether or not a name has an address")),
     known("resolve-net", 1, OF_NAMES),
     known("resolve-opts", 1, OF_NAMES),
-    known("resolve-prefer", 1, OF_NAMES),
-    known("resolvers", 1, OF_NAMES),
+    known("resolve-prefer", 1, Fate::Read),
+    known("resolvers", 1, Fate::Read),
     known("sni", 1, TLS),
     known("alpn", 1, TLS),
     known("npn", 1, TLS),

@@ -83,7 +83,7 @@ impl Foreign {
 /// Sections without a counterpart.
 static FOREIGN: [Foreign; 16] = [
     foreign("peers", "it shares stick tables, and halb has none"),
-    foreign("resolvers", "it serves names of servers, and halb takes addresses"),
+    foreign("resolvers", "no server of the result has a name that is asked for there"),
     foreign("userlist", "it holds users of HTTP authentication"),
     foreign("cache", "it caches HTTP answers"),
     foreign("http-errors", "it holds pages of HTTP errors"),

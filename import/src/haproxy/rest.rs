@@ -29,7 +29,9 @@ pub(super) fn settle(parsed: &Parsed, proxies: &[Proxy<'_>], ledger: &mut Ledger
             }
             Kind::Other(foreign) => {
                 for line in std::iter::once(&section.header).chain(&section.lines) {
-                    model::settle(line, foreign.class(), ledger);
+                    if !ledger.covers(&line.place()) {
+                        model::settle(line, foreign.class(), ledger);
+                    }
                 }
             }
             Kind::Frontend | Kind::Backend | Kind::Listen => {

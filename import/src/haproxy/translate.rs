@@ -14,6 +14,7 @@ mod globals;
 mod listeners;
 mod names;
 mod pages;
+mod resolvers;
 mod routes;
 mod servers;
 mod timeouts;
@@ -75,6 +76,7 @@ pub(super) fn translate(parsed: &Parsed, proxies: &[Proxy<'_>], work: &mut Work<
             translated.tables.extend(backend.tables);
         }
     }
+    translated.tables.push(resolvers::translate(parsed, work));
     let mut global = Table::new(["global"]);
     globals.translate(&mut global, work);
     translated.tables.push(global);

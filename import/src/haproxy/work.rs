@@ -13,6 +13,17 @@ pub(super) struct Work<'a> {
     pub(super) hints: Vec<Hint>,
     pub(super) variables: Variables<'a>,
     pub(super) surroundings: &'a dyn Surroundings,
+    /// Servers with names.
+    pub(super) named: Vec<Named>,
+}
+
+/// How HAProxy is told to follow the name of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    /// The section that says who is asked. None: it asks the C library, once.
+    pub(super) resolvers: Option<String>,
+    /// `resolve-prefer`.
+    pub(super) prefer: Option<String>,
 }
 
 impl Work<'_> {

@@ -102,7 +102,7 @@ fn config(servers: &[&str]) -> Result<Config, Box<dyn Error>> {
         .map(|(index, address)| {
             Ok(Server {
                 name: ServerName::new(&format!("s{index}"))?,
-                address: address.parse()?,
+                address: Some(address.parse()?),
                 weight: Weight::DEFAULT,
                 backup: false,
                 maxconn: None,

@@ -158,7 +158,7 @@ pub(super) struct ServerShared {
     pub(super) key: ServerKey,
     pub(super) backend: BackendName,
     pub(super) name: ServerName,
-    pub(super) address: SocketAddr,
+    pub(super) address: Option<SocketAddr>,
     /// Sessions given to it; written by the dispatcher.
     pub(super) assigned: Count,
     pub(super) workers: PerThread<ServerCounts>,

@@ -63,9 +63,17 @@ impl Entry {
             && !self.removed
     }
 
+    /// Nobody reaches a server without an address.
+    fn health(&self) -> Health {
+        match self.config.address {
+            Some(_) => self.health,
+            None => Health::Down,
+        }
+    }
+
     /// Works and may work: what a slow start begins with.
     pub(super) fn is_running(&self) -> bool {
-        self.health == Health::Up && self.admin != Admin::Maint
+        self.health() == Health::Up && self.admin != Admin::Maint
     }
 
     /// Share of new connections in 1/256 of a weight; not 0 for an eligible server.
@@ -107,7 +115,7 @@ impl Entry {
         ServerView {
             key,
             config: &self.config,
-            health: self.health,
+            health: self.health(),
             admin: self.admin,
             weight: self.weight_in_force(),
             slow_start_percent: slow_start::percent(self.share),

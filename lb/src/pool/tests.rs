@@ -24,7 +24,7 @@ fn server(name: &str) -> Server {
     let last = name.bytes().last().unwrap_or(0);
     Server {
         name: ServerName::new(name).unwrap(),
-        address: SocketAddr::from((Ipv4Addr::new(192, 0, 2, last), 6443)),
+        address: Some(SocketAddr::from((Ipv4Addr::new(192, 0, 2, last), 6443))),
         weight: Weight::DEFAULT,
         backup: false,
         maxconn: None,

@@ -46,7 +46,7 @@ pub(crate) fn frontend(backend: &str) -> Frontend {
 pub(crate) fn backend(name: &str, servers: &[SocketAddr]) -> Backend {
     let server = |(index, address): (usize, &SocketAddr)| Server {
         name: ServerName::new(&format!("s{index}")).unwrap(),
-        address: *address,
+        address: Some(*address),
         weight: Weight::DEFAULT,
         backup: false,
         maxconn: None,

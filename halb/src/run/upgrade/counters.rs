@@ -1,5 +1,6 @@
 //! What a daemon has counted, so that counters go on where it ended.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use halb_lb::snapshot::Snapshot;
@@ -43,7 +44,7 @@ struct BackendCounters {
 struct ServerCounters {
     name: String,
     /// A server with another address is another server.
-    address: String,
+    address: Option<SocketAddr>,
     established: u64,
     connect_errors: u64,
     local_errors: u64,
@@ -78,7 +79,7 @@ impl Counters {
                 .filter(|server| !server.removed)
                 .map(|server| ServerCounters {
                     name: server.name.to_string(),
-                    address: server.address.to_string(),
+                    address: server.address,
                     established: server.established,
                     connect_errors: server.connect_errors,
                     local_errors: server.local_errors,
@@ -124,7 +125,7 @@ impl Counters {
             add(&mut backend.retries, former.retries);
             add(&mut backend.redispatches, former.redispatches);
             for server in backend.servers.iter_mut().filter(|server| !server.removed) {
-                let (name, address) = (server.name.as_str(), server.address.to_string());
+                let (name, address) = (server.name.as_str(), server.address);
                 let same = |one: &&ServerCounters| one.name == name && one.address == address;
                 let Some(former) = former.servers.iter().find(same) else { continue };
                 add(&mut server.established, former.established);
@@ -188,7 +189,7 @@ mod tests {
         let former = samples::all_fine().snapshot;
         let counters = Counters::of(&former, 0, &Reload::default(), Vec::new());
         let mut now = former.clone();
-        now.backends[0].servers[0].address = "203.0.113.9:1".parse().unwrap();
+        now.backends[0].servers[0].address = "203.0.113.9:1".parse().ok();
         counters.add_to(&mut now);
         let (first, second) = (&now.backends[0].servers[0], &now.backends[0].servers[1]);
         assert_eq!(first.established, former.backends[0].servers[0].established);

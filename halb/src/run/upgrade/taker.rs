@@ -7,7 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use halb_config::settings::Vrrp;
+use halb_config::settings::{Names, Vrrp};
+use halb_healthcheck::config::Target;
 use halb_healthcheck::status::TargetStatus;
 use halb_lb::driver::{Handle, Inherited};
 use halb_vrrp::driver;
@@ -138,6 +139,25 @@ impl Estate {
             roles::routers(settings) == self.routers,
             "the configuration has other virtual IPs than run; 'halb reload' first puts it into force"
         );
+        Ok(())
+    }
+
+    /// Looks whether the names of servers were answered for this daemon, too: a name server that is
+    /// away just now takes nobody down, an upgrade included.
+    pub(in crate::run) fn knows_no_more_than(
+        &self,
+        targets: &[Target],
+        names: &Names,
+    ) -> anyhow::Result<()> {
+        let had = |id: &str| self.checks.iter().any(|target| target.id == id);
+        let has = |id: &str| targets.iter().any(|target| target.id == id);
+        let named = names.servers.iter().map(|named| named.server.to_string());
+        if let Some(server) = named.into_iter().find(|id| had(id) && !has(id)) {
+            anyhow::bail!(
+                "the name of {server} isn't answered now, and the running daemon knows its address; \
+                 'halb upgrade' again when the name server is back"
+            );
+        }
         Ok(())
     }
 

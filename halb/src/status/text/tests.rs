@@ -82,7 +82,8 @@ proptest! {
         sample.facts.config_file = reason.clone();
         sample.snapshot.process.connections_max_reason = reason;
         sample.server(0).name = ServerName::new(&server).unwrap();
-        sample.server(0).address = "[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap();
+        sample.server(0).address =
+            Some("[2001:db8:1111:2222:3333:4444:5555:6666]:65535".parse().unwrap());
         [sample.server(0).connections, sample.server(0).established, ..] = numbers;
         sample.snapshot.frontends[0].accepted = numbers[2];
         sample.snapshot.frontends[0].bytes_in = numbers[3];

@@ -207,7 +207,7 @@ fn source(proxy: &Proxy<'_>, servers: &[Server<'_>], table: &mut Table, work: &m
     };
     let kept = common(servers.iter(), of_server).flatten();
     settle_common(servers.iter(), &["source"], of_server, &kept, &Class::to(&path), work);
-    let reaches = |ip: &IpAddr| servers.iter().all(|s| s.address.is_ipv4() == ip.is_ipv4());
+    let reaches = |ip: &IpAddr| servers.iter().all(|server| server.place.is_reached_from(*ip));
     match kept {
         Some(ip) if reaches(&ip) => table.set("source", ip.to_string()),
         Some(ip) => {
@@ -281,7 +281,7 @@ fn list(proxy: &Proxy<'_>, servers: &[Server<'_>], name: &str, work: &mut Work<'
     let mut backups = 0;
     for server in servers {
         let path = key(&table, &server.name);
-        let mut pairs = vec![("address".to_owned(), Value::from(server.address.to_string()))];
+        let mut pairs = vec![("address".to_owned(), Value::from(server.place.to_string()))];
         let mut keep = |name: &str, value: Value| pairs.push((name.to_owned(), value));
         work.settle_words(server.head, Class::to(&path));
         let weight = server.value("weight").and_then(units::number).filter(|weight| *weight <= 256);
@@ -304,11 +304,10 @@ fn list(proxy: &Proxy<'_>, servers: &[Server<'_>], name: &str, work: &mut Work<'
         if any_checked && !server.is_checked() {
             keep("check", false.into());
         }
-        let named = server.host_name.as_ref().map(|name| format!("{name} when this was imported"));
         let off = || "disabled: `halb server weight` gives it one".to_owned();
-        let comment = if server.is_disabled() { Some(off()) } else { named };
+        let comment = server.is_disabled().then(off);
         let alone = pairs.len() == 1;
-        let address = Value::from(server.address.to_string());
+        let address = Value::from(server.place.to_string());
         let value = if alone { address } else { Value::Inline(pairs) };
         timeouts::set(&mut table, &server.name, value, comment.as_deref());
     }

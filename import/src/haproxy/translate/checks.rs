@@ -344,7 +344,7 @@ impl<'a> Check<'_, 'a, '_> {
 
     /// Servers of the Kubernetes API that nobody asks how they are.
     fn hint_weak(&mut self, what: &str) {
-        let api = self.checked.iter().find(|server| server.address.port() == API_SERVER_PORT);
+        let api = self.checked.iter().find(|server| server.place.port() == API_SERVER_PORT);
         if let Some(server) = api {
             self.work.hint(
                 place_of(server.head),

@@ -2,18 +2,21 @@
 //! each.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use halb_config::HostName;
 use halb_config::names::ServerName;
 
 use super::super::address::{self, Host, Port};
 use super::super::model::Proxy;
 use super::super::options::{self, Opt, Options, SERVER};
-use super::super::parse::{Line, place_of};
+use super::super::parse::Line;
 use super::super::units;
 use super::super::words::Word;
 use super::super::work::Work;
 use super::listeners::unknown_among;
+use super::resolvers;
 use crate::finding::Class;
 
 /// A server, and what holds for it.
@@ -22,11 +25,44 @@ pub(super) struct Server<'a> {
     pub(super) head: &'a [Word],
     /// As the result calls it.
     pub(super) name: String,
-    pub(super) address: SocketAddr,
-    /// The host name that the source has in place of the address.
-    pub(super) host_name: Option<String>,
+    pub(super) place: Place,
     /// What `default-server` and its own line say; the last word on each.
     options: Options<'a>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Ip(SocketAddr),
+    /// A name, which halb follows, and a port.
+    Name(HostName, u16),
+}
+
+impl Place {
+    pub(super) fn port(&self) -> u16 {
+        match self {
+            Self::Ip(address) => address.port(),
+            Self::Name(_, port) => *port,
+        }
+    }
+
+    /// Whether a connection from this address can reach it; a name may stand for either kind.
+    pub(super) fn is_reached_from(&self, source: IpAddr) -> bool {
+        match self {
+            Self::Ip(address) => address.is_ipv4() == source.is_ipv4(),
+            Self::Name(..) => true,
+        }
+    }
+}
+
+/// As `[backend.NAME.server]` takes it.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Name(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 impl<'a> Server<'a> {
@@ -79,12 +115,13 @@ pub(super) fn read<'a>(
                 let (head, rest) = line.words.split_at(given);
                 apply(rest, &mut options, work);
                 match place(line, ports, work) {
-                    Ok((address, host_name)) => {
+                    Ok(place) => {
                         let name = name_for(line.word(1), &servers);
-                        if let Some(host_name) = &host_name {
-                            hint_name(head, host_name, address.ip(), work);
+                        let server = Server { head, name, place, options };
+                        if let Place::Name(host, _) = &server.place {
+                            resolvers::follow(host, &server, work);
                         }
-                        servers.push(Server { head, name, address, host_name, options });
+                        servers.push(server);
                     }
                     Err(why) => {
                         let class = Class::lost(why).instead("an address and a port");
@@ -165,21 +202,8 @@ pub(super) fn settle_unused(proxy: &Proxy<'_>, work: &mut Work<'_>) {
     }
 }
 
-/// halb takes addresses, so a name is asked for once, as HAProxy does when it starts.
-fn hint_name(head: &[Word], host_name: &str, ip: IpAddr, work: &mut Work<'_>) {
-    work.hint(
-        place_of(head),
-        format!("'{host_name}' stands for {ip} now; halb asks for no names, so it stays at that"),
-        "have a look whether the address may change; if so, write it anew and reload then",
-    );
-}
-
-/// The address of a server, and the name that stood in its place.
-fn place(
-    line: &Line,
-    ports: &BTreeSet<u16>,
-    work: &Work<'_>,
-) -> Result<(SocketAddr, Option<String>), String> {
+/// Where a server is, as its line says.
+fn place(line: &Line, ports: &BTreeSet<u16>, work: &Work<'_>) -> Result<Place, String> {
     let text = line.word(2);
     if text.is_empty() {
         return Err("it has no address".to_owned());
@@ -189,16 +213,12 @@ fn place(
         .expand(text)
         .map_err(|name| format!("the environment variable {name} isn't set here"))?;
     let (host, port) = address::server(&text)?;
-    let mut host_name = None;
     let ip = match host {
         Host::Ip(ip) => ip,
         Host::Name(name) => {
-            let ip = work
-                .surroundings
-                .address(&name)
-                .ok_or_else(|| format!("'{name}' is a name, for which no address is known here"))?;
-            host_name = Some(name);
-            ip
+            let host = HostName::new(&name)
+                .map_err(|_| format!("'{name}' is neither an address nor the name of a host"))?;
+            return Ok(Place::Name(host, resolve_port(port, ports)?));
         }
         Host::AllIpv4 | Host::AllIpv6 => {
             return Err("halb connects to servers, not to where a client wanted to".to_owned());
@@ -207,7 +227,7 @@ fn place(
     if ip.is_multicast() || matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
         return Err(format!("{ip} is no address that halb could connect to"));
     }
-    Ok((SocketAddr::new(ip, resolve_port(port, ports)?), host_name))
+    Ok(Place::Ip(SocketAddr::new(ip, resolve_port(port, ports)?)))
 }
 
 /// A server without a port gets connections at the port that clients connect to.

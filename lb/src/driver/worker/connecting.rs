@@ -1,5 +1,6 @@
 //! From a chosen server to a standing connection, or on to the next attempt.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,7 +60,11 @@ impl Worker {
         let session = &mut self.sessions[key];
         let target = session.target.as_ref().expect("a pause ends in a connect to its target");
         let options = &target.backend.options;
-        let attempt = connect(target.server.address, options.source);
+        let attempt = match target.server.address {
+            Some(address) => connect(address, options.source),
+            // A pool chooses none of these; if it did, that server would have failed.
+            None => Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
         let registered = attempt.and_then(|mut stream| {
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut stream, token(key, Side::Server), interest)?;

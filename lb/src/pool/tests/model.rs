@@ -25,7 +25,7 @@ fn servers() -> impl Strategy<Value = Vec<Server>> {
             weight: Weight::new(weight).unwrap(),
             backup,
             maxconn: maxconn.and_then(NonZeroU32::new),
-            address: SocketAddr::from(([192, 0, network, name.as_bytes()[0]], 6443)),
+            address: Some(SocketAddr::from(([192, 0, network, name.as_bytes()[0]], 6443))),
             ..server(name)
         };
         names.into_iter().zip(details).map(build).collect()

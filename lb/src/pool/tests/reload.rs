@@ -5,7 +5,7 @@ fn names(stand: &Stand) -> Vec<(String, bool)> {
 }
 
 fn moved(server: Server) -> Server {
-    Server { address: SocketAddr::from(([192, 0, 2, 250], 6443)), ..server }
+    Server { address: Some(SocketAddr::from(([192, 0, 2, 250], 6443))), ..server }
 }
 
 fn abc() -> Stand {
@@ -115,4 +115,29 @@ fn the_way_to_balance_may_change_while_connections_wait() {
         stand.served();
     }
     assert_eq!(stand.pool.queued(), 0);
+}
+
+#[test]
+fn a_server_without_an_address_is_down_whatever_is_said() {
+    let nowhere = Server { address: None, ..server("a") };
+    let mut stand = Stand::new(backend(Balance::RoundRobin, vec![nowhere, server("b")]));
+    let _ = stand.health("a", Health::Up);
+    assert_eq!(stand.pool.server(stand.key("a")).unwrap().health, Health::Down);
+    assert_eq!(stand.opened(3), "b b b");
+}
+
+#[test]
+fn a_server_that_loses_its_address_keeps_what_the_operator_said_and_its_sessions() {
+    let mut stand = abc();
+    let a = stand.key("a");
+    let _ = stand.weight("a", Some(9));
+    let nowhere = Server { address: None, ..server("a") };
+    let change = stand.apply(backend(Balance::RoundRobin, vec![nowhere, server("b")]));
+    assert!(change.removed.contains(&a), "it drains under its old key");
+    let view = stand.pool.server(stand.key("a")).unwrap();
+    assert_eq!((view.health, view.weight.get()), (Health::Down, 9));
+    assert_eq!(stand.opened(2), "b b");
+    let change = stand.apply(backend(Balance::RoundRobin, vec![server("a"), server("b")]));
+    assert_eq!(change.revived, [a], "the same address is the same server");
+    assert_eq!(stand.pool.server(a).unwrap().weight.get(), 9);
 }

@@ -32,7 +32,7 @@ fn backend(retries: u32, redispatch: bool) -> Backend {
 fn with_servers(count: usize, backend: Backend) -> Backend {
     let server = |index: usize| Server {
         name: ServerName::new(&format!("s{index}")).expect("a good name"),
-        address: ([127, 0, 0, 1], 6443).into(),
+        address: Some(([127, 0, 0, 1], 6443).into()),
         weight: Weight::DEFAULT,
         backup: false,
         maxconn: NonZeroU32::new(1000),
