@@ -5,6 +5,7 @@ mod doctor;
 mod failover;
 mod import;
 mod k8s;
+mod log;
 mod output;
 mod pages;
 mod server;
@@ -154,6 +155,13 @@ Examples:
     Vip {
         #[command(subcommand)]
         order: vip::Order,
+    },
+
+    /// Changes what the daemon logs, without a reload
+    #[command(after_help = "Example: halb log level debug --for 10m")]
+    Log {
+        #[command(subcommand)]
+        order: log::Order,
     },
 
     /// Makes the daemon read its configuration again, dropping nothing
@@ -325,6 +333,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Upgrade { binary, if_changed } => {
             server::upgrade(binary, if_changed, &daemon(), &mut out).into()
         }
+        Command::Log { order } => log::run(order, &daemon(), &mut out).into(),
         Command::Reload { json } => server::reload(&daemon(), json, &mut out).into(),
         Command::Bench(order) => bench::run(&order, &mut out).into(),
         Command::Import(order) => import::run(&order, &mut out).into(),

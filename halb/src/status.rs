@@ -88,10 +88,23 @@ pub struct Process {
     pub pipes: u64,
     /// Lines of the access log and of the event log that a slow sink made the daemon drop.
     pub log_lines_dropped: u64,
+    /// The level that events are logged from, as an order has it; none: as the file says.
+    pub log_level_ordered: Option<OrderedLevel>,
     /// Time since the accepting thread of the data path last came round its loop.
     pub dispatcher_heartbeat_age_seconds: f64,
     /// Worker threads of the data path.
     pub workers: Vec<Worker>,
+}
+
+/// A log level that an operator ordered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderedLevel {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// What the file says.
+    pub file: String,
+    /// For how long it still holds; none: until it is ordered otherwise.
+    pub left_seconds: Option<f64>,
 }
 
 /// A worker thread of the data path.

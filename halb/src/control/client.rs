@@ -86,7 +86,8 @@ fn patience(request: &Request) -> Duration {
         | Request::ServerAdmin { .. }
         | Request::ServerWeight { .. }
         | Request::Sessions { .. }
-        | Request::Kill { .. } => PATIENCE,
+        | Request::Kill { .. }
+        | Request::LogLevel { .. } => PATIENCE,
     }
 }
 

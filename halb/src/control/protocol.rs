@@ -63,6 +63,13 @@ pub enum Request {
         /// Only if that is another file than the one that runs; else the configuration is read again.
         if_changed: bool,
     },
+    /// Which events are logged, whatever the file says.
+    LogLevel {
+        /// The least important that is; none: as the file says.
+        level: Option<Level>,
+        /// For so long; none: until it is ordered otherwise.
+        seconds: Option<u64>,
+    },
     /// Gives the addresses of a virtual router to another node until it is to take part again.
     VipYield {
         /// Its name; none: all of them.
@@ -75,6 +82,22 @@ pub enum Request {
         /// Its name; none: all of them.
         instance: Option<String>,
     },
+}
+
+/// How important an event is, as the configuration calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Something doesn't work.
+    Error,
+    /// Worth waking someone.
+    Warn,
+    /// A state changed.
+    Info,
+    /// For finding faults.
+    Debug,
+    /// Each step.
+    Trace,
 }
 
 /// Sessions to end.
@@ -208,7 +231,8 @@ mod tests {
             commands.push(value["body"]["command"].as_str().unwrap().to_owned());
         }
         let servers = ["status", "server-admin", "server-weight", "sessions", "kill", "reload"];
-        assert_eq!(commands, [&servers[..], &["upgrade", "vip-yield", "vip-resume"]].concat());
+        let others = ["upgrade", "vip-yield", "vip-resume", "log-level"];
+        assert_eq!(commands, [&servers[..], &others[..]].concat());
     }
 
     #[test]

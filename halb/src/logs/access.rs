@@ -60,7 +60,7 @@ pub fn start(
             text.clear();
             // Writing to a String can't fail.
             let _ = line(&record, format, &mut text);
-            outlet.push(&text, time_len(&text, format));
+            outlet.push(&text, time_len(&text, format), &record);
         }
     })
 }

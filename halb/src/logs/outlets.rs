@@ -6,7 +6,8 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use halb_config::settings::{AccessTo, Log, Syslog};
+use halb_config::settings::{AccessTo, Log, LogFormat, Syslog};
+use halb_lb::snapshot::ConnectionRecord;
 use thiserror::Error;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
@@ -16,9 +17,10 @@ use tracing_subscriber::layer::Context;
 
 use super::datagrams::{Datagrams, END, Target};
 use super::file::Reopener;
+use super::journal::ToJournal;
 use super::sink::Framing;
 use super::syslog::{Dialect, Sender, Severity};
-use super::{Sink, file, record};
+use super::{Sink, file, journal, record};
 
 /// Why a log can't be written.
 #[derive(Debug, Error)]
@@ -45,6 +47,7 @@ pub enum OutletError {
 #[derive(Clone)]
 pub struct Outlets {
     stderr: Sink,
+    journal: Option<ToJournal>,
     syslog: Option<ToSyslog>,
     file: Option<(Sink, Reopener)>,
 }
@@ -63,6 +66,8 @@ pub enum AccessOutlet {
     Lines(Sink),
     /// As messages.
     Syslog(ToSyslog),
+    /// As entries with fields.
+    Journal(ToJournal),
 }
 
 impl Outlets {
@@ -76,6 +81,13 @@ impl Outlets {
             move |source| OutletError::NotStarted { to, source }
         };
         let stderr = Sink::stderr().map_err(not_started("the standard error"))?;
+        // Who asked for JSON reads lines.
+        let journal = if log.format == LogFormat::Text && journal::is_stderr() {
+            let opened = ToJournal::open(journal::SOCKET.as_ref(), log.facility);
+            opened.map_err(not_started("the journal"))?
+        } else {
+            None
+        };
         let syslog = log.syslog.as_ref().map(|to| ToSyslog::open(to, log.facility)).transpose()?;
         let file = match &log.access_to {
             AccessTo::File(path) => {
@@ -87,13 +99,19 @@ impl Outlets {
             }
             AccessTo::Stderr | AccessTo::Syslog => None,
         };
-        Ok(Self { stderr, syslog, file })
+        Ok(Self { stderr, journal, syslog, file })
     }
 
     /// The standard error.
     #[must_use]
     pub fn stderr(&self) -> &Sink {
         &self.stderr
+    }
+
+    /// The journal, if the standard error leads there.
+    #[must_use]
+    pub fn journal(&self) -> Option<ToJournal> {
+        self.journal.clone()
     }
 
     /// Syslog, if the configuration names one.
@@ -109,7 +127,10 @@ impl Outlets {
             (AccessTo::Syslog, Some(syslog), _) => AccessOutlet::Syslog(syslog.clone()),
             (AccessTo::File(_), _, Some((sink, _))) => AccessOutlet::Lines(sink.clone()),
             (AccessTo::Stderr | AccessTo::Syslog | AccessTo::File(_), _, _) => {
-                AccessOutlet::Lines(self.stderr.clone())
+                match &self.journal {
+                    Some(journal) => AccessOutlet::Journal(journal.clone()),
+                    None => AccessOutlet::Lines(self.stderr.clone()),
+                }
             }
         }
     }
@@ -138,9 +159,10 @@ impl Outlets {
     }
 
     fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        let journal = self.journal.as_ref().map(ToJournal::sink);
         let syslog = self.syslog.as_ref().map(|syslog| &syslog.sink);
         let file = self.file.as_ref().map(|(sink, _)| sink);
-        [Some(&self.stderr), syslog, file].into_iter().flatten()
+        [Some(&self.stderr), journal, syslog, file].into_iter().flatten()
     }
 }
 
@@ -185,9 +207,10 @@ impl<S: Subscriber> Layer<S> for ToSyslog {
 }
 
 impl AccessOutlet {
-    /// Takes a line, its end included; `head` is the length of its time of day.
-    pub fn push(&self, line: &str, head: usize) {
+    /// Takes the line of `record`, its end included; `head` is the length of its time of day.
+    pub fn push(&self, line: &str, head: usize, record: &ConnectionRecord) {
         match self {
+            Self::Journal(journal) => journal.access(line.get(head..).unwrap_or(line), record),
             Self::Lines(sink) => sink.push(line.as_bytes()),
             Self::Syslog(syslog) => {
                 let text = line.get(head..).unwrap_or(line);

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use halb_config::settings::LogLevel;
 use halb_lb::config::{Config, Weight};
 use halb_lb::driver::SessionFilter;
 use halb_lb::names::{FrontendName, ServerRef};
@@ -15,8 +17,10 @@ use super::daemon::Daemon;
 use super::upgrade;
 use super::upgrade::{Order, another_is_installed};
 use super::vip::orders::Refusal;
-use crate::control::protocol::{Kill, Request, Response, SESSIONS_MAX, Session, VipOutcome};
+use crate::control::protocol::{Kill, Level, Request, Response, SESSIONS_MAX, Session, VipOutcome};
+use crate::logs;
 use crate::status::Admin;
+use crate::status::words;
 use crate::status::words::things;
 
 /// Most names that a refusal lists.
@@ -30,6 +34,7 @@ pub(super) async fn answer(daemon: Arc<Daemon>, request: Request) -> Response {
         Request::Status => Ok(Response::Status { status: Box::new(daemon.status().await) }),
         Request::Reload => reload(daemon).await,
         Request::Upgrade { binary, if_changed } => upgrade(daemon, binary, if_changed).await,
+        Request::LogLevel { level, seconds } => Ok(log_level(&daemon, level, seconds)),
         Request::ServerAdmin { server, admin } => {
             in_turn(daemon, move |daemon| set_admin(daemon, &server, admin)).await
         }
@@ -91,6 +96,31 @@ async fn in_turn(
         answered
     });
     work.await.unwrap_or_else(|_| Err(ending()))
+}
+
+fn log_level(daemon: &Daemon, level: Option<Level>, seconds: Option<u64>) -> Response {
+    let level = level.map(|level| match level {
+        Level::Error => LogLevel::Error,
+        Level::Warn => LogLevel::Warn,
+        Level::Info => LogLevel::Info,
+        Level::Debug => LogLevel::Debug,
+        Level::Trace => LogLevel::Trace,
+    });
+    let lasts = seconds.map(Duration::from_secs);
+    daemon.logs.order_level(level, lasts);
+    let of_file = logs::word(daemon.logs.level().of_file());
+    let message = match (level, lasts) {
+        (None, _) => format!("logging as the file says: {of_file}"),
+        (Some(level), None) => {
+            format!("logging from {} on ({of_file} in the file)", logs::word(level))
+        }
+        (Some(level), Some(lasts)) => {
+            let (level, lasts) = (logs::word(level), words::span(lasts.as_secs_f64()));
+            format!("logging from {level} on for {lasts}, then as the file says: {of_file}")
+        }
+    };
+    info!(level = level.map(logs::word), seconds, "an operator ordered a log level");
+    Response::Done { message }
 }
 
 fn ending() -> String {

@@ -22,10 +22,13 @@ use super::upgrade::Upgrades;
 use super::vip::Vip;
 use super::{reload, service};
 use crate::config;
+use crate::logs;
 use crate::logs::Logs;
 use crate::logs::access::Switch;
 use crate::status::build::{CheckView, Facts};
-use crate::status::{LastReload, Reload, ReloadFailure, Status, build, checks, readiness};
+use crate::status::{
+    LastReload, OrderedLevel, Reload, ReloadFailure, Status, build, checks, readiness,
+};
 use halb_config::Loaded;
 use halb_config::settings::Settings;
 
@@ -117,6 +120,7 @@ impl Daemon {
             config_lints: in_force.lints,
             stopping: self.stopping.load(Ordering::Relaxed),
             log_lines_dropped: self.logs.outlets().dropped(),
+            log_level_ordered: self.log_level_ordered(),
             changes: self.changes.status(),
             reload,
             formers: self.upgrades.formers(),
@@ -134,6 +138,16 @@ impl Daemon {
         let (mut snapshot, mut reload) = (self.engine.snapshot(), self.in_force().reloads.status());
         self.upgrades.add_to(&mut snapshot, &mut reload);
         (snapshot, reload)
+    }
+
+    fn log_level_ordered(&self) -> Option<OrderedLevel> {
+        let levels = self.logs.level();
+        let (level, left) = levels.ordered(Instant::now())?;
+        Some(OrderedLevel {
+            level: logs::word(level).to_owned(),
+            file: logs::word(levels.of_file()).to_owned(),
+            left_seconds: left.map(|left| left.as_secs_f64()),
+        })
     }
 
     /// Open client connections.

@@ -194,6 +194,7 @@ fn serve(prepared: Prepared, taker: Option<Taker>) -> Started {
     let mut servers = vec![task::spawn(carrier.carry(events, reloaded, changed))];
     servers.push(task::spawn(names::carry(Arc::clone(&daemon), name_events)));
     servers.push(task::spawn(serve_control(control, Arc::clone(&daemon))));
+    servers.push(task::spawn(daemon.logs.clone().end_orders()));
     servers.push(task::spawn(daemon.logs.clone().tell_what_is_left_out()));
     if let Some(listener) = http {
         servers.push(task::spawn(admin::serve(listener, looks(&daemon))));

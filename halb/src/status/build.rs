@@ -11,8 +11,8 @@ use super::names::Resolution;
 use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{
-    Admin, Backend, Check, FormerDaemon, Frontend, FrontendState, Listener, Process, Reload,
-    Server, ServerChange, Status, VERSION, Worker, readiness,
+    Admin, Backend, Check, FormerDaemon, Frontend, FrontendState, Listener, OrderedLevel, Process,
+    Reload, Server, ServerChange, Status, VERSION, Worker, readiness,
 };
 
 /// What the process knows of itself beside the data path.
@@ -30,6 +30,8 @@ pub struct Facts {
     pub stopping: bool,
     /// Log lines that the log sink dropped.
     pub log_lines_dropped: u64,
+    /// The log level that an operator ordered.
+    pub log_level_ordered: Option<OrderedLevel>,
     /// What became of reloads.
     pub reload: Reload,
     /// The last changes of servers.
@@ -96,6 +98,7 @@ fn process(lb: &snapshot::ProcessSnapshot, facts: &Facts) -> Process {
         accept_pauses: lb.accept_pauses,
         pipes: lb.pipes,
         log_lines_dropped: lb.log_records_dropped.saturating_add(facts.log_lines_dropped),
+        log_level_ordered: facts.log_level_ordered.clone(),
         dispatcher_heartbeat_age_seconds: lb.dispatcher_heartbeat_age.as_secs_f64(),
         workers: lb.workers.iter().map(worker).collect(),
     }

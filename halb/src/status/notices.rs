@@ -165,6 +165,15 @@ fn process(status: &Status, add: &mut impl FnMut(Severity, String)) {
         let lines = things(process.log_lines_dropped, "log line", "log lines");
         add(Severity::Note, format!("{lines} dropped because their reader was slow"));
     }
+    if let Some(ordered) = &process.log_level_ordered {
+        let (level, file) = (&ordered.level, &ordered.file);
+        let left = ordered.left_seconds.map(|left| format!(" for {} more", span(left)));
+        let left = left.unwrap_or_default();
+        add(
+            Severity::Note,
+            format!("the log level is {level} by an order{left} ({file} in the file)"),
+        );
+    }
     if process.config_lints > 0 {
         let lints = things(process.config_lints, "lint", "lints");
         add(Severity::Note, format!("{lints} in the configuration; see: halb check"));

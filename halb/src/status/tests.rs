@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use halb_lb::snapshot::AcceptPause;
 use serde_json::Value;
 
-use super::{peer, samples, vrrp};
+use super::{OrderedLevel, peer, samples, vrrp};
 
 const DOC: &str = include_str!("../../../docs/status.md");
 
@@ -21,6 +21,11 @@ fn full() -> Value {
     sample.vrrp = Some(vrrp::samples::full());
     sample.peer = Some(peer::samples::wrong_key());
     sample.facts.names = samples::named().facts.names;
+    sample.facts.log_level_ordered = Some(OrderedLevel {
+        level: "debug".to_owned(),
+        file: "info".to_owned(),
+        left_seconds: Some(540.0),
+    });
     serde_json::to_value(sample.status()).unwrap()
 }
 

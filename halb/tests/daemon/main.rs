@@ -133,6 +133,27 @@ socket = "{socket}"
 }
 
 #[test]
+fn the_log_level_follows_an_order_for_its_time_and_the_status_says_so() {
+    let site = Site::new();
+    let daemon = site.start();
+    let ordered = || site.status().process.log_level_ordered;
+    assert_eq!(ordered(), None);
+    let (code, said) = site.halb(&["log", "level", "debug", "--for", "1h"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("logging from debug on for 1"), "{said}");
+    let now = ordered().expect("the status says so");
+    assert_eq!((now.level.as_str(), now.file.as_str()), ("debug", "info"));
+    let (_, told) = site.halb(&["status"]);
+    assert!(told.contains("the log level is debug by an order"), "{told}");
+    assert_eq!(site.halb(&["reload"]).0, 0);
+    assert!(ordered().is_some(), "a reload leaves it");
+    let (code, said) = site.halb(&["log", "level", "trace", "--for", "1s"]);
+    assert_eq!(code, 0, "{said}");
+    daemon.wait_for_line("logging as the file says again", PATIENCE).unwrap();
+    assert_eq!(ordered(), None);
+}
+
+#[test]
 fn a_reload_is_applied_or_changes_nothing_and_says_why() {
     let site = Site::new();
     let daemon = site.start();

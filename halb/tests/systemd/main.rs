@@ -180,6 +180,7 @@ fn the_unit_starts_serves_reloads_and_stops_on_a_systemd_host() {
     scripts_run_without_those_rights(&mut host);
     let mut client = connect(&host);
     exchange(&mut client, "before");
+    events_and_connections_are_in_the_journal_with_their_fields(&mut host);
     a_reload_keeps_the_connection(&host, &mut client);
     a_bad_file_fails_the_reload_and_changes_nothing(&host, &mut client);
     a_stop_ends_in_time_with_success(&host);
@@ -208,6 +209,27 @@ fn scripts_run_without_those_rights(host: &mut Host) {
     let words: Vec<_> = told.split_whitespace().collect();
     let none = "0000000000000000";
     assert_eq!(words, ["CapEff:", none, "CapAmb:", none, "0"], "capabilities, then SCHED_OTHER");
+}
+
+/// journald itself takes them apart.
+fn events_and_connections_are_in_the_journal_with_their_fields(host: &mut Host) {
+    exchange(&mut connect(host), "and gone");
+    let told = |wanted: &'static str| {
+        move |host: &Host| {
+            let entries =
+                host.ok(&["journalctl", "--no-pager", "-o", "json", "-u", "halb", wanted]);
+            entries.lines().next().map(|entry| serde_json::from_str(entry).unwrap())
+        }
+    };
+    let start: serde_json::Value = told("HALB_EVENT=halb serves")(host).expect("an entry");
+    assert_eq!(start["PRIORITY"], "6");
+    assert_eq!(start["SYSLOG_IDENTIFIER"], "halb");
+    assert_eq!(start["HALB_CONFIG"], "/etc/halb/halb.toml");
+    let access = told("HALB_EVENT=access");
+    host.await_true("a connection to be told", ANSWER_TIMEOUT, |host| {
+        let entry: Option<serde_json::Value> = access(host);
+        entry.is_some_and(|entry| entry["HALB_FRONTEND"] == "echo")
+    });
 }
 
 fn a_reload_keeps_the_connection(host: &Host, client: &mut TcpStream) {
