@@ -24,6 +24,7 @@ mod work;
 use super::ledger::Ledger;
 use super::source::{SourceFile, Surroundings};
 use super::{FrontendsKnown, Imported};
+use translate::Chosen;
 use words::Variables;
 use work::Work;
 
@@ -45,6 +46,7 @@ pub fn import(files: &[SourceFile], surroundings: &dyn Surroundings) -> Translat
         hints: Vec::new(),
         variables,
         surroundings,
+        syslog: Chosen::default(),
         named: Vec::new(),
     };
     let mut parsed = parse::parse(files, &mut work.variables, &mut work.ledger);

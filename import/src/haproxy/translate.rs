@@ -12,6 +12,7 @@ mod compat;
 mod frontends;
 mod globals;
 mod listeners;
+mod logs;
 mod names;
 mod pages;
 mod resolvers;
@@ -33,6 +34,7 @@ use backends::Backend;
 use globals::Globals;
 use halb_config::defaults;
 use listeners::BindLine;
+pub(super) use logs::Chosen;
 use routes::Targets;
 
 /// The tables of the result, and what they come from.
@@ -54,6 +56,9 @@ struct Front<'p, 'a> {
 /// Translates all sections.
 pub(super) fn translate(parsed: &Parsed, proxies: &[Proxy<'_>], work: &mut Work<'_>) -> Translated {
     let globals = Globals::read(parsed);
+    let of_sections = proxies.iter().flat_map(|proxy| proxy.lines.iter().copied());
+    let of_sections = of_sections.filter(|line| line.word(0) == "log");
+    work.syslog = Chosen::among(globals.logs().into_iter().chain(of_sections));
     let mut admin = Table::new(["admin"]);
     let mut translated = Translated {
         tables: Vec::new(),
@@ -80,6 +85,8 @@ pub(super) fn translate(parsed: &Parsed, proxies: &[Proxy<'_>], work: &mut Work<
     let mut global = Table::new(["global"]);
     globals.translate(&mut global, work);
     translated.tables.push(global);
+    let syslog = work.syslog.clone();
+    translated.tables.push(syslog.translate(&globals.logs(), proxies, work));
     keep_admin_apart(&translated.frontends, &mut admin);
     translated.tables.push(admin);
     let mut haproxy = Table::new(["haproxy"]);

@@ -2,6 +2,7 @@
 
 use super::model::{Proxy, settle, shown};
 use super::parse::{Line, place_of};
+use super::translate::Chosen;
 use super::words::{Variables, Word};
 use crate::finding::{Class, Hint};
 use crate::ledger::Ledger;
@@ -13,6 +14,8 @@ pub(super) struct Work<'a> {
     pub(super) hints: Vec<Hint>,
     pub(super) variables: Variables<'a>,
     pub(super) surroundings: &'a dyn Surroundings,
+    /// Where the log goes.
+    pub(super) syslog: Chosen,
     /// Servers with names.
     pub(super) named: Vec<Named>,
 }

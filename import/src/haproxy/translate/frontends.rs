@@ -7,7 +7,6 @@ use super::super::model::{Proxy, begins_with};
 use super::super::units;
 use super::super::work::Work;
 use super::access::{self, Access, Context};
-use super::globals::log_class;
 use super::listeners::{self, BindLine, Listening};
 use super::routes::Targets;
 use super::timeouts::{self, Patience, Side};
@@ -138,7 +137,8 @@ fn log(proxy: &Proxy<'_>, table: &mut Table, work: &mut Work<'_>) {
             kept.clear();
             work.settle(line, Class::meaningless("it takes back what a section above it says"));
         } else if line.word(0) == "log" {
-            work.settle(line, log_class(line));
+            let class = work.syslog.class(line);
+            work.settle(line, class);
             kept.push(*line);
         }
     }

@@ -75,8 +75,9 @@ impl<'a> Globals<'a> {
             };
             work.settle(line, class);
         }
-        for line in self.lines.iter().filter(|line| line.word(0) == "log") {
-            work.settle(line, log_class(line));
+        for line in self.logs() {
+            let class = work.syslog.class(line);
+            work.settle(line, class);
         }
         let leaned_on = ["ca-base", "crt-base", "external-check", "ssl-server-verify"];
         for line in self.lines.iter().filter(|line| leaned_on.contains(&line.word(0))) {
@@ -90,6 +91,11 @@ impl<'a> Globals<'a> {
     /// Where HAProxy's commands are answered.
     pub(super) fn stats_sockets(&self) -> Vec<&'a Line> {
         self.lines.iter().filter(|line| begins_with(line, &["stats", "socket"])).copied().collect()
+    }
+
+    /// Where HAProxy itself logs to, and sections that say `log global`.
+    pub(super) fn logs(&self) -> Vec<&'a Line> {
+        self.lines.iter().filter(|line| line.word(0) == "log").copied().collect()
     }
 
     fn last(&self, words: &[&str], work: &mut Work<'_>) -> Option<&'a Line> {
@@ -134,21 +140,4 @@ fn based(file: &str, base: Option<&str>) -> String {
     } else {
         format!("{}/{file}", base.unwrap_or("/etc/haproxy").trim_end_matches('/'))
     }
-}
-
-/// Logs to this host end up in systemd's journal all the same; a log server elsewhere gets nothing
-/// more.
-pub(super) fn log_class(line: &Line) -> Class {
-    let target = if line.word(0) == "no" { "" } else { line.word(1) };
-    let host = target.rsplit_once('@').map_or(target, |(_, host)| host);
-    let bare = host.trim_start_matches('[');
-    let here = ["127.", "localhost", "::1"].iter().any(|own| bare.starts_with(own));
-    let streams = ["stdout", "stderr", "global", "ring", "", "fd"];
-    let stream =
-        streams.contains(&target) || target.starts_with("ring@") || target.starts_with("fd@");
-    if host.starts_with('/') || here || stream {
-        let because = "halb's log goes to the standard error, and by systemd to the journal";
-        return Class::meaningless(because);
-    }
-    Class::lost("halb sends its log to no other host").instead("let journald or rsyslog forward it")
 }
