@@ -291,6 +291,7 @@ fn connections_that_outlast_their_time_are_closed_and_a_stop_reaches_those_befor
 
     site.write_config("[global]\nupgrade_drain_timeout = \"1h\"\ndrain_timeout = \"1s\"\n");
     assert_eq!(site.halb(&["upgrade"]).0, 0);
+    eventually("who has no connection ends", PATIENCE, || site.status().formers.is_empty());
     let mut kept = connect(site.frontend()).unwrap();
     request(&mut kept).unwrap();
     assert_eq!(site.halb(&["upgrade"]).0, 0);

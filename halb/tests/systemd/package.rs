@@ -155,7 +155,7 @@ fn the_package_installs_serves_upgrades_and_leaves_the_host_as_it_was() {
     install(&host, DEB);
     nothing_runs_before_somebody_configures_something(&host);
     one_file_is_edited_and_a_pair_serves(&mut host);
-    an_upgrade_keeps_process_connections_and_configuration(&host);
+    an_upgrade_replaces_the_process_and_keeps_connections_address_and_configuration(&host);
     a_removal_leaves_no_address_and_keeps_the_configuration(&mut host);
     host.ok(&["apt-get", "purge", "-qy", "halb"]);
     is_as_before(&host, &before);
@@ -212,19 +212,26 @@ fn one_file_is_edited_and_a_pair_serves(host: &mut Host) {
     });
 }
 
-fn an_upgrade_keeps_process_connections_and_configuration(host: &Host) {
+fn an_upgrade_replaces_the_process_and_keeps_connections_address_and_configuration(host: &Host) {
     let mut client = host.in_network(|| TcpStream::connect(FRONTEND).unwrap());
     client.set_read_timeout(Some(ANSWER_TIMEOUT)).unwrap();
     exchange(&mut client, "before");
     let (main, file) = (host.property("halb", "MainPID"), host.ok(&["cat", "/etc/halb/halb.toml"]));
     let said = install(host, NEXT_DEB);
-    assert!(said.contains("systemctl restart halb"), "{said}");
+    assert!(!said.contains("goes on as it was"), "{said}\n{}", journal(host));
     assert!(host.ok(&["dpkg-query", "-W", "halb"]).contains("+next"));
-    assert_eq!(host.property("halb", "MainPID"), main);
+    assert_ne!(host.property("halb", "MainPID"), main, "{}", journal(host));
+    assert_eq!(host.property("halb", "ActiveState"), "active");
+    assert_eq!(host.property("halb", "NRestarts"), "0");
     assert_eq!(host.ok(&["cat", "/etc/halb/halb.toml"]), file);
-    assert!(journal(host).contains("configuration"), "it reloads:\n{}", journal(host));
     assert!(has_address(host));
     exchange(&mut client, "after");
+    let status: serde_json::Value =
+        serde_json::from_str(&host.ok(&["halb", "status", "--json"])).unwrap();
+    assert_eq!(status["formers"][0]["pid"].to_string(), main, "who serves the connection");
+    let mut another = host.in_network(|| TcpStream::connect(FRONTEND).unwrap());
+    another.set_read_timeout(Some(ANSWER_TIMEOUT)).unwrap();
+    exchange(&mut another, "anew");
 }
 
 fn a_removal_leaves_no_address_and_keeps_the_configuration(host: &mut Host) {
