@@ -195,7 +195,7 @@ class Setup:
                    "--initial-advertise-peer-urls", "http://127.0.1.20:2380",
                    "--initial-cluster", "default=http://127.0.1.20:2380")
 
-    def start_server(self, name):
+    def start_server(self, name, *flags):
         address, port = SERVERS[name]
         core = self.path("core.kubeconfig")
         self.spawn(
@@ -206,12 +206,12 @@ class Setup:
             "--kubeconfig", core, "--enable-priority-and-fairness=false",
             "--disable-admission-plugins=ValidatingAdmissionWebhook,MutatingAdmissionWebhook,"
             "ValidatingAdmissionPolicy,MutatingAdmissionPolicy,NamespaceLifecycle",
-            f"--shutdown-delay-duration={SHUTDOWN_DELAY_S}s")
+            f"--shutdown-delay-duration={SHUTDOWN_DELAY_S}s", *flags)
 
-    def start(self):
+    def start(self, servers=SERVERS, core=CoreStub, flags=()):
         subprocess.run(("ip", "link", "set", "lo", "up"), check=True)
         self.make_certificates()
-        stub = http.server.ThreadingHTTPServer(STUB, CoreStub)
+        stub = http.server.ThreadingHTTPServer(STUB, core)
         threading.Thread(target=stub.serve_forever, daemon=True).start()
         self.write("core.kubeconfig", KUBECONFIG.format(
             server="http://%s:%d" % STUB, insecure="false", user=""))
@@ -220,8 +220,8 @@ class Setup:
             user=f"client-certificate: {self.path('admin.crt')}, "
                  f"client-key: {self.path('admin.key')}"))
         self.start_etcd()
-        for name in SERVERS:
-            self.start_server(name)
+        for name in servers:
+            self.start_server(name, *flags)
 
     def balance(self, balancer):
         """Puts another balancer before the servers."""
@@ -239,11 +239,11 @@ class Setup:
                 raise SystemExit(f"{names - self.balancer.up()} not up within {timeout_s} s")
             time.sleep(0.1)
 
-    def connect(self, timeout_s):
+    def connect(self, timeout_s, server=BALANCER):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.load_cert_chain(self.path("admin.crt"), self.path("admin.key"))
-        return http.client.HTTPSConnection(*BALANCER, timeout=timeout_s, context=context)
+        return http.client.HTTPSConnection(*server, timeout=timeout_s, context=context)
 
 
 class Clients:
@@ -438,4 +438,5 @@ def main():
         sys.exit(1 if broken else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -227,7 +227,7 @@ impl Work<'_> {
             if Instant::now() > deadline {
                 return Err(match contender {
                     Contender::Target(address) => Error::Foreign { address },
-                    Contender::Balancer(_) | Contender::Direct => {
+                    Contender::Balancer(_) | Contender::Kernel | Contender::Direct => {
                         Error::Silent { name, words: running.words() }
                     }
                 });

@@ -31,6 +31,8 @@ pub(super) struct BackendDraft {
     pub(super) check: Option<PlacedCheck>,
     /// Where its `source` stands.
     pub(super) source_span: Option<Span>,
+    /// All of its keys, and where each stands.
+    pub(super) keys: Vec<(String, Span)>,
 }
 
 /// A server that is written as a name.
@@ -96,6 +98,8 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<BackendDraft> {
     let check = check.map(CheckDraft::into_placed);
     let name_span = entry.key_span.clone();
     let source_span = table.get("source").map(|entry| entry.span.clone());
+    let key = |entry: &Entry<'_>| (entry.key.to_owned(), entry.key_span.clone());
+    let keys = table.entries().iter().map(key).collect();
     Some(BackendDraft {
         backend,
         name_span,
@@ -105,6 +109,7 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<BackendDraft> {
         begin_down,
         check,
         source_span,
+        keys,
     })
 }
 

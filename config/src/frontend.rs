@@ -15,7 +15,7 @@ use crate::reader::{Entry, Table};
 use crate::sides::{name_of, read_side};
 use crate::sink::Sink;
 use crate::units::{self, DURATION_MAX, DurationText};
-use crate::{CONNECTIONS_MAX, HOUR, SECOND, SHORTEST, defaults, keys};
+use crate::{CONNECTIONS_MAX, HOUR, SECOND, SHORTEST, defaults, forward, keys};
 
 /// A frontend, and where things stand that other tables are compared with.
 pub(super) struct FrontendDraft {
@@ -23,6 +23,8 @@ pub(super) struct FrontendDraft {
     pub(super) binds: Vec<(SocketAddr, Span)>,
     pub(super) targets: Vec<(BackendName, Span)>,
     pub(super) maxconn_span: Option<Span>,
+    /// Where it says that the kernel forwards. None: halb itself does.
+    pub(super) kernel: Option<Span>,
 }
 
 /// Largest `backlog`: the kernel's accept queue counted in 16 bits until Linux 5.4.
@@ -37,6 +39,7 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<FrontendDraft> {
     let name = name_of(sink, entry, FrontendName::new);
     let table = Table::open(sink, entry, &[&keys::FRONTEND])?;
     let binds = read_binds(&table);
+    let kernel = forward::read(&table, &binds);
     let mut targets = Vec::new();
     let routes = read_routes(&table, &mut targets);
     let default_backend = read_default_backend(&table, &mut targets);
@@ -65,7 +68,7 @@ pub(super) fn read(sink: &Sink, entry: &Entry<'_>) -> Option<FrontendDraft> {
         name: name?,
     };
     let maxconn_span = table.get("maxconn").map(|entry| entry.span.clone());
-    Some(FrontendDraft { frontend, binds, targets, maxconn_span })
+    Some(FrontendDraft { frontend, binds, targets, maxconn_span, kernel })
 }
 
 fn read_binds(table: &Table<'_>) -> Vec<(SocketAddr, Span)> {

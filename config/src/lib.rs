@@ -30,6 +30,7 @@ mod check;
 mod check_http;
 mod check_lints;
 mod daemon;
+mod forward;
 mod frontend;
 mod haproxy;
 mod log;
@@ -200,6 +201,7 @@ fn read_tree<'a>(
     let Drafts { frontends, backends, daemon, .. } = &drafts;
     resolver::lint_unused(&top, backends);
     together::check(sink, frontends, backends, &named_backends, daemon);
+    forward::check(sink, frontends, backends);
     let others = vrrp::Others {
         frontends,
         backends,
@@ -234,14 +236,17 @@ fn settings(sink: &Sink, drafts: Drafts<'_>) -> Option<Settings> {
     let checks = backends.iter().flat_map(|draft| draft.targets.clone()).collect();
     let down: Vec<_> = backends.iter().flat_map(|draft| draft.begin_down.clone()).collect();
     let names = resolver.names(backends.iter().flat_map(|draft| &draft.named));
-    let frontends = frontends.into_iter().map(|draft| draft.frontend).collect();
+    let (kernel, proxied): (Vec<_>, Vec<_>) =
+        frontends.into_iter().partition(|draft| draft.kernel.is_some());
+    let forwarded = kernel.into_iter().filter_map(forward::settings).collect();
+    let frontends = proxied.into_iter().map(|draft| draft.frontend).collect();
     let backends = backends.into_iter().map(|draft| draft.backend).collect();
     let Daemon { global, maxconn, log, admin, .. } = daemon;
     match Config::new(frontends, backends, maxconn) {
         Ok(lb) => {
             let lb = lb.with_servers_down(down);
             let peer = peer.and_then(PeerDraft::settings);
-            Some(Settings { lb, checks, names, vrrp, peer, global, log, admin, haproxy })
+            Some(Settings { lb, forwarded, checks, names, vrrp, peer, global, log, admin, haproxy })
         }
         Err(error) => {
             sink.report(Diagnostic::error_of_file(error.to_string()).remedy("correct that"));

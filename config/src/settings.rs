@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use halb_healthcheck::config::Target;
 use halb_lb::config::Config;
-use halb_lb::names::ServerRef;
+use halb_lb::names::{BackendName, FrontendName, ServerRef};
 use halb_resolver::config::Question;
 
 /// Everything that the daemon is told.
@@ -17,6 +17,8 @@ use halb_resolver::config::Question;
 pub struct Settings {
     /// Frontends, backends and servers.
     pub lb: Config,
+    /// Frontends whose connections the kernel forwards; they are none of [`Settings::lb`]'s.
+    pub forwarded: Vec<Forwarded>,
     /// Servers under check, by `BACKEND/SERVER`. What follows a server's name has the unspecified
     /// address; [`Settings::with_addresses`] says which.
     pub checks: Vec<Target>,
@@ -86,6 +88,17 @@ pub struct NamedServer {
     pub question: Question,
     /// The port that it listens on.
     pub port: u16,
+}
+
+/// A frontend whose connections the kernel forwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    /// What logs, metrics and commands call it.
+    pub name: FrontendName,
+    /// Where clients connect; none of them is unspecified.
+    pub binds: Vec<SocketAddr>,
+    /// The backend whose servers share its connections; it is one of [`Settings::lb`]'s.
+    pub backend: BackendName,
 }
 
 /// `[vrrp.NAME]` of all names.

@@ -9,7 +9,7 @@ use halb_healthcheck::config::{Check, HttpProbe, Probe, Target, TlsOptions, Veri
 use halb_lb::config::{Backend, Balance, Frontend, OnDown, Server, SniPattern};
 
 use crate::check::detection_time;
-use crate::settings::{HaproxyLevel, NamedServer, Settings};
+use crate::settings::{Forwarded, HaproxyLevel, NamedServer, Settings};
 use crate::units::DurationText;
 
 /// A few lines for each frontend, backend and virtual IP.
@@ -18,6 +18,9 @@ pub fn text(settings: &Settings) -> String {
     let mut out = String::new();
     for frontend in settings.lb.frontends() {
         push_frontend(&mut out, frontend);
+    }
+    for forwarded in &settings.forwarded {
+        push_forwarded(&mut out, forwarded);
     }
     for backend in settings.lb.backends() {
         let own = format!("{}/", backend.name);
@@ -85,6 +88,13 @@ fn push_frontend(out: &mut String, frontend: &Frontend) {
         None => format!("refuses {rest}"),
     };
     push(out, 1, &target);
+}
+
+fn push_forwarded(out: &mut String, forwarded: &Forwarded) {
+    push(out, 0, &format!("frontend {}: forwarded by the kernel", forwarded.name));
+    let binds: Vec<_> = forwarded.binds.iter().map(bind).collect();
+    push(out, 1, &format!("takes connections to {}", binds.join(", ")));
+    push(out, 1, &format!("sends connections to {}", forwarded.backend));
 }
 
 fn bind(address: &SocketAddr) -> String {

@@ -29,8 +29,10 @@ fn bad(text: &str) -> Report {
 fn the_file_of_the_design_means_what_it_says() {
     let loaded = parse(KUBERNETES, "kubernetes.toml").unwrap();
     assert_eq!(loaded.lints, [], "{}", loaded.lints_text(Style::Plain));
-    let Settings { lb, checks, names, vrrp, peer, global, log, admin, haproxy } = loaded.settings;
+    let Settings { lb, forwarded, checks, names, vrrp, peer, global, log, admin, haproxy } =
+        loaded.settings;
     assert!(names.servers.is_empty());
+    assert!(forwarded.is_empty(), "halb itself moves bytes");
     assert!(vrrp.routers.instances.is_empty() && peer.is_none());
     assert!(haproxy.socket.is_none() && !haproxy.metrics, "nothing unless it is written");
 

@@ -15,10 +15,11 @@ use crate::facts::{Clock, Host, Subject, Wanted};
 use crate::firewall::Ruleset;
 
 /// Looks at this host; listens for adverts for `listening`, if any virtual router is wanted.
+/// `daemon` is the process of the daemon, where it is known; else it is looked for by its name.
 #[must_use]
-pub fn examine(wanted: &Wanted, listening: Duration) -> Host {
+pub fn examine(wanted: &Wanted, daemon: Option<u32>, listening: Duration) -> Host {
     let interfaces = links::all();
-    let daemon = sockets::daemon();
+    let daemon = daemon.or_else(sockets::daemon);
     let process = daemon.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
     Host {
         subject: if daemon.is_some() { Subject::Daemon } else { Subject::Asker },
@@ -29,7 +30,7 @@ pub fn examine(wanted: &Wanted, listening: Duration) -> Host {
         ephemeral: files::ephemeral(),
         reserved: files::reserved(),
         firewall: firewall(),
-        listening: sockets::listening(),
+        listening: sockets::listening(daemon),
         clock: clock(),
         heard: listen::hear(wanted, &interfaces, listening),
         interfaces,

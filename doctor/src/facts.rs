@@ -12,8 +12,21 @@ pub struct Wanted {
     pub routers: Vec<Router>,
     /// Where clients connect.
     pub binds: Vec<SocketAddr>,
+    /// What the kernel is to forward.
+    pub forwarded: Vec<Forwarded>,
+    /// Where the other balancer's datagrams come in.
+    pub link: Option<SocketAddr>,
     /// Most connections at a time; none: as many as fit.
     pub connections: Option<u64>,
+}
+
+/// Connections that the kernel forwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The frontend.
+    pub frontend: String,
+    /// Where they go; those without an address of their own are left out.
+    pub servers: Vec<SocketAddr>,
 }
 
 /// A virtual router.

@@ -55,13 +55,36 @@ enum Action {
     Nothing,
 }
 
+/// Which way a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To this host.
+    In,
+    /// From this host.
+    Out,
+    /// Through it, to where its destination was translated to.
+    Through,
+}
+
+impl Way {
+    /// The hook that it meets.
+    #[must_use]
+    pub fn hook(self) -> &'static str {
+        match self {
+            Self::In => "input",
+            Self::Out => "output",
+            Self::Through => "forward",
+        }
+    }
+}
+
 /// A packet that must come through: the first of its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
     /// The interface that it comes in or goes out at; none: any.
     pub interface: Option<String>,
-    /// Whether it comes in.
-    pub inbound: bool,
+    /// Which way it goes.
+    pub way: Way,
     /// Number of its protocol.
     pub protocol: u8,
     /// Where it goes.
@@ -121,14 +144,13 @@ impl Ruleset {
     /// What becomes of `packet`: every base chain of its hook must let it pass.
     #[must_use]
     pub fn verdict(&self, packet: &Packet) -> Verdict {
-        let hook = if packet.inbound { "input" } else { "output" };
         let family = if packet.ipv6 { "ip6" } else { "ip" };
         let mut bases: Vec<(&Base, &Chain)> = self
             .chains
             .iter()
             .filter(|chain| chain.family == family || chain.family == "inet")
             .filter_map(|chain| Some((chain.base.as_ref()?, chain)))
-            .filter(|(base, _)| base.hook == hook)
+            .filter(|(base, _)| base.hook == packet.way.hook())
             .collect();
         bases.sort_by_key(|(base, _)| base.priority);
         let mut doubt = None;

@@ -222,7 +222,8 @@ Examples:
   halb k8s init-inventory > cluster.yaml     begin with a file
   halb k8s plan                              what would be done, every step
   halb k8s apply                             do it; run again after any end
-  halb k8s status                            one look")]
+  halb k8s status                            one look
+  halb k8s addon apply                       what comes on top of it")]
     K8s {
         #[command(subcommand)]
         order: k8s::Order,

@@ -10,6 +10,8 @@ pub mod haproxy;
 pub mod k8s;
 pub mod logs;
 pub mod metrics;
+#[cfg(test)]
+mod pictures;
 pub mod run;
 pub mod status;
 mod top;

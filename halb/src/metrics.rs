@@ -1,167 +1,154 @@
-//! Prometheus text out of a [`Status`]. Each scrape fills a recorder of its own, so that what is
-//! no longer in the status (a removed server) is no longer served.
+//! Prometheus text out of a [`Status`], in one pass and with nothing kept from scrape to scrape: what
+//! is no longer in the status (a removed server) is no longer served.
 
+mod exposition;
+mod forward;
 pub mod names;
 mod peer;
 mod vrrp;
 
-use metrics::{Key, Label, Level, Metadata, Recorder as _};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
-
-use crate::status::{Admin, Backend, Frontend, Server, Status};
-use names::{Kind, Metric};
+use crate::status::names::Resolution;
+use crate::status::{Admin, Backend, Check, Frontend, Server, Status};
+use exposition::{Exposition, Row};
 
 /// The whole answer of a scrape.
 #[must_use]
 pub fn render(status: &Status) -> String {
-    let sheet = Sheet { recorder: PrometheusBuilder::new().build_recorder() };
-    for metric in names::all() {
-        sheet.describe(metric);
-    }
-    process(&sheet, status);
-    for frontend in &status.frontends {
-        self::frontend(&sheet, frontend);
-    }
-    for backend in &status.backends {
-        self::backend(&sheet, backend);
-        // A removed server has the labels of the one that took its name.
-        for server in backend.servers.iter().filter(|server| !server.removed) {
-            self::server(&sheet, &backend.name, server);
-        }
-    }
+    let mut out = Exposition::default();
+    process(&mut out, status);
+    frontends(&mut out, &status.frontends);
+    backends(&mut out, &status.backends);
+    servers(&mut out, &status.backends);
     if let Some(peer) = &status.peer {
-        peer::fill(&sheet, peer);
+        peer::fill(&mut out, peer);
     }
-    let Some(vrrp) = &status.vrrp else { return sheet.recorder.handle().render() };
-    vrrp::fill(&sheet, vrrp);
-    sheet.recorder.handle().render() + &vrrp::histograms(vrrp)
+    if let Some(forward) = &status.forward {
+        forward::fill(&mut out, forward);
+    }
+    if let Some(vrrp) = &status.vrrp {
+        vrrp::fill(&mut out, vrrp);
+    }
+    out.into_text()
 }
 
-fn process(sheet: &Sheet, status: &Status) {
-    let process = &status.process;
-    sheet.flag(&names::READY, &[], status.readiness.ready);
-    sheet.gauge(&names::UPTIME, &[], process.uptime_seconds);
-    sheet.level(&names::CONNECTIONS, &[], process.connections);
-    sheet.level(&names::CONNECTIONS_MAX, &[], process.connections_max);
-    sheet.level(&names::PIPES, &[], process.pipes);
-    sheet.counter(&names::ACCEPT_PAUSES, &[], process.accept_pauses);
-    sheet.counter(&names::LOG_LINES_DROPPED, &[], process.log_lines_dropped);
-    let heartbeats = process.workers.iter().map(|worker| worker.heartbeat_age_seconds);
-    let dispatcher = process.dispatcher_heartbeat_age_seconds;
-    sheet.gauge(&names::HEARTBEAT_AGE, &[], heartbeats.fold(dispatcher, f64::max));
-    sheet.level(&names::CONFIG_LINTS, &[], process.config_lints);
-    sheet.counter(&names::RELOADS, &[], status.reload.applied);
-    sheet.counter(&names::RELOADS_FAILED, &[], status.reload.failed);
-    let last_failed = status.reload.last.as_ref().is_some_and(|last| last.error.is_some());
-    sheet.flag(&names::RELOAD_LAST_SUCCESS, &[], !last_failed);
+fn process(out: &mut Exposition, status: &Status) {
+    let row = [Row::new(&[], status)];
+    out.family(&names::READY, &row, |status| status.readiness.ready);
+    let row = [Row::new(&[], &status.process)];
+    out.family(&names::UPTIME, &row, |process| process.uptime_seconds);
+    out.family(&names::CONNECTIONS, &row, |process| process.connections);
+    out.family(&names::CONNECTIONS_MAX, &row, |process| process.connections_max);
+    out.family(&names::PIPES, &row, |process| process.pipes);
+    out.family(&names::ACCEPT_PAUSES, &row, |process| process.accept_pauses);
+    out.family(&names::LOG_LINES_DROPPED, &row, |process| process.log_lines_dropped);
+    out.family(&names::HEARTBEAT_AGE, &row, |process| {
+        let workers = process.workers.iter().map(|worker| worker.heartbeat_age_seconds);
+        workers.fold(process.dispatcher_heartbeat_age_seconds, f64::max)
+    });
+    out.family(&names::CONFIG_LINTS, &row, |process| process.config_lints);
+    let row = [Row::new(&[], &status.reload)];
+    out.family(&names::RELOADS, &row, |reload| reload.applied);
+    out.family(&names::RELOADS_FAILED, &row, |reload| reload.failed);
+    out.family(&names::RELOAD_LAST_SUCCESS, &row, |reload| {
+        reload.last.as_ref().is_none_or(|last| last.error.is_none())
+    });
 }
 
-fn frontend(sheet: &Sheet, frontend: &Frontend) {
-    let labels = [("frontend", frontend.name.as_str())];
-    let paused = frontend.listeners.iter().filter(|l| l.paused.is_some()).count();
-    sheet.level(&names::FRONTEND_CONNECTIONS, &labels, frontend.connections);
-    if let Some(max) = frontend.connections_max {
-        sheet.level(&names::FRONTEND_CONNECTIONS_MAX, &labels, max);
-    }
-    sheet.level(&names::FRONTEND_PAUSED, &labels, u64::try_from(paused).unwrap_or(u64::MAX));
-    sheet.counter(&names::FRONTEND_ACCEPTED, &labels, frontend.accepted);
-    sheet.counter(&names::FRONTEND_DENIED, &labels, frontend.denied);
-    sheet.counter(&names::FRONTEND_IN, &labels, frontend.bytes_in);
-    sheet.counter(&names::FRONTEND_OUT, &labels, frontend.bytes_out);
+fn frontends(out: &mut Exposition, frontends: &[Frontend]) {
+    let rows = rows(frontends, |frontend| [("frontend", &frontend.name)]);
+    out.family(&names::FRONTEND_CONNECTIONS, &rows, |frontend| frontend.connections);
+    out.family(&names::FRONTEND_CONNECTIONS_MAX, &rows, |frontend| frontend.connections_max);
+    out.family(&names::FRONTEND_PAUSED, &rows, |frontend| {
+        count(frontend.listeners.iter().filter(|listener| listener.paused.is_some()))
+    });
+    out.family(&names::FRONTEND_ACCEPTED, &rows, |frontend| frontend.accepted);
+    out.family(&names::FRONTEND_DENIED, &rows, |frontend| frontend.denied);
+    out.family(&names::FRONTEND_IN, &rows, |frontend| frontend.bytes_in);
+    out.family(&names::FRONTEND_OUT, &rows, |frontend| frontend.bytes_out);
 }
 
-fn backend(sheet: &Sheet, backend: &Backend) {
-    let labels = [("backend", backend.name.as_str())];
-    sheet.level(&names::BACKEND_SERVERS_UP, &labels, backend.servers_up);
-    sheet.level(&names::BACKEND_QUEUED, &labels, backend.queued);
-    let draining = backend.servers.iter().filter(|server| server.removed);
-    sheet.level(&names::BACKEND_DRAINING, &labels, draining.map(|server| server.connections).sum());
-    sheet.counter(&names::BACKEND_REFUSED, &labels, backend.refused);
-    sheet.counter(&names::BACKEND_RETRIES, &labels, backend.retries);
-    sheet.counter(&names::BACKEND_REDISPATCHES, &labels, backend.redispatches);
+fn backends(out: &mut Exposition, backends: &[Backend]) {
+    let rows = rows(backends, |backend| [("backend", &backend.name)]);
+    out.family(&names::BACKEND_SERVERS_UP, &rows, |backend| backend.servers_up);
+    out.family(&names::BACKEND_QUEUED, &rows, |backend| backend.queued);
+    out.family(&names::BACKEND_DRAINING, &rows, |backend| {
+        let draining = backend.servers.iter().filter(|server| server.removed);
+        draining.map(|server| server.connections).sum::<u64>()
+    });
+    out.family(&names::BACKEND_REFUSED, &rows, |backend| backend.refused);
+    out.family(&names::BACKEND_RETRIES, &rows, |backend| backend.retries);
+    out.family(&names::BACKEND_REDISPATCHES, &rows, |backend| backend.redispatches);
 }
 
-fn server(sheet: &Sheet, backend: &str, server: &Server) {
-    let labels = [("backend", backend), ("server", server.name.as_str())];
-    sheet.flag(&names::SERVER_UP, &labels, server.usable);
-    sheet.flag(&names::SERVER_HEALTHY, &labels, server.healthy);
-    sheet.flag(&names::SERVER_DRAIN, &labels, server.admin == Admin::Drain);
-    sheet.flag(&names::SERVER_MAINT, &labels, server.admin == Admin::Maint);
-    sheet.level(&names::SERVER_WEIGHT, &labels, u64::from(server.weight));
-    sheet.level(&names::SERVER_CONNECTIONS, &labels, server.connections);
-    if let Some(max) = server.connections_max {
-        sheet.level(&names::SERVER_CONNECTIONS_MAX, &labels, max);
-    }
-    sheet.counter(&names::SERVER_ESTABLISHED, &labels, server.established);
-    sheet.counter(&names::SERVER_CONNECT_ERRORS, &labels, server.connect_errors);
-    sheet.counter(&names::SERVER_LOCAL_ERRORS, &labels, server.local_errors);
-    sheet.gauge(&names::SERVER_CONNECT_TIME, &labels, server.connect_seconds);
-    sheet.counter(&names::SERVER_IN, &labels, server.bytes_in);
-    sheet.counter(&names::SERVER_OUT, &labels, server.bytes_out);
-    if let Some(name) = &server.resolution {
-        sheet.flag(&names::NAME_RESOLVED, &labels, name.address.is_some());
-        sheet.counter(&names::NAME_ANSWERS, &labels, name.answers);
-        sheet.counter(&names::NAME_FAILURES, &labels, name.failures);
-        sheet.counter(&names::NAME_CHANGES, &labels, name.changes);
-    }
-    if let Some(check) = &server.check {
-        sheet.counter(&names::CHECK_RUNS, &labels, check.checks);
-        sheet.counter(&names::CHECK_FAILURES, &labels, check.failures);
-        sheet.counter(&names::CHECK_INCONCLUSIVE, &labels, check.inconclusive);
-        sheet.counter(&names::CHECK_FLIPS, &labels, check.flips);
-        sheet.gauge(&names::CHECK_STATE_AGE, &labels, check.since_seconds);
-        if let Some(duration) = check.duration_seconds {
-            sheet.gauge(&names::CHECK_DURATION, &labels, duration);
-        }
-    }
+fn servers(out: &mut Exposition, backends: &[Backend]) {
+    let present = backends.iter().flat_map(|backend| {
+        // A removed server has the labels of the one that took its name.
+        let present = backend.servers.iter().filter(|server| !server.removed);
+        present.map(move |server| {
+            Row::new(&[("backend", &backend.name), ("server", &server.name)], server)
+        })
+    });
+    let rows: Vec<_> = present.collect();
+    out.family(&names::SERVER_UP, &rows, |server| server.usable);
+    out.family(&names::SERVER_HEALTHY, &rows, |server| server.healthy);
+    out.family(&names::SERVER_DRAIN, &rows, |server| server.admin == Admin::Drain);
+    out.family(&names::SERVER_MAINT, &rows, |server| server.admin == Admin::Maint);
+    out.family(&names::SERVER_WEIGHT, &rows, |server| u64::from(server.weight));
+    out.family(&names::SERVER_CONNECTIONS, &rows, |server| server.connections);
+    out.family(&names::SERVER_CONNECTIONS_MAX, &rows, |server| server.connections_max);
+    out.family(&names::SERVER_ESTABLISHED, &rows, |server| server.established);
+    out.family(&names::SERVER_CONNECT_ERRORS, &rows, |server| server.connect_errors);
+    out.family(&names::SERVER_LOCAL_ERRORS, &rows, |server| server.local_errors);
+    out.family(&names::SERVER_CONNECT_TIME, &rows, |server| server.connect_seconds);
+    out.family(&names::SERVER_IN, &rows, |server| server.bytes_in);
+    out.family(&names::SERVER_OUT, &rows, |server| server.bytes_out);
+    resolutions(out, &rows);
+    checks(out, &rows);
 }
 
-/// The recorder of one scrape.
-struct Sheet {
-    recorder: PrometheusRecorder,
+/// What the names of servers stand for.
+fn resolutions(out: &mut Exposition, servers: &[Row<&Server>]) {
+    fn of<'a>(server: &&'a Server) -> Option<&'a Resolution> {
+        server.resolution.as_ref()
+    }
+    out.family(&names::NAME_RESOLVED, servers, |server| {
+        of(server).map(|name| name.address.is_some())
+    });
+    out.family(&names::NAME_ANSWERS, servers, |server| of(server).map(|name| name.answers));
+    out.family(&names::NAME_FAILURES, servers, |server| of(server).map(|name| name.failures));
+    out.family(&names::NAME_CHANGES, servers, |server| of(server).map(|name| name.changes));
 }
 
-impl Sheet {
-    fn describe(&self, metric: &Metric) {
-        let (name, help) = (metric.name.into(), metric.help.into());
-        match metric.kind {
-            Kind::Counter => self.recorder.describe_counter(name, None, help),
-            Kind::Gauge => self.recorder.describe_gauge(name, None, help),
-            // Written apart.
-            Kind::Histogram => {}
-        }
+fn checks(out: &mut Exposition, servers: &[Row<&Server>]) {
+    fn of<'a>(server: &&'a Server) -> Option<&'a Check> {
+        server.check.as_ref()
     }
-
-    fn counter(&self, metric: &Metric, labels: &[(&'static str, &str)], value: u64) {
-        debug_assert!(metric.kind == Kind::Counter, "{} is no counter", metric.name);
-        let key = key(metric, labels);
-        self.recorder.register_counter(&key, &METADATA).absolute(value);
-    }
-
-    fn gauge(&self, metric: &Metric, labels: &[(&'static str, &str)], value: f64) {
-        debug_assert!(metric.kind == Kind::Gauge, "{} is no gauge", metric.name);
-        self.recorder.register_gauge(&key(metric, labels), &METADATA).set(value);
-    }
-
-    /// A gauge of whole things. Beyond 2^53 a float holds the nearest number it can, as Prometheus
-    /// itself does.
-    fn level(&self, metric: &Metric, labels: &[(&'static str, &str)], value: u64) {
-        let (high, low) = (value >> 32, value & u64::from(u32::MAX));
-        let half = |part: u64| f64::from(u32::try_from(part).expect("half of a u64 is a u32"));
-        self.gauge(metric, labels, half(high) * 4_294_967_296.0 + half(low));
-    }
-
-    fn flag(&self, metric: &Metric, labels: &[(&'static str, &str)], value: bool) {
-        self.gauge(metric, labels, f64::from(u8::from(value)));
-    }
+    out.family(&names::CHECK_RUNS, servers, |server| of(server).map(|check| check.checks));
+    out.family(&names::CHECK_FAILURES, servers, |server| of(server).map(|check| check.failures));
+    out.family(&names::CHECK_INCONCLUSIVE, servers, |server| {
+        of(server).map(|check| check.inconclusive)
+    });
+    out.family(&names::CHECK_FLIPS, servers, |server| of(server).map(|check| check.flips));
+    out.family(&names::CHECK_STATE_AGE, servers, |server| {
+        of(server).map(|check| check.since_seconds)
+    });
+    out.family(&names::CHECK_DURATION, servers, |server| {
+        of(server).map(|check| check.duration_seconds)
+    });
 }
 
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+/// A row for each thing, with the labels that name it.
+fn rows<'a, T, const N: usize>(
+    things: &'a [T],
+    labels: impl Fn(&'a T) -> [(&'static str, &'a String); N],
+) -> Vec<Row<&'a T>> {
+    let row = |thing| Row::new(&labels(thing).map(|(name, value)| (name, value.as_str())), thing);
+    things.iter().map(row).collect()
+}
 
-fn key(metric: &Metric, labels: &[(&'static str, &str)]) -> Key {
-    debug_assert!(metric.labels.iter().eq(labels.iter().map(|(name, _)| name)));
-    let labels = labels.iter().map(|(name, value)| Label::new(*name, (*value).to_owned()));
-    Key::from_parts(metric.name, labels.collect::<Vec<_>>())
+/// How many there are.
+fn count(of: impl Iterator) -> u64 {
+    u64::try_from(of.count()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  checks ──verdicts──▶ data path ──failed connects──▶ checks
+//!         └───────────▶ kernel's rules (frontends that it forwards)
 //!                          │ records ──▶ access log ──▶ sinks ──▶ stderr, syslog, a file
 //!  control socket ─┐       │ snapshots
 //!  admin address ──┴──▶ daemon (status, orders, reload) ──▶ service manager
@@ -31,6 +32,7 @@
 mod answers;
 mod changes;
 mod daemon;
+mod forward;
 mod haproxy;
 mod limits;
 mod names;
@@ -248,6 +250,7 @@ async fn stop(started: Started, mut next_signal: impl AsyncFnMut() -> Signal) {
     // Until here, so that sessions that drain know which servers work; scripts end with it.
     end_checks(&daemon).await;
     daemon.peer.stop().await;
+    daemon.forward.stop();
     end_servers(servers).await;
 }
 

@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod checks;
+pub mod forward;
 pub mod names;
 pub mod notices;
 pub mod peer;
@@ -15,6 +16,7 @@ pub mod readiness;
 pub(crate) mod samples;
 pub mod text;
 pub mod timeline;
+pub mod verdict;
 pub mod vrrp;
 pub mod words;
 
@@ -37,7 +39,7 @@ pub struct Status {
     /// Daemons that were replaced by `halb upgrade` and still serve connections, the newest first.
     #[serde(default)]
     pub formers: Vec<FormerDaemon>,
-    /// Frontends in the order of the file.
+    /// Frontends in the order of the file, those that the kernel forwards last.
     pub frontends: Vec<Frontend>,
     /// Backends in the order of the file.
     pub backends: Vec<Backend>,
@@ -50,6 +52,9 @@ pub struct Status {
     /// The link to the other balancer; none: none is configured.
     #[serde(default)]
     pub peer: Option<peer::Peer>,
+    /// What the kernel forwards; none: nothing.
+    #[serde(default)]
+    pub forward: Option<forward::Forward>,
 }
 
 /// The answer of `/readyz`.
@@ -90,7 +95,7 @@ pub struct Process {
     pub log_lines_dropped: u64,
     /// The level that events are logged from, as an order has it; none: as the file says.
     pub log_level_ordered: Option<OrderedLevel>,
-    /// Time since the accepting thread of the data path last came round its loop.
+    /// Time since the dispatcher's thread of the data path last came round its loop.
     pub dispatcher_heartbeat_age_seconds: f64,
     /// Worker threads of the data path.
     pub workers: Vec<Worker>,
@@ -174,6 +179,9 @@ pub struct Frontend {
     pub name: String,
     /// Whether it accepts.
     pub state: FrontendState,
+    /// Who moves its bytes.
+    #[serde(default)]
+    pub forward: ForwardedBy,
     /// Its listening sockets.
     pub listeners: Vec<Listener>,
     /// Backends that it sends to, the default one first.
@@ -190,6 +198,28 @@ pub struct Frontend {
     pub bytes_in: u64,
     /// Bytes to clients.
     pub bytes_out: u64,
+}
+
+/// Who moves the bytes of a frontend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardedBy {
+    /// This process.
+    #[default]
+    Proxy,
+    /// The kernel.
+    Kernel,
+}
+
+impl ForwardedBy {
+    /// What people are told behind where its connections go; nothing, where it is as usual.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Proxy => "",
+            Self::Kernel => ", by the kernel",
+        }
+    }
 }
 
 /// HAProxy's words for a frontend.

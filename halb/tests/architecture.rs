@@ -13,7 +13,8 @@ use serde_json::Value;
 const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-bench", "normal"), // `halb bench` and `halb failover-test`
     ("halb", "halb-config", "normal"),
-    ("halb", "halb-doctor", "normal"),      // `halb doctor`
+    ("halb", "halb-doctor", "normal"), // `halb doctor`
+    ("halb", "halb-forward", "normal"),
     ("halb", "halb-haproxy-api", "normal"), // `[haproxy]`
     ("halb", "halb-healthcheck", "normal"),
     ("halb", "halb-import", "normal"),
@@ -24,11 +25,13 @@ const EDGES: &[(&str, &str, &str)] = &[
     ("halb", "halb-resolver", "normal"),
     ("halb", "halb-vrrp", "normal"),
     ("halb-bench", "halb-lab", "normal"), // subjects, and the hosts that they run on
+    ("halb-config", "halb-forward", "normal"), // what the kernel can forward
     ("halb-config", "halb-healthcheck", "normal"), // checked values; nobody's driver
     ("halb-config", "halb-lb", "normal"),
     ("halb-config", "halb-peer", "normal"),
     ("halb-config", "halb-resolver", "normal"),
     ("halb-config", "halb-vrrp", "normal"),
+    ("halb-forward", "halb-lab", "dev"), // nodes between which connections move
     ("halb-import", "halb-config", "normal"), // names, units, and what takes the result
     ("halb-import", "halb-healthcheck", "dev"), // what a result means
     ("halb-import", "halb-lb", "dev"),
@@ -41,6 +44,7 @@ const EDGES: &[(&str, &str, &str)] = &[
 
 /// Crates with a pure part, which `--no-default-features` builds alone.
 const PURE: &[&str] = &[
+    "halb-forward",
     "halb-healthcheck",
     "halb-k8s-bootstrap",
     "halb-lb",
@@ -71,7 +75,7 @@ const UNSAFE: &[&str] = &[
     "halb/src/run/spare_pages.rs",      // where the program lies in memory
     "healthcheck/src/program/child.rs", // a script's privileges, dropped between fork and exec
     "lab/src/process/spawn.rs",         // namespaces and death signal, between fork and exec
-    "lb/src/driver/sys.rs",             // an ioctl without a safe wrapper
+    "lb/src/driver/sys.rs",             // an ioctl and a flag of epoll without safe wrappers
     "vrrp/src/driver/guard/page/memory.rs", // the page that daemon and guard share
     "vrrp/src/driver/packet_socket.rs", // an address of a packet socket has no constructor
     "vrrp/src/driver/punctual.rs",      // scheduling, locked memory, descriptor tables
@@ -236,7 +240,7 @@ fn driver_modules(folder: &str) -> Vec<String> {
 #[test]
 fn only_drivers_and_binaries_read_a_clock() {
     let clocks = ["Instant::now(", "SystemTime::now(", ".elapsed()"];
-    let domain = ["lb", "healthcheck", "k8s-bootstrap", "peer", "resolver", "vrrp"];
+    let domain = ["forward", "lb", "healthcheck", "k8s-bootstrap", "peer", "resolver", "vrrp"];
     let drivers = domain.map(driver_modules).concat();
     let is_pure = |path: &str| {
         let module = path.trim_end_matches(".rs");

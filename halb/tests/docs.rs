@@ -76,6 +76,11 @@ fn the_book_has_every_page_once() {
         .filter(|page| page.starts_with("docs/") && page != "docs/SUMMARY.md")
         .collect();
     assert_eq!(listed, there, "left: in docs/SUMMARY.md; right: in docs");
+    // Whoever reads the pages where they lie begins with the other list.
+    let begins = read("docs/README.md");
+    for page in there.iter().filter_map(|page| page.strip_prefix("docs/")) {
+        assert!(page == "README.md" || begins.contains(&format!("]({page})")), "{page}");
+    }
 }
 
 #[test]
@@ -120,4 +125,49 @@ fn the_map_names_every_folder_and_only_those() {
     named.sort();
     there.sort();
     assert_eq!(named, there, "left: in ARCHITECTURE.md; right: in the tree");
+}
+
+/// Cells of a table's rows, without its head.
+fn rows(table: &str) -> Vec<Vec<&str>> {
+    let lines = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| # "));
+    lines.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// The part of the command line's page that a command and its words belong to, if there is one: the
+/// command itself, or one that takes the last word.
+fn has_command(reference: &str, command: &str) -> bool {
+    let of = |command: &str| {
+        let mut sections = reference.split("\n## ").map(|text| text.split_once('\n'));
+        let mut named = sections.find_map(|part| part.filter(|(name, _)| *name == command));
+        named.take().map(|(_, text)| text)
+    };
+    let takes = |(command, word): (&str, &str)| {
+        of(command).is_some_and(|text| text.contains(&format!("- {word}:")))
+    };
+    of(command).is_some() || command.rsplit_once(' ').is_some_and(takes)
+}
+
+#[test]
+fn every_step_of_both_guides_says_what_became_of_it_and_by_which_command() {
+    let page = read("docs/guide/cluster.md");
+    let reference = read("docs/cli.md");
+    let tables = page.split_once("### First guide").unwrap().1.split_once("\n## ").unwrap().0;
+    let (first, second) = tables.split_once("### Second guide").unwrap();
+    for (table, count) in [(first, 40), (second, 22)] {
+        let rows = rows(table);
+        assert_eq!(rows.len(), count, "no row is missing, and none is there twice");
+        for (number, row) in (1..).zip(rows) {
+            let [place, step, _, became, by] = row[..] else { panic!("{row:?}") };
+            assert_eq!(place, number.to_string(), "{step}");
+            let marks = ["done", "replaced", "refused"];
+            assert!(marks.iter().any(|mark| became.starts_with(mark)), "{place}: {became}");
+            let commands: Vec<_> = by.split('`').filter(|text| text.starts_with("halb ")).collect();
+            assert!(!commands.is_empty() || by.contains("]("), "{place}: {by}");
+            for command in commands {
+                assert!(has_command(&reference, command), "{place}: there is no {command}");
+            }
+        }
+    }
+    assert!(!has_command(&reference, "halb k8s addon nothing"));
+    assert!(!has_command(&reference, "halb k8s drill nothing"));
 }

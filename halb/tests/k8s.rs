@@ -54,6 +54,8 @@ fn files(text: &str) -> BTreeMap<(String, String), String> {
         | Act::RunDetached { .. }
         | Act::Remove { .. }
         | Act::InstallHalb { .. }
+        | Act::Remember { .. }
+        | Act::Upload { .. }
         | Act::FetchKubeconfig { .. } => None,
     });
     written.collect()

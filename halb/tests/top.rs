@@ -2,18 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure")]
 
+#[path = "scenarios/support/files.rs"]
+mod files;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use halb::status::{Admin, Status};
+use halb::status::Admin;
 use halb_lab::{Host, Lab, Loopback, Process, eventually};
 use tempfile::TempDir;
 
-const HALB: &str = env!("CARGO_BIN_EXE_halb");
+use files::{Files, HALB};
 
 /// What anything may take on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,7 +33,7 @@ impl Terminal {
         let mut server = Command::new("tmux");
         server.arg("-S").arg(directory.path().join("tmux")).args(["-f", "/dev/null", "-D"]);
         let terminal = Self { _server: Process::spawn(server).unwrap(), directory };
-        let socket = node.path("admin.sock");
+        let socket = node.files.path("admin.sock");
         let command = format!(
             "export LC_ALL=C.UTF-8 {environment}; {HALB} top --socket {}; echo it ended with $?; cat",
             socket.display()
@@ -83,7 +85,7 @@ impl Terminal {
 
 /// A daemon's files, and the servers behind it.
 struct Node {
-    directory: TempDir,
+    files: Files,
     address: Loopback,
     servers: Vec<Option<TcpListener>>,
 }
@@ -94,13 +96,9 @@ impl Node {
         let address = Loopback::claim().unwrap();
         let servers: Vec<_> =
             (0..3).map(|_| Some(TcpListener::bind(address.port(0)).unwrap())).collect();
-        let node = Self { directory: TempDir::new().unwrap(), address, servers };
+        let node = Self { files: Files::new(""), address, servers };
         node.write("");
         node
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
     }
 
     fn write(&self, more: &str) {
@@ -115,45 +113,20 @@ impl Node {
              check = {{ type = \"tcp\", interval = \"500ms\", timeout = \"500ms\", fall = 3, rise = 1 }}\n\
              [backend.masters.server]\n{servers}{rest}{more}",
             frontend = self.address.port(6443),
-            rest = self.rest(),
+            rest = rest(&self.files),
         );
-        fs::write(self.path("halb.toml"), text).unwrap();
-    }
-
-    fn rest(&self) -> String {
-        format!(
-            "[admin]\nhttp = false\nsocket = \"{}\"\n[global]\nstate_dir = \"{}\"\n",
-            self.path("admin.sock").display(),
-            self.directory.path().display()
-        )
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(HALB);
-        command.arg("run").arg("--config").arg(self.path("halb.toml"));
-        command
+        self.files.write(&text);
     }
 
     fn start(&self) -> Process {
-        let process = Process::spawn(self.command()).unwrap();
+        let process = Process::spawn(self.files.run(Command::new(HALB))).unwrap();
         process.wait_for_line("halb serves", PATIENCE).unwrap();
         process
     }
 
-    fn halb(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = Command::new(HALB);
-        let socket = self.path("admin.sock");
-        let output = command.args(arguments).arg("--socket").arg(socket).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
-    }
-
     fn is(&self, server: usize, wanted: Admin) {
         eventually(&format!("{wanted:?}"), PATIENCE, || {
-            let (code, said) = self.halb(&["status", "--json"]);
-            assert_eq!(code, 0, "{said}");
-            let status: Status = serde_json::from_str(&said).unwrap();
-            let admin = status.backends[0].servers[server].admin;
+            let admin = self.files.status().backends[0].servers[server].admin;
             if admin == wanted { Ok(()) } else { Err(admin) }
         });
     }
@@ -214,28 +187,31 @@ fn each_trouble_is_told_in_the_first_lines_and_goes_again() {
     let daemon = node.start();
     let terminal = Terminal::open(&node, "NO_COLOR=1");
     terminal.begins("All is well: 3 of 3 servers up", "");
-    fs::write(node.path("good.toml"), fs::read(node.path("halb.toml")).unwrap()).unwrap();
+    fs::write(node.files.path("good.toml"), fs::read(node.files.path("halb.toml")).unwrap())
+        .unwrap();
     node.write("[backend.masters]\nblance = \"random\"\n");
-    assert_eq!(node.halb(&["reload"]).0, 3);
-    terminal.begins("Serving, but look at this: 3 of 3", "! last reload failed");
-    fs::copy(node.path("good.toml"), node.path("halb.toml")).unwrap();
-    assert_eq!(node.halb(&["reload"]).0, 0);
+    assert_eq!(node.files.halb(&["reload"]).code, 3);
+    terminal.begins("Serving, but the last reload failed: 3 of 3", "! last reload failed");
+    fs::copy(node.files.path("good.toml"), node.files.path("halb.toml")).unwrap();
+    assert_eq!(node.files.halb(&["reload"]).code, 0);
     terminal.begins("All is well", "");
     node.servers[1] = None;
     let screen =
-        terminal.begins("Serving, but look at this: 2 of 3", "! kmaster2 of masters is DOWN");
+        terminal.begins("Serving, but a server is DOWN: 2 of 3", "! kmaster2 of masters is DOWN");
     assert!(!screen.contains('\u{1b}'));
     terminal.says("!masters/kmaster2");
     node.servers.clear();
-    terminal.begins("NOT READY: 0 of 3", "!! no server of backend masters is up");
+    terminal
+        .begins("NOT READY, no server is left: 0 of 3", "!! no server of backend masters is up");
     daemon.kill().unwrap();
     terminal.begins("NO ANSWER from halb for", "!! no halb runs on");
-    terminal.says("ago: NOT READY: 0 of 3");
+    terminal.says("ago: NOT READY, no server is left: 0 of 3");
     terminal.press("d");
     terminal.says("halb gives no answer, so it can't be ordered anything");
     drop(daemon);
     let _daemon = node.start();
-    terminal.begins("NOT READY: 0 of 3", "!! no server of backend masters is up");
+    terminal
+        .begins("NOT READY, no server is left: 0 of 3", "!! no server of backend masters is up");
 }
 
 #[test]
@@ -263,27 +239,31 @@ fn without_a_terminal_it_says_what_else_there_is() {
 }
 
 /// A node of a pair in the lab; the passwords decide whether they hear each other.
-fn balancer(host: &Host, other: &str, password: &str) -> (TempDir, Process) {
-    let directory = TempDir::new().unwrap();
-    let path = |name: &str| directory.path().join(name).display().to_string();
-    fs::write(path("peer.key"), "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
-        .unwrap();
-    fs::set_permissions(path("peer.key"), fs::Permissions::from_mode(0o600)).unwrap();
-    let text = format!(
+fn balancer(host: &Host, other: &str, password: &str) -> (Files, Process) {
+    let files = Files::new("");
+    let key = files.path("peer.key");
+    fs::write(&key, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    files.write(&format!(
         "[frontend.kubernetes]\nbind = [\"*:6443\"]\nbackend = \"masters\"\n\
          [backend.masters.server]\nkmaster1 = \"127.0.0.1:7001\"\n\
          [vrrp.VI_1]\ninterface = \"eth1\"\nrouter_id = 1\nversion = 2\nadvert_interval = \"1s\"\n\
          auth_pass = \"{password}\"\naddresses = [\"172.16.16.100\"]\n\
-         [peer]\naddress = \"{other}:7112\"\nkey_file = \"{}\"\n\
-         [admin]\nhttp = false\nsocket = \"{}\"\n[global]\nstate_dir = \"{}\"\n",
-        path("peer.key"),
-        path("admin.sock"),
-        directory.path().display()
-    );
-    fs::write(path("halb.toml"), text).unwrap();
-    let mut command = Command::new(HALB);
-    command.args(["run", "--config", &path("halb.toml")]);
-    (directory, host.spawn(command).unwrap())
+         [peer]\naddress = \"{other}:7112\"\nkey_file = \"{}\"\n{}",
+        key.display(),
+        rest(&files),
+    ));
+    let process = host.spawn(files.run(Command::new(HALB))).unwrap();
+    (files, process)
+}
+
+/// The end of a configuration: where the daemon listens and keeps what it knows.
+fn rest(files: &Files) -> String {
+    format!(
+        "[admin]\nhttp = false\nsocket = \"{}\"\n[global]\nstate_dir = \"{}\"\n",
+        files.path("admin.sock").display(),
+        files.path("").display(),
+    )
 }
 
 #[test]
@@ -292,9 +272,9 @@ fn two_nodes_that_hold_one_address_are_the_first_words() {
     let lab = Lab::new().unwrap();
     let hosts = [("lb1", "172.16.16.51"), ("lb2", "172.16.16.52")]
         .map(|(name, address)| lab.host(name, &format!("{address}/24")).unwrap());
-    let (directory, _one) = balancer(&hosts[0], "172.16.16.52", "mysecret");
+    let (files, _one) = balancer(&hosts[0], "172.16.16.52", "mysecret");
     let _two = balancer(&hosts[1], "172.16.16.51", "another");
-    let node = Node { directory, address: Loopback::claim().unwrap(), servers: Vec::new() };
+    let node = Node { files, address: Loopback::claim().unwrap(), servers: Vec::new() };
     let terminal = Terminal::open(&node, "NO_COLOR=1");
     let screen = terminal.shows("a split brain", |screen| {
         screen.starts_with("SPLIT BRAIN, two nodes hold the address")

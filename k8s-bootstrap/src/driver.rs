@@ -18,6 +18,7 @@ pub mod identity;
 pub mod journal;
 pub mod known_hosts;
 pub mod lock;
+pub mod look;
 pub mod run;
 pub mod session;
 pub mod target;

@@ -71,6 +71,10 @@ pub struct Facts {
     pub open: BTreeSet<String>,
     /// What containerd says of itself, if it runs.
     pub runtime: Option<Runtime>,
+    /// Version of the API server that its manifest asks for, on a master.
+    pub api_server: Option<Version>,
+    /// Masters that halb has taken out of this balancer's service.
+    pub drained: BTreeSet<String>,
     /// The cluster that this host is a master of.
     pub cluster: ClusterState,
 }
@@ -84,6 +88,14 @@ pub enum ClusterState {
     Silent,
     /// What the cluster says.
     Answers(Cluster),
+}
+
+impl ClusterState {
+    /// Whether the cluster answers.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        matches!(self, Self::Answers(_))
+    }
 }
 
 /// The distribution, as `/etc/os-release` has it.
@@ -198,6 +210,8 @@ pub struct Runtime {
 /// A cluster as an administrator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cluster {
+    /// Version that its masters were last brought to, as kubeadm notes it when that is done.
+    pub version: Option<Version>,
     /// Nodes by name.
     pub nodes: BTreeMap<String, Node>,
     /// Members of etcd.
@@ -217,6 +231,10 @@ pub struct Node {
     pub address: Option<Ipv4Addr>,
     /// Whether it carries the label of masters.
     pub master: bool,
+    /// Whether no new pods go there.
+    pub cordoned: bool,
+    /// Whether it was halb that said so.
+    pub by_halb: bool,
 }
 
 /// A member of etcd.

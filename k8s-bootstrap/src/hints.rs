@@ -52,6 +52,15 @@ const HINTS: &[(&str, &str)] = &[
         "no matches for kind",
         "a manifest is older or newer than this Kubernetes: check the version of the add-on",
     ),
+    (
+        "disruption budget",
+        "a budget doesn't let a pod go: `kubectl get pdb -A` shows which; start more of its pods, or \
+         loosen it, and run again",
+    ),
+    (
+        "Pods that declare no controller",
+        "these pods would be gone for good: delete them yourself, if nobody needs them, and run again",
+    ),
     ("No space left on device", "the host's disk is full: make room and run again"),
     (
         "Could not get lock /var/lib/dpkg",

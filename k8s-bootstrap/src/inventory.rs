@@ -9,12 +9,14 @@
 //! One pass finds every problem, each with its place, what comes of it and what to write instead.
 //! Nothing here asks a host or a name server.
 
+pub mod addons;
 pub mod example;
 pub mod problem;
 pub mod version;
 
 mod cluster;
 mod hosts;
+pub mod lines;
 mod lints;
 mod reader;
 mod yaml;
@@ -23,6 +25,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::inventory::addons::Addons;
 use crate::inventory::problem::{Problem, Severity};
 use crate::inventory::reader::{Problems, Table};
 use crate::inventory::version::Version;
@@ -46,6 +49,8 @@ pub struct Inventory {
     pub packages: Packages,
     /// What hosts' own settings become.
     pub policy: Policy,
+    /// What is installed once the cluster runs.
+    pub addons: Addons,
     /// All machines, in the order of the file. The first master is where the cluster begins.
     pub hosts: Vec<Host>,
 }

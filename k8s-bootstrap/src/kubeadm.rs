@@ -271,7 +271,7 @@ fn bears_cgroup_v1(inventory: &Inventory) -> bool {
 }
 
 /// A document, every text in quotes.
-fn yaml(document: &impl Serialize) -> String {
+pub(crate) fn yaml(document: &impl Serialize) -> String {
     let options = serde_saphyr::ser_options! { quote_all: true };
     let text: Result<String, _> = serde_saphyr::to_string_with_options(document, options);
     let mut text = text.expect("these types have no value that YAML can't hold");

@@ -23,7 +23,11 @@
 //! What this crate does not do: it makes no machines, runs no daemon, and knows no other crate of
 //! halb. What it writes for balancers is text in halb's own format.
 
+pub mod addon;
 pub mod apply;
+pub mod backup;
+pub mod certs;
+pub mod drill;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod facts;
@@ -32,6 +36,7 @@ pub mod inventory;
 pub mod kubeadm;
 mod paths;
 pub mod pki;
+pub mod placement;
 pub mod plan;
 pub mod progress;
 pub mod secret;

@@ -115,7 +115,7 @@ fn spki_of(pair: &Pair) -> Result<Vec<u8>, rcgen::Error> {
     Ok(KeyPair::from_pem(pair.key.expose())?.subject_public_key_info())
 }
 
-fn key_pair(random: &dyn SecureRandom, of: &'static str) -> Result<KeyPair, MakeError> {
+pub(crate) fn key_pair(random: &dyn SecureRandom, of: &'static str) -> Result<KeyPair, MakeError> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random)
         .map_err(|_| MakeError::Random)?;
     let text = pem::encode(&Pem::new("PRIVATE KEY", document.as_ref()));
@@ -123,12 +123,8 @@ fn key_pair(random: &dyn SecureRandom, of: &'static str) -> Result<KeyPair, Make
         .map_err(|error| MakeError::Certificate(of, error))
 }
 
-fn authority(
-    name: &'static str,
-    random: &dyn SecureRandom,
-    now: OffsetDateTime,
-) -> Result<Pair, MakeError> {
-    let key = key_pair(random, name)?;
+/// What an authority's certificate says.
+pub(crate) fn authority_params(name: &str, now: OffsetDateTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
@@ -140,6 +136,17 @@ fn authority(
     ];
     params.not_before = now - BACKDATED;
     params.not_after = now + AUTHORITY_VALIDITY;
+    params
+}
+
+/// An authority that is made anew.
+pub(crate) fn authority(
+    name: &'static str,
+    random: &dyn SecureRandom,
+    now: OffsetDateTime,
+) -> Result<Pair, MakeError> {
+    let key = key_pair(random, name)?;
+    let params = authority_params(name, now);
     let issuer = Issuer::from_params(&params, &key);
     let certificate =
         params.signed_by(&key, &issuer).map_err(|error| MakeError::Certificate(name, error))?;
@@ -153,7 +160,7 @@ fn service_accounts(random: &dyn SecureRandom) -> Result<Pair, MakeError> {
 }
 
 /// Line endings as files on hosts have them.
-fn unix(text: &str) -> String {
+pub(crate) fn unix(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
@@ -169,7 +176,7 @@ fn token(random: &dyn SecureRandom) -> Result<Secret, MakeError> {
 }
 
 /// So many letters, each as likely as any other.
-fn letters(random: &dyn SecureRandom, count: usize) -> Result<String, MakeError> {
+pub(crate) fn letters(random: &dyn SecureRandom, count: usize) -> Result<String, MakeError> {
     // 252 is the largest multiple of 36 in a byte; larger bytes would favour the first letters.
     const FAIR: u8 = 252;
     let mut text = String::with_capacity(count);

@@ -7,7 +7,11 @@
 //! [`make`] compares what hosts say with what the inventory wants. A host that is as wanted has no
 //! steps, so a plan is empty when there is nothing to do.
 
+pub mod backup;
+pub mod certs;
 pub mod preflight;
+pub mod reset;
+pub mod restore;
 pub mod step;
 pub mod text;
 
@@ -17,10 +21,13 @@ mod containerd;
 mod diff;
 mod host;
 mod join;
+pub mod life;
 mod masters;
 mod packages;
+mod pods;
+mod remember;
 mod system;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -99,6 +106,50 @@ pub enum StageName {
     Network,
     /// The operator's access.
     Access,
+    /// etcd is saved before anything can go wrong.
+    Snapshot,
+    /// Nodes get no connections and no pods any more.
+    OutOfService,
+    /// A member of etcd goes.
+    LeaveEtcd,
+    /// A host is cleared of what kubeadm made there.
+    Clear,
+    /// The cluster forgets a node.
+    Forget,
+    /// One master is brought to another version.
+    UpgradeMaster,
+    /// Some workers are brought to another version.
+    UpgradeWorkers,
+    /// Nodes get connections and pods again.
+    IntoService,
+    /// Certificates of masters.
+    Renew,
+    /// A snapshot goes to all masters.
+    Upload,
+    /// Control planes stop.
+    Stop,
+    /// etcd's members are made anew.
+    Restore,
+    /// Control planes start.
+    Start,
+    /// kubelets ask anew.
+    Kubelets,
+    /// Nodes leave their cluster.
+    Leave,
+    /// Hosts become what they were.
+    PutBack,
+    /// What nodes need before something is installed.
+    AddonNodes,
+    /// What is installed once the cluster runs.
+    Addons,
+    /// Whether what was installed answers.
+    AddonChecks,
+    /// What was installed, and goes.
+    AddonRemoval,
+    /// What it left on nodes.
+    AddonLeftovers,
+    /// What something that is installed is told to do.
+    AddonOrder,
 }
 
 impl StageName {
@@ -114,6 +165,28 @@ impl StageName {
             Self::Workers => "Join the workers",
             Self::Network => "Install the network of pods",
             Self::Access => "Fetch the operator's access",
+            Self::Snapshot => "Save what etcd holds",
+            Self::OutOfService => "Take out of service",
+            Self::LeaveEtcd => "Leave etcd",
+            Self::Clear => "Clear the host",
+            Self::Forget => "Forget the node",
+            Self::UpgradeMaster => "Upgrade a master",
+            Self::UpgradeWorkers => "Upgrade workers",
+            Self::IntoService => "Put back into service",
+            Self::Renew => "Renew the masters' certificates",
+            Self::Upload => "Put the snapshot on all masters",
+            Self::Stop => "Stop all control planes",
+            Self::Restore => "Make etcd anew out of the snapshot",
+            Self::Start => "Start all control planes",
+            Self::Kubelets => "Have all nodes ask anew",
+            Self::Leave => "Take nodes out of the cluster",
+            Self::PutBack => "Put hosts back as they were",
+            Self::AddonNodes => "Make nodes ready for add-ons",
+            Self::Addons => "Install add-ons",
+            Self::AddonChecks => "Ask what was installed",
+            Self::AddonRemoval => "Remove add-ons",
+            Self::AddonLeftovers => "Remove what add-ons left on nodes",
+            Self::AddonOrder => "Have an add-on do something",
         }
     }
 }
@@ -162,7 +235,8 @@ pub fn make(
         cni::stage_of(&context),
         masters::access(&context),
     ];
-    let stages = stages.into_iter().filter(|stage| !stage.hosts.is_empty()).collect();
+    let mut stages: Vec<_> = stages.into_iter().filter(|stage| !stage.hosts.is_empty()).collect();
+    remember::first(inventory, facts, &mut stages);
     Ok(Plan { cluster: inventory.name.clone(), stages })
 }
 

@@ -78,6 +78,11 @@ impl Masters {
         self.servers.iter().map(|master| (master.server.name(), master.server.address()))
     }
 
+    /// The hosts that they run on, in order.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.servers.iter().map(|master| &master.host)
+    }
+
     /// Kills the first `count` of them: their connections are reset, and their ports are closed.
     pub fn kill(&self, count: usize) {
         for Master { server, host } in self.servers.iter().take(count) {

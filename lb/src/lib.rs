@@ -1,8 +1,9 @@
 //! Data path of halb: accepts TCP connections, chooses a server for each, and moves bytes.
 //!
 //! ```text
-//!  listeners ──accept──▶ dispatcher ──session──▶ worker ◀──bytes──▶ client, server
-//!                        pools, queues           one readiness loop per thread
+//!  listeners ──accept──▶ worker ◀──bytes──▶ client, server
+//!                          ▲ one readiness loop per thread
+//!                          └─ dispatcher: which server, which worker; pools, queues
 //! ```
 //!
 //! The crate has a pure part (configuration, balancing, pools, the session machine, codecs) that

@@ -161,8 +161,25 @@ pub struct Holds {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Defaults, but for a host without files.
+    pub(crate) fn settings() -> Settings {
+        Settings {
+            nameservers: Nameservers::These(Vec::new()),
+            hosts_file: None,
+            timeout: Duration::from_secs(1),
+            attempts: NonZeroU32::MIN,
+            refresh_min: Duration::from_secs(5),
+            refresh_max: Duration::from_secs(300),
+            holds: Holds {
+                gone: Duration::from_secs(30),
+                unanswered: None,
+                obsolete: Duration::ZERO,
+            },
+        }
+    }
 
     #[test]
     fn names_of_hosts_are_taken_in_lower_case_without_the_final_dot() {

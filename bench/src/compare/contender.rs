@@ -1,6 +1,11 @@
 //! Who is compared, and how each is started.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command, str::FromStr};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    str::FromStr,
+};
 
 use halb_lab::{
     Process,
@@ -16,6 +21,8 @@ use crate::scenario::Scenario;
 pub enum Contender {
     /// A program, started for the comparison.
     Balancer(Balancer),
+    /// halb, and the kernel forwards; on hosts of the lab only.
+    Kernel,
     /// Nobody between client and server.
     Direct,
     /// Whoever answers at this address, with a backend of ours behind it.
@@ -54,6 +61,7 @@ impl Contender {
     pub fn name(self) -> &'static str {
         match self {
             Self::Balancer(balancer) => balancer.name(),
+            Self::Kernel => KERNEL,
             Self::Direct => DIRECT,
             Self::Target(_) => "target",
         }
@@ -71,6 +79,7 @@ impl Contender {
     pub fn version(self, programs: &Programs) -> String {
         match self {
             Self::Balancer(balancer) => version(balancer, programs).unwrap_or_default(),
+            Self::Kernel => version(Balancer::Halb, programs).unwrap_or_default(),
             Self::Direct => String::new(),
             Self::Target(address) => address.to_string(),
         }
@@ -94,6 +103,7 @@ impl Contender {
             Self::Direct => backend,
             Self::Target(address) => address,
             Self::Balancer(balancer) => return start(balancer, site, backend, programs),
+            Self::Kernel => return start_forwarding(site, backend, programs),
         };
         Ok(Running::new(self, address, None))
     }
@@ -103,11 +113,15 @@ impl FromStr for Contender {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        if name == DIRECT {
-            return Ok(Self::Direct);
+        match name {
+            DIRECT => return Ok(Self::Direct),
+            KERNEL => return Ok(Self::Kernel),
+            _ => {}
         }
         let names = || Balancer::ALL.map(Balancer::name).join(", ");
-        name.parse().map(Self::Balancer).map_err(|_| format!("none of {}, {DIRECT}", names()))
+        name.parse()
+            .map(Self::Balancer)
+            .map_err(|_| format!("none of {}, {KERNEL}, {DIRECT}", names()))
     }
 }
 
@@ -116,10 +130,12 @@ impl Running {
         Self { contender, address, at_rest: None, in_use: None, subject }
     }
 
-    /// Looks at what its process uses, if it has one.
+    /// Looks at what its process uses, if bytes pass one.
     pub(super) fn usage(&self) -> Result<Option<Usage>, Error> {
         let name = self.contender.name();
-        let usage = self.subject.as_deref().map(Process::usage).transpose();
+        let is_passed = matches!(self.contender, Contender::Balancer(_));
+        let subject = self.subject.as_deref().filter(|_| is_passed);
+        let usage = subject.map(Process::usage).transpose();
         usage.map_err(|source| Error::Usage { name, source })
     }
 
@@ -144,6 +160,26 @@ fn start(
     Ok(Running::new(Contender::Balancer(balancer), listen, Some(subject)))
 }
 
+fn start_forwarding(
+    site: &Site,
+    backend: SocketAddr,
+    programs: &Programs,
+) -> Result<Running, subject::Error> {
+    let files = |source| subject::Error::Files { program: KERNEL, source };
+    let listen = site.balancer_address().map_err(files)?;
+    let text = |directory: &Path| {
+        format!(
+            "[frontend.bench]\nforward = \"kernel\"\nbind = [\"{listen}\"]\nbackend = \"bench\"\n\n\
+             [backend.bench]\nbalance = \"flow\"\ncheck = false\n\n\
+             [backend.bench.server]\nserver = \"{backend}\"\n\n\
+             [admin]\nhttp = false\n\n[global]\nstate_dir = \"{}\"\n",
+            directory.display()
+        )
+    };
+    let halb = subject::halb_with(&programs.halb, site.balancer(), text)?;
+    Ok(Running::new(Contender::Kernel, listen, Some(halb.into())))
+}
+
 fn version(balancer: Balancer, programs: &Programs) -> Option<String> {
     let argument = match balancer {
         Balancer::Halb | Balancer::Envoy => "--version",
@@ -164,6 +200,7 @@ fn version_in(text: &str) -> Option<String> {
 }
 
 const DIRECT: &str = "direct";
+const KERNEL: &str = "kernel";
 
 /// Threads that carry data: as many as the smallest balancer of a cluster has cores.
 const THREADS: usize = 2;
@@ -193,7 +230,7 @@ mod tests {
     #[test]
     fn a_contender_is_known_by_its_name() {
         let balancers = Balancer::ALL.map(Contender::Balancer);
-        for contender in balancers.into_iter().chain([Contender::Direct]) {
+        for contender in balancers.into_iter().chain([Contender::Direct, Contender::Kernel]) {
             assert_eq!(contender.name().parse(), Ok(contender));
         }
         assert!("apache".parse::<Contender>().unwrap_err().contains("haproxy, nginx"));
@@ -202,7 +239,7 @@ mod tests {
     #[test]
     fn nobody_has_a_process_where_nobody_was_started() {
         let address = SocketAddr::from(([127, 0, 0, 1], 9));
-        for contender in [Contender::Direct, Contender::Target(address)] {
+        for contender in [Contender::Direct, Contender::Kernel, Contender::Target(address)] {
             assert!(!contender.takes(Scenario::Idle) && contender.takes(Scenario::Requests));
         }
         assert!(Contender::HALB.takes(Scenario::Idle));

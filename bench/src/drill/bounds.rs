@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Fault, Setting};
+use super::plan::{Drill, Fault, SERVER_DOWN_WATCHED, Setting};
 
 /// What a drill may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub struct Bound {
     pub service_after: Option<Duration>,
     /// Requests that may fail or hang; none: all that fall into the gap.
     pub lost_requests: Option<usize>,
+    /// Connections that may be lost; none: all of them are the balancer's own.
+    pub lost_connections: Option<usize>,
+    /// Longest time that one which lasts may wait for a byte.
+    pub stall: Option<Duration>,
     /// How long both nodes may hold the address while the fault lasts; none: VRRP can't help it.
     pub both: Option<Duration>,
     /// The same once it is mended.
@@ -63,7 +67,20 @@ impl Holder {
     }
 }
 
-/// What a fault may cost at a setting.
+/// What a drill may cost.
+#[must_use]
+pub fn of(drill: Drill) -> Bound {
+    let bound = bound(drill.fault, drill.setting);
+    if !drill.subject.keeps_connections() {
+        return bound;
+    }
+    // TCP repeats what was lost after 200 ms, and then after ever twice the time, so that up to
+    // twice the gap passes until something gets through.
+    let stall = bound.address * 2 + REPEATED;
+    Bound { lost_connections: Some(0), stall: Some(stall), ..bound }
+}
+
+/// What a fault may cost at a setting, whoever balances.
 #[must_use]
 pub fn bound(fault: Fault, setting: Setting) -> Bound {
     let (skew, down) = (setting.skew(), setting.down_interval());
@@ -75,14 +92,21 @@ pub fn bound(fault: Fault, setting: Setting) -> Bound {
             there_and_back(down, because)
         }
         Fault::Kill => once(GUARD + skew, "the guard's 50 ms and the other node's skew"),
+        Fault::ServerBetween => Bound {
+            service: Some(SERVER_DOWN_WATCHED),
+            ..once(
+                GUARD + skew,
+                "as kill -9; new connections may meet the dead host until checks say so",
+            )
+        },
         Fault::Freeze => {
             let gone = setting.freeze_limit() + FROZEN;
             let because = "the freeze limit, the guard's 20 ms and the other node's skew";
             Bound { moves: 2, holder: Holder::First, ..once(gone + skew, because) }
         }
-        Fault::Stop => Bound {
+        Fault::Stop | Fault::Yield => Bound {
             lost_requests: Some(UNDER_WAY),
-            ..once(HAND_OVER, "a stop hands over while it still serves")
+            ..once(HAND_OVER, "a node that is told to go hands over while it still serves")
         },
         Fault::PeerReturns => Bound {
             lost_requests: Some(UNDER_WAY),
@@ -132,6 +156,8 @@ fn once(gap: Duration, because: &str) -> Bound {
         service: Some(gap + OF_REQUESTS),
         service_after: None,
         lost_requests: None,
+        lost_connections: None,
+        stall: None,
         both: Some(MACHINE),
         both_after: MACHINE,
         moves: 1,
@@ -151,6 +177,9 @@ pub const MACHINE: Duration = Duration::from_millis(50);
 
 /// What requests add to a gap: their pace, a handshake, a client that runs when it is its turn.
 pub const OF_REQUESTS: Duration = Duration::from_millis(250);
+
+/// The first repetition of a segment, and what the machine adds.
+const REPEATED: Duration = Duration::from_millis(250);
 
 /// After a death the guard takes the address off within this time (docs/measurements.md).
 const GUARD: Duration = Duration::from_millis(50);
@@ -176,6 +205,7 @@ const SERVERS_BACK: Duration = Duration::from_millis(2 * 2000 + 1000);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::plan::Subject;
 
     #[test]
     fn each_fault_has_a_bound_with_a_reason_at_each_setting() {
@@ -197,6 +227,15 @@ mod tests {
             assert!(of(Fault::Stop) < of(Fault::Kill));
             assert_eq!(of(Fault::Stop), MACHINE);
         }
+    }
+
+    #[test]
+    fn where_the_kernel_forwards_no_connection_may_be_lost() {
+        let of = |subject| of(Drill { fault: Fault::LinkCut, subject, setting: Setting::Tenth });
+        let forwards = of(Subject::KernelFlow);
+        assert_eq!(forwards.lost_connections, Some(0));
+        assert!(forwards.stall.unwrap() <= Duration::from_millis(1100));
+        assert_eq!((of(Subject::Halb).lost_connections, of(Subject::Peers).stall), (None, None));
     }
 
     #[test]

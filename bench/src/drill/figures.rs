@@ -26,6 +26,10 @@ pub struct Figures {
     pub lost: usize,
     /// Those of the lost ones whose clients weren't told.
     pub silent: usize,
+    /// The longest time that a connection which lasted waited for a byte; none: nobody looked.
+    pub stall: Option<Duration>,
+    /// Connections that brought other bytes than were sent.
+    pub wrong: usize,
     /// How long no node held the address.
     pub none: Duration,
     /// How long both did, as long as the fault lasted.
@@ -65,6 +69,8 @@ impl Figures {
             open: record.connections.open,
             lost: record.connections.lost(),
             silent: record.connections.silent,
+            stall: record.streams.map(|streams| streams.stall),
+            wrong: record.streams.map_or(0, |streams| streams.wrong),
             none: held(record, record.fault, record.length, [false, false]),
             both: held(record, record.fault, mended, [true, true]),
             both_after: held(record, mended, record.length, [true, true]),
@@ -162,6 +168,7 @@ mod tests {
                 request(4980, 4990, Outcome::Answered),
             ],
             connections: Connections { open: 12, ended: 3, silent: 9 },
+            streams: None,
             announced: Some(ms(1301)),
             notes: Vec::new(),
         }

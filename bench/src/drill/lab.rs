@@ -16,6 +16,7 @@ mod load;
 mod peers;
 mod scene;
 mod stage;
+mod streams;
 
 use std::{
     collections::VecDeque,
@@ -44,6 +45,9 @@ use super::{
 pub struct Options {
     /// The binary that is halb.
     pub halb: PathBuf,
+    /// Connections that carry bytes all the while, which are compared; none: [`STREAMS`] where
+    /// connections are meant to be kept.
+    pub streams: Option<usize>,
 }
 
 /// How a run gets on.
@@ -79,7 +83,7 @@ pub fn play(
     let run = Run {
         plan,
         witness,
-        halbs: Halbs::new(&options.halb),
+        options,
         state: Mutex::new(State {
             played: plan.iter().map(|_| None).collect(),
             begun: vec![None; plan.len()],
@@ -116,7 +120,7 @@ fn next(queue: &Mutex<VecDeque<usize>>) -> Option<usize> {
 struct Run<'a> {
     plan: &'a [Drill],
     witness: Option<Witness>,
-    halbs: Halbs,
+    options: &'a Options,
     state: Mutex<State<'a>>,
 }
 
@@ -144,11 +148,12 @@ impl Run<'_> {
     }
 
     fn attempt(&self, drill: Drill) -> Played {
-        let kind: &dyn Kind = match drill.subject {
-            Subject::Halb => &self.halbs,
-            Subject::Peers => &Peers,
-        };
-        match record(kind, drill, PATIENCE) {
+        let usual = if drill.subject.keeps_connections() { STREAMS } else { 0 };
+        let streams = self.options.streams.unwrap_or(usual);
+        let kind = kind(drill.subject, &self.options.halb);
+        let played = Stage::new(kind.as_ref(), drill.setting, streams)
+            .and_then(|stage| Scene::begin(stage, PATIENCE)?.play(drill.fault));
+        match played {
             Ok(record) => Played::Line(Box::new(Line::judge(drill, record))),
             Err(error) => Played::Unplayed { drill, why: chain(&error) },
         }
@@ -196,12 +201,21 @@ impl Run<'_> {
     }
 }
 
+fn kind(subject: Subject, halb: &Path) -> Box<dyn Kind> {
+    match subject {
+        Subject::Halb => Box::new(Halbs::new(halb)),
+        Subject::KernelFlow => Box::new(Halbs::forwarding(halb, "flow")),
+        Subject::KernelRoundRobin => Box::new(Halbs::forwarding(halb, "roundrobin")),
+        Subject::Peers => Box::new(Peers),
+    }
+}
+
 /// Plays one drill on whoever is given, and returns what was seen.
 ///
 /// # Errors
 /// When the subject doesn't get well before the fault, or the lab fails.
 pub fn record(kind: &dyn Kind, drill: Drill, patience: Duration) -> Result<Record, Error> {
-    let stage = Stage::new(kind, drill.setting)?;
+    let stage = Stage::new(kind, drill.setting, 0)?;
     Scene::begin(stage, patience)?.play(drill.fault)
 }
 
@@ -223,6 +237,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// Connections that carry bytes, where they are meant to be kept.
+pub const STREAMS: usize = 24;
 
 /// How long a subject may take to serve again. The guide's script notices a hung HAProxy after 15 s
 /// and more, and then it takes an advert or three.

@@ -27,6 +27,10 @@ pub enum Fault {
     OneWay,
     /// The better node starts while the other one serves.
     PeerReturns,
+    /// The active node is asked to give the address to the other one.
+    Yield,
+    /// As [`Fault::Kill`]; and once the other node serves, the host of one API server is gone.
+    ServerBetween,
 }
 
 /// Who balances.
@@ -34,6 +38,10 @@ pub enum Fault {
 pub enum Subject {
     /// Two halbs with `[peer]`.
     Halb,
+    /// The same, and the kernel forwards, by the hash of `balance = "flow"`.
+    KernelFlow,
+    /// The same by `balance = "roundrobin"`.
+    KernelRoundRobin,
     /// HAProxy and keepalived on both nodes, with the guide's files.
     Peers,
 }
@@ -73,7 +81,7 @@ pub struct Unknown {
 
 impl Fault {
     /// Each of them, in the order of a report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::LinkCut,
         Self::Kill,
         Self::Freeze,
@@ -85,6 +93,8 @@ impl Fault {
         Self::Flapping,
         Self::OneWay,
         Self::PeerReturns,
+        Self::Yield,
+        Self::ServerBetween,
     ];
 
     /// The word on the command line and in JSON.
@@ -102,6 +112,8 @@ impl Fault {
             Self::Flapping => "flapping-link",
             Self::OneWay => "one-way",
             Self::PeerReturns => "peer-returns",
+            Self::Yield => "yield",
+            Self::ServerBetween => "server-between",
         }
     }
 
@@ -120,19 +132,26 @@ impl Fault {
             Self::Flapping => "flapping link",
             Self::OneWay => "one-way partition",
             Self::PeerReturns => "peer returns",
+            Self::Yield => "yield",
+            Self::ServerBetween => "kill -9, then API server gone",
         }
     }
 }
 
 impl Subject {
-    /// Each of them; the first one is what is judged.
-    pub const ALL: [Self; 2] = [Self::Halb, Self::Peers];
+    /// Each of them, those first that are judged.
+    pub const ALL: [Self; 4] = [Self::Halb, Self::KernelFlow, Self::KernelRoundRobin, Self::Peers];
+
+    /// What is compared where nothing else is said.
+    pub const COMPARED: [Self; 2] = [Self::Halb, Self::Peers];
 
     /// The word on the command line and in JSON.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Halb => "halb",
+            Self::KernelFlow => "kernel-flow",
+            Self::KernelRoundRobin => "kernel-roundrobin",
             Self::Peers => "haproxy+keepalived",
         }
     }
@@ -142,7 +161,37 @@ impl Subject {
     pub fn title(self) -> &'static str {
         match self {
             Self::Halb => "halb",
+            Self::KernelFlow => "halb, kernel, flow",
+            Self::KernelRoundRobin => "halb, kernel, roundrobin",
             Self::Peers => "HAProxy + keepalived",
+        }
+    }
+
+    /// Whether connections are meant to outlive a node.
+    #[must_use]
+    pub fn keeps_connections(self) -> bool {
+        match self {
+            Self::KernelFlow | Self::KernelRoundRobin => true,
+            Self::Halb | Self::Peers => false,
+        }
+    }
+
+    /// Whether a fault means anything to it: where the kernel forwards there is no proxy to hang,
+    /// and nobody who would try another server.
+    #[must_use]
+    pub fn meets(self, fault: Fault) -> bool {
+        match fault {
+            Fault::ProxyHung | Fault::ServerDown | Fault::ServersDown => !self.keeps_connections(),
+            Fault::LinkCut
+            | Fault::Kill
+            | Fault::Freeze
+            | Fault::Stop
+            | Fault::HostGone
+            | Fault::Flapping
+            | Fault::OneWay
+            | Fault::PeerReturns
+            | Fault::Yield
+            | Fault::ServerBetween => true,
         }
     }
 }
@@ -223,13 +272,14 @@ impl Drill {
         let seconds = Duration::from_secs;
         // halb's data path is watched by itself; the guide's script needs five failures.
         let of_proxy = match self.subject {
-            Subject::Halb => seconds(4),
+            Subject::Halb | Subject::KernelFlow | Subject::KernelRoundRobin => seconds(4),
             Subject::Peers => seconds(20),
         };
         let played = match self.fault {
             Fault::Kill | Fault::HostGone => down + seconds(1),
             Fault::Freeze | Fault::LinkCut | Fault::OneWay => down * 2 + seconds(2),
-            Fault::Stop => seconds(7),
+            Fault::Stop | Fault::Yield => seconds(7),
+            Fault::ServerBetween => down + SERVER_DOWN_WATCHED + seconds(3),
             Fault::ProxyHung => of_proxy + down,
             Fault::ServerDown => SERVER_DOWN_WATCHED + seconds(1),
             Fault::ServersDown => SERVERS_DOWN_FOR + seconds(8),
@@ -243,11 +293,14 @@ impl Drill {
     /// Whether its verdict decides how the command ends.
     #[must_use]
     pub fn counts(self) -> bool {
-        self.subject == Subject::Halb
+        match self.subject {
+            Subject::Halb | Subject::KernelFlow | Subject::KernelRoundRobin => true,
+            Subject::Peers => false,
+        }
     }
 }
 
-/// All combinations of what is chosen, those first that may run beside most others; of a setting
+/// All combinations of what is chosen and makes sense, those first that may run beside most others; of a setting
 /// those first that take longest, so that the last ones don't run alone.
 #[must_use]
 pub fn plan(faults: &[Fault], subjects: &[Subject], settings: &[Setting]) -> Vec<Drill> {
@@ -255,6 +308,7 @@ pub fn plan(faults: &[Fault], subjects: &[Subject], settings: &[Setting]) -> Vec
         .iter()
         .flat_map(|setting| subjects.iter().map(move |subject| (setting, subject)))
         .flat_map(|(setting, subject)| faults.iter().map(move |fault| (setting, subject, fault)))
+        .filter(|(_, subject, fault)| subject.meets(**fault))
         .map(|(&setting, &subject, &fault)| Drill { fault, subject, setting })
         .collect();
     drills.sort_by_key(|drill| (drill.setting, std::cmp::Reverse(drill.takes())));
@@ -332,6 +386,9 @@ mod tests {
         for subject in Subject::ALL {
             assert_eq!(subject.word().parse(), Ok(subject));
         }
+        for subject in Subject::ALL {
+            assert_eq!(subject.word().parse(), Ok(subject));
+        }
         assert_eq!(
             "2s".parse::<Setting>().unwrap_err().to_string(),
             "there is no setting '2s'; there are: 5s, 1s, 100ms, 10ms"
@@ -349,8 +406,10 @@ mod tests {
 
     #[test]
     fn a_plan_has_each_combination_once_and_its_time_is_bounded_by_the_lanes() {
-        let all = plan(&Fault::ALL, &Subject::ALL, &Setting::ALL[1..]);
-        assert_eq!(all.len(), 11 * 2 * 3);
+        let all = plan(&Fault::ALL, &Subject::COMPARED, &Setting::ALL[1..]);
+        assert_eq!(all.len(), 13 * 2 * 3);
+        let forwards = plan(&Fault::ALL, &[Subject::KernelFlow], &[Setting::Tenth]);
+        assert_eq!(forwards.len(), 13 - 3, "no proxy hangs where the kernel forwards");
         assert_eq!(
             plan(&[Fault::Kill, Fault::Kill], &Subject::ALL[..1], &Setting::ALL[1..2]).len(),
             1

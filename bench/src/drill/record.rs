@@ -20,6 +20,8 @@ pub struct Record {
     pub requests: Vec<Request>,
     /// Connections that were open at the fault.
     pub connections: Connections,
+    /// Those of them whose bytes were all compared; none where none were opened.
+    pub streams: Option<Streams>,
     /// When another node than the one before first announced the address, after the fault.
     pub announced: Option<Duration>,
     /// What was done, for the drawing.
@@ -66,6 +68,15 @@ pub struct Connections {
     pub ended: usize,
     /// Open and silent at the end: their clients wait in vain.
     pub silent: usize,
+}
+
+/// Connections that carried bytes all the while, and what became of these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    /// The longest time that one of those which lasted waited for a byte.
+    pub stall: Duration,
+    /// Those that brought other bytes than were sent.
+    pub wrong: usize,
 }
 
 impl Span {

@@ -35,7 +35,7 @@ pub fn table(played: &[Played]) -> String {
     text
 }
 
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "adverts",
     "fault",
     "subject",
@@ -43,19 +43,20 @@ const HEAD: [&str; 10] = [
     "no answer",
     "failed, hung",
     "connections lost",
+    "longest stall",
     "none, two hold it",
     "announced after",
     "verdict",
 ];
 
-fn row(played: &Played) -> [String; 10] {
+fn row(played: &Played) -> [String; 11] {
     let drill = played.drill();
     let head = [drill.setting.word(), drill.fault.title(), drill.subject.title()];
     let figures = match played {
         Played::Line(line) => cells(line),
         Played::Unplayed { why, .. } => {
             let first = why.lines().next().unwrap_or_default();
-            [const { String::new() }; 6]
+            [const { String::new() }; 7]
                 .into_iter()
                 .chain([format!("not played: {first}")])
                 .collect()
@@ -74,6 +75,7 @@ fn cells(line: &Line) -> Vec<String> {
         time(figures.service),
         format!("{failed}, {hung} of {requests}"),
         format!("{lost} of {open}"),
+        figures.stall.map_or_else(|| "-".to_owned(), millis),
         format!("{}, {}", time(figures.none), time(both)),
         figures.announced.map_or_else(|| "-".to_owned(), time),
         verdict(line),
@@ -215,6 +217,8 @@ fn figures(of: &Figures) -> Value {
         "connections_open": of.open,
         "connections_lost": of.lost,
         "connections_lost_unknown_to_client": of.silent,
+        "longest_stall_seconds": of.stall.map(|time| time.as_secs_f64()),
+        "connections_with_wrong_bytes": of.wrong,
         "no_holder_seconds": of.none.as_secs_f64(),
         "two_holders_seconds": of.both.as_secs_f64(),
         "two_holders_after_seconds": of.both_after.as_secs_f64(),
@@ -231,6 +235,8 @@ fn bound(line: &Line) -> Value {
         "service_gap_seconds": bound.service.map(|time| time.as_secs_f64()),
         "service_gap_after_seconds": bound.service_after.map(|time| time.as_secs_f64()),
         "requests_lost": bound.lost_requests,
+        "connections_lost": bound.lost_connections,
+        "longest_stall_seconds": bound.stall.map(|time| time.as_secs_f64()),
         "two_holders_seconds": bound.both.map(|time| time.as_secs_f64()),
         "two_holders_after_seconds": bound.both_after.as_secs_f64(),
         "moves": bound.moves,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    bounds::{Bound, bound},
+    bounds::{self, Bound},
     figures::Figures,
     plan::Drill,
     record::Record,
@@ -42,7 +42,7 @@ impl Line {
     /// Judges a record.
     #[must_use]
     pub fn judge(drill: Drill, record: Record) -> Self {
-        let bound = bound(drill.fault, drill.setting);
+        let bound = bounds::of(drill);
         let figures = Figures::of(&record);
         let broken = broken(&bound, &figures);
         Self { drill, bound, record, figures, broken }
@@ -97,6 +97,9 @@ pub fn broken(bound: &Bound, figures: &Figures) -> Vec<String> {
         figures.service_after,
         bound.service_after,
     );
+    if let Some(stall) = figures.stall {
+        longer("a connection that lasted waited for", stall, bound.stall);
+    }
     longer("both nodes held the address for", figures.both, bound.both);
     longer(
         "after the end of the fault both held it for",
@@ -106,6 +109,12 @@ pub fn broken(bound: &Bound, figures: &Figures) -> Vec<String> {
     let lost = figures.failed + figures.hung;
     if let Some(may) = bound.lost_requests.filter(|may| lost > *may) {
         broken.push(format!("{lost} requests failed or hung, at most {may}"));
+    }
+    if let Some(may) = bound.lost_connections.filter(|may| figures.lost > *may) {
+        broken.push(format!("{} connections were lost, at most {may}", figures.lost));
+    }
+    if figures.wrong > 0 {
+        broken.push(format!("{} connections brought other bytes than were sent", figures.wrong));
     }
     if figures.moves > bound.moves {
         broken.push(format!("the address moved {} times, at most {}", figures.moves, bound.moves));
@@ -149,6 +158,24 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    #[test]
+    fn a_connection_that_may_not_be_lost_or_wait_is_named() {
+        let drill =
+            Drill { fault: Fault::LinkCut, subject: Subject::KernelFlow, setting: Setting::Second };
+        let (bound, good) = (bounds::of(drill), cut().1);
+        let said = |figures: Figures| broken(&bound, &figures).join("; ");
+        assert_eq!(said(Figures { stall: Some(ms(7000)), ..good }), "");
+        assert_eq!(
+            said(Figures { stall: Some(ms(8000)), ..good }),
+            "a connection that lasted waited for 8000 ms, at most 7569 ms"
+        );
+        assert_eq!(said(Figures { lost: 1, ..good }), "1 connections were lost, at most 0");
+        assert_eq!(
+            said(Figures { wrong: 2, ..good }),
+            "2 connections brought other bytes than were sent"
+        );
+    }
+
     fn cut() -> (Bound, Figures) {
         let figures = Figures {
             address: ms(3600),
@@ -159,7 +186,7 @@ mod tests {
             announcing: Some(ms(1)),
             ..Figures::default()
         };
-        (bound(Fault::LinkCut, Setting::Second), figures)
+        (bounds::bound(Fault::LinkCut, Setting::Second), figures)
     }
 
     #[test]
@@ -193,7 +220,7 @@ mod tests {
 
     #[test]
     fn requests_that_are_lost_count_where_none_may_be() {
-        let bound = bound(Fault::Stop, Setting::Second);
+        let bound = bounds::bound(Fault::Stop, Setting::Second);
         let good = Figures {
             moves: 1,
             holders: [false, true],

@@ -22,6 +22,13 @@ pub static FRONTEND: Section = Section {
         )
         .also(&["default_backend", "use_backend", "proxy_pass"])
         .doc("Where connections go that no route matches. Without `routes` it is required."),
+        Key::with_default("forward", r#""proxy" or "kernel""#, r#""proxy""#)
+            .also(&["forwarding"])
+            .doc(
+                "Who moves bytes. `proxy`: halb itself. `kernel`: halb programs nftables, the kernel \
+                 translates addresses, and connections outlive the process; \
+                 [forwarding.md](forwarding.md) says what that needs and what it can't.",
+            ),
         Key::optional(
             "routes",
             "an array of tables",

@@ -54,6 +54,17 @@ fn integer_of(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
+/// From here on a number without a unit may well have meant milliseconds, as HAProxy has them.
+const MILLISECONDS_LIKELY: u64 = 100;
+
+/// What the author of a refused duration probably meant, to be put between backticks.
+fn guess(key: &str, text: &str) -> Option<String> {
+    let guess = units::guess_duration(text)?;
+    let number = text.parse::<u64>().ok().filter(|number| *number >= MILLISECONDS_LIKELY);
+    let or = number.map(|number| format!("` or `{key} = \"{number}ms\""));
+    Some(format!("{key} = \"{guess}\"{}", or.unwrap_or_default()))
+}
+
 impl<'a> Table<'a> {
     /// A text. Control characters are refused: no key has a use for them.
     pub(crate) fn text(&self, key: &'static str) -> Option<(&'a str, Entry<'a>)> {
@@ -212,13 +223,11 @@ impl<'a> Table<'a> {
         let text = match entry.value {
             DeValue::String(text) => text,
             DeValue::Integer(number) => {
-                let guess = units::guess_duration(number.as_str());
-                self.report_type(entry, takes, guess.map(|guess| format!("{key} = \"{guess}\"")));
+                self.report_type(entry, takes, guess(key, number.as_str()));
                 return None;
             }
             DeValue::Float(number) => {
-                let guess = units::guess_duration(number.as_str());
-                self.report_type(entry, takes, guess.map(|guess| format!("{key} = \"{guess}\"")));
+                self.report_type(entry, takes, guess(key, number.as_str()));
                 return None;
             }
             DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
@@ -239,9 +248,9 @@ impl<'a> Table<'a> {
             }
             Err(why) => {
                 let what = format!("'{}' is no duration: {why}", entry.path);
-                let written = units::guess_duration(text).map_or_else(
+                let written = guess(key, text).map_or_else(
                     || format!("from {min} to {max}, such as `{key} = \"{}\"`", self.sample(key)),
-                    |guess| format!("`{key} = \"{guess}\"`"),
+                    |guess| format!("`{guess}`"),
                 );
                 let remedy = match text.as_ref() {
                     "off" | "none" | "never" | "infinite" | "0" if takes.ends_with("false") => {

@@ -26,8 +26,9 @@ pub(super) fn daemon() -> Option<u32> {
     })
 }
 
-pub(super) fn listening() -> Vec<Listening> {
-    let owners = owners();
+/// Whatever the program of `daemon` is called, it is halb.
+pub(super) fn listening(daemon: Option<u32>) -> Vec<Listening> {
+    let owners = owners(daemon);
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let texts = tables.map(|table| fs::read_to_string(table).unwrap_or_default());
     let lines = texts.iter().flat_map(|text| text.lines().skip(1));
@@ -43,13 +44,13 @@ pub(super) fn listening() -> Vec<Listening> {
 }
 
 /// Programs by the inodes of their sockets, as far as one may look.
-fn owners() -> BTreeMap<String, String> {
+fn owners(daemon: Option<u32>) -> BTreeMap<String, String> {
     let mut owners = BTreeMap::new();
     for pid in processes() {
         let folder = format!("/proc/{pid}");
         let descriptors =
             fs::read_dir(Path::new(&folder).join("fd")).into_iter().flatten().flatten();
-        let mut name = None;
+        let mut name = (daemon == Some(pid)).then(|| "halb".to_owned());
         for target in descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()) {
             let target = target.to_string_lossy();
             let inode = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));

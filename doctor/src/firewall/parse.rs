@@ -96,7 +96,11 @@ fn field(left: &Value) -> Option<Field> {
             _ => None,
         };
     }
-    left.get("ct").filter(|ct| text(ct, "key") == "state").map(|_| Field::State)
+    left.get("ct").and_then(|ct| match text(ct, "key") {
+        "state" => Some(Field::State),
+        "status" => Some(Field::Status),
+        _ => None,
+    })
 }
 
 fn entries(map: &Value, tests: &[Test]) -> Vec<Rule> {

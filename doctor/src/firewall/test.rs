@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::Packet;
+use super::{Packet, Way};
 
 /// One condition of a rule, as nft's JSON has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) enum Field {
     Port,
     /// Connection tracking's word.
     State,
+    /// What connection tracking has done to it.
+    Status,
     /// The family of the packet.
     Family,
 }
@@ -77,8 +79,8 @@ fn one(field: Field, value: &Value, packet: &Packet) -> Answer {
         return Answer::Perhaps;
     }
     match field {
-        Field::InInterface => interface(value, packet, packet.inbound),
-        Field::OutInterface => interface(value, packet, !packet.inbound),
+        Field::InInterface => interface(value, packet, packet.way != Way::Out),
+        Field::OutInterface => interface(value, packet, packet.way != Way::In),
         Field::Protocol => {
             protocol(value).map_or(Answer::Perhaps, |n| (n == packet.protocol).into())
         }
@@ -92,6 +94,10 @@ fn one(field: Field, value: &Value, packet: &Packet) -> Answer {
         },
         // The first packet of its kind.
         Field::State => value.as_str().map_or(Answer::Perhaps, |state| (state == "new").into()),
+        Field::Status => match value.as_str() {
+            Some("dnat") => (packet.way == Way::Through).into(),
+            Some(_) | None => Answer::Perhaps,
+        },
         Field::Family => value.as_str().map_or(Answer::Perhaps, |family| {
             (family == if packet.ipv6 { "ipv6" } else { "ipv4" }).into()
         }),

@@ -25,7 +25,7 @@ fn ruleset(policy: &str, rules: &[&str]) -> Ruleset {
 fn advert() -> Packet {
     Packet {
         interface: Some("eth1".to_owned()),
-        inbound: true,
+        way: Way::In,
         protocol: 112,
         destination: Some([224, 0, 0, 18].into()),
         port: None,
@@ -112,6 +112,39 @@ fn clients_come_through_by_port_and_range() {
     let inside = r#"{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"eth1"}}"#;
     let rules = ruleset("drop", &[&format!(r#"input: {inside},{{"accept":null}}"#)]);
     assert!(matches!(rules.verdict(&client(6443)), Verdict::Perhaps(_)), "from anywhere else?");
+}
+
+#[test]
+fn what_the_kernel_forwards_meets_the_rules_for_what_passes_through() {
+    let (drop, accept) = (r#"{"drop":null}"#, r#"{"accept":null}"#);
+    let translated = r#"{"match":{"op":"in","left":{"ct":{"key":"status"}},"right":"dnat"}}"#;
+    let odd = r#"{"match":{"op":"in","left":{"ct":{"key":"status"}},"right":"snat"}}"#;
+    let forward = |rules: &[&str]| {
+        let forward = ruleset("drop", rules).chains.into_iter().map(|mut chain| {
+            if let Some(base) = &mut chain.base {
+                base.hook = "forward".to_owned();
+            }
+            chain
+        });
+        Ruleset { chains: forward.collect() }
+    };
+    let packet = Packet {
+        interface: None,
+        way: Way::Through,
+        protocol: 6,
+        destination: Some([172, 16, 16, 101].into()),
+        port: Some(6443),
+        ipv6: false,
+    };
+    let to_host = Packet { way: Way::In, ..packet.clone() };
+    assert!(matches!(forward(&[NOTHING]).verdict(&packet), Verdict::Dropped(_)));
+    assert_eq!(forward(&[NOTHING]).verdict(&to_host), Verdict::Accepted);
+    let open = forward(&[&format!("input: {translated},{accept}")]);
+    assert_eq!(open.verdict(&packet), Verdict::Accepted);
+    let perhaps = forward(&[&format!("input: {odd},{drop}")]);
+    assert!(matches!(perhaps.verdict(&packet), Verdict::Perhaps(_)));
+    let not_for_hosts = ruleset("drop", &[&format!("input: {translated},{accept}")]);
+    assert!(matches!(not_for_hosts.verdict(&to_host), Verdict::Dropped(_)));
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::facts::{Clock, Host, Listening, Subject, Wanted};
 struct Capability(u8, &'static str, &'static str);
 
 const NET_BIND_SERVICE: Capability = Capability(10, "CAP_NET_BIND_SERVICE", "opens ports below");
-const NET_ADMIN: Capability = Capability(12, "CAP_NET_ADMIN", "sets virtual IPs");
+const NET_ADMIN: Capability =
+    Capability(12, "CAP_NET_ADMIN", "sets virtual IPs and rules of the kernel");
 const NET_RAW: Capability = Capability(13, "CAP_NET_RAW", "sends and hears VRRP and ARP");
 const IPC_LOCK: Capability = Capability(14, "CAP_IPC_LOCK", "keeps memory from being swapped out");
 const SYS_NICE: Capability =
@@ -40,9 +41,10 @@ fn capabilities(host: &Host, wanted: &Wanted, findings: &mut Vec<Finding>) {
     };
     let low = wanted.binds.iter().any(|bind| bind.port() < host.unprivileged_port);
     let routers = !wanted.routers.is_empty();
+    let rules = !wanted.forwarded.is_empty();
     let asked = [
         (&NET_BIND_SERVICE, low, true),
-        (&NET_ADMIN, routers, true),
+        (&NET_ADMIN, routers || rules, true),
         (&NET_RAW, routers, true),
         (&IPC_LOCK, routers, false),
         (&SYS_NICE, routers, false),

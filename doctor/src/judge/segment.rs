@@ -1,15 +1,16 @@
 //! What comes through to this host, and who else is on the segment.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Finding, Topic};
-use crate::facts::{Host, Router, Wanted};
-use crate::firewall::{Packet, Place, Ruleset, Verdict};
+use crate::facts::{Forwarded, Host, Router, Wanted};
+use crate::firewall::{Packet, Place, Ruleset, Verdict, Way};
 use crate::wire::{Advert, PROTOCOL};
 
-/// TCP's number.
+/// Their numbers.
 const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 pub(super) fn judge(host: &Host, wanted: &Wanted, findings: &mut Vec<Finding>) {
     match &host.firewall {
@@ -37,68 +38,133 @@ pub(super) fn judge(host: &Host, wanted: &Wanted, findings: &mut Vec<Finding>) {
 }
 
 fn firewall(rules: &Ruleset, wanted: &Wanted, findings: &mut Vec<Finding>) {
+    let mut told = |packet: &Packet, what: &str, wish: &Wish<'_>| {
+        findings.push(told(&rules.verdict(packet), what, wish, packet.way));
+    };
     for router in &wanted.routers {
         let ipv6 = !router.addresses.iter().any(IpAddr::is_ipv4);
         let group: IpAddr =
             if ipv6 { [0xff02, 0, 0, 0, 0, 0, 0, 0x12].into() } else { [224, 0, 0, 18].into() };
-        for inbound in [true, false] {
+        for (way, words) in [(Way::In, "from the other node"), (Way::Out, "to the other node")] {
             let packet = Packet {
                 interface: Some(router.interface.clone()),
-                inbound,
+                way,
                 protocol: PROTOCOL,
                 destination: router.multicast.then_some(group),
                 port: None,
                 ipv6,
             };
-            let way = if inbound { "from the other node" } else { "to the other node" };
-            let what = format!("adverts of {} {way} (protocol 112)", router.name);
-            let (side, direction) =
-                if inbound { ("iifname", "input") } else { ("oifname", "output") };
-            let rule = format!("{side} {} meta l4proto 112 accept", router.interface);
-            findings.push(told(&rules.verdict(&packet), &what, &rule, direction));
+            let what = format!("adverts of {} {words} (protocol 112)", router.name);
+            told(&packet, &what, &Wish::Adverts { way, interface: &router.interface });
         }
     }
     for bind in &wanted.binds {
-        let packet = Packet {
-            interface: None,
-            inbound: true,
-            protocol: TCP,
-            destination: (!bind.ip().is_unspecified()).then_some(bind.ip()),
-            port: Some(bind.port()),
-            ipv6: bind.is_ipv6(),
-        };
-        let what = format!("clients of {bind}");
-        let rule = format!("tcp dport {} accept", bind.port());
-        findings.push(told(&rules.verdict(&packet), &what, &rule, "input"));
+        told(&to(*bind, Way::In, TCP), &format!("clients of {bind}"), &Wish::Tcp(bind.port()));
+    }
+    if let Some(link) = wanted.link {
+        let what = format!("datagrams of the other balancer (UDP port {})", link.port());
+        told(&to(link, Way::In, UDP), &what, &Wish::Udp(link.port()));
+    }
+    for forwarded in &wanted.forwarded {
+        self::forwarded(rules, forwarded, findings);
     }
 }
 
-fn told(verdict: &Verdict, what: &str, rule: &str, direction: &str) -> Finding {
+/// Servers that fare alike are told of together.
+fn forwarded(rules: &Ruleset, forwarded: &Forwarded, findings: &mut Vec<Finding>) {
+    let mut fates: Vec<(Verdict, Vec<String>)> = Vec::new();
+    for server in &forwarded.servers {
+        let verdict = rules.verdict(&to(*server, Way::Through, TCP));
+        match fates.iter_mut().find(|(of_others, _)| *of_others == verdict) {
+            Some((_, servers)) => servers.push(server.to_string()),
+            None => fates.push((verdict, vec![server.to_string()])),
+        }
+    }
+    for (verdict, servers) in fates {
+        let (frontend, servers) = (&forwarded.frontend, servers.join(", "));
+        let what =
+            format!("connections of frontend {frontend} that the kernel forwards to {servers}");
+        findings.push(told(&verdict, &what, &Wish::Translated, Way::Through));
+    }
+}
+
+fn to(address: SocketAddr, way: Way, protocol: u8) -> Packet {
+    Packet {
+        interface: None,
+        way,
+        protocol,
+        destination: (!address.ip().is_unspecified()).then_some(address.ip()),
+        port: Some(address.port()),
+        ipv6: address.is_ipv6(),
+    }
+}
+
+/// What rules should let pass.
+enum Wish<'a> {
+    Adverts {
+        way: Way,
+        interface: &'a str,
+    },
+    Tcp(u16),
+    Udp(u16),
+    /// Whatever this host translates, and what comes back.
+    Translated,
+}
+
+impl Wish<'_> {
+    /// As nft takes it.
+    fn rule(&self) -> String {
+        match self {
+            Self::Adverts { way: Way::Out, interface } => {
+                format!("oifname {interface} meta l4proto 112 accept")
+            }
+            Self::Adverts { way: Way::In | Way::Through, interface } => {
+                format!("iifname {interface} meta l4proto 112 accept")
+            }
+            Self::Tcp(port) => format!("tcp dport {port} accept"),
+            Self::Udp(port) => format!("udp dport {port} accept"),
+            Self::Translated => "ct status dnat accept".to_owned(),
+        }
+    }
+
+    /// As firewalld takes it; none: it has no word for it.
+    fn firewalld(&self) -> Option<String> {
+        match self {
+            Self::Adverts { .. } => Some("--add-protocol=vrrp".to_owned()),
+            Self::Tcp(port) => Some(format!("--add-port={port}/tcp")),
+            Self::Udp(port) => Some(format!("--add-port={port}/udp")),
+            Self::Translated => None,
+        }
+    }
+}
+
+fn told(verdict: &Verdict, what: &str, wish: &Wish<'_>, way: Way) -> Finding {
     let topic = Topic::Firewall;
     match verdict {
         Verdict::Accepted => Finding::fine(topic, format!("{what} come through")),
         Verdict::Dropped(place) => {
-            Finding::fault(topic, format!("{} drops {what}", place.words()), remedy(place, rule))
+            Finding::fault(topic, format!("{} drops {what}", place.words()), remedy(place, wish))
         }
         Verdict::Perhaps(place) => Finding::advice(
             topic,
             format!("whether {what} come through hangs on {}", place.words()),
-            format!("look at it: nft -a list chain {} ({direction})", place.chain),
+            format!("look at it: nft -a list chain {} ({})", place.chain, way.hook()),
         ),
     }
 }
 
-fn remedy(place: &Place, rule: &str) -> String {
-    if place.chain.contains(" firewalld ") {
-        let what = if rule.contains("112") {
-            "--add-protocol=vrrp".to_owned()
-        } else {
-            let port: String = rule.chars().filter(char::is_ascii_digit).collect();
-            format!("--add-port={port}/tcp")
-        };
-        return format!("firewall-cmd --permanent {what} && firewall-cmd --reload");
+fn remedy(place: &Place, wish: &Wish<'_>) -> String {
+    let firewalld = wish.firewalld().filter(|_| place.chain.contains(" firewalld "));
+    match firewalld {
+        Some(what) => format!("firewall-cmd --permanent {what} && firewall-cmd --reload"),
+        None => {
+            let rule = wish.rule();
+            format!(
+                "nft insert rule {} {rule}, and the same where your rules are kept",
+                place.chain
+            )
+        }
     }
-    format!("nft insert rule {} {rule}, and the same where your rules are kept", place.chain)
 }
 
 fn neighbours(host: &Host, router: &Router, findings: &mut Vec<Finding>) {

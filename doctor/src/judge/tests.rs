@@ -1,7 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::facts::{Bridge, Clock, Heard, Interface, Listening, Manager, Router, Subject};
+use crate::facts::{
+    Bridge, Clock, Forwarded, Heard, Interface, Listening, Manager, Router, Subject,
+};
 use crate::firewall::Ruleset;
 use crate::wire::Advert;
 
@@ -19,6 +21,11 @@ fn wanted() -> Wanted {
             multicast: true,
         }],
         binds: vec!["0.0.0.0:6443".parse().unwrap()],
+        forwarded: vec![Forwarded {
+            frontend: "api".to_owned(),
+            servers: vec!["172.16.16.101:6443".parse().unwrap()],
+        }],
+        link: Some("0.0.0.0:7112".parse().unwrap()),
         connections: Some(1_000),
     }
 }
@@ -73,6 +80,13 @@ fn advert(source: u8) -> Heard {
 fn dropping() -> Result<Ruleset, String> {
     let json = r#"{"nftables":[{"chain":{"family":"inet","table":"firewalld",
         "name":"filter_INPUT","hook":"input","prio":10,"policy":"drop"}}]}"#;
+    Ok(Ruleset::read(json).unwrap())
+}
+
+/// As Docker leaves it.
+fn dropping_what_passes() -> Result<Ruleset, String> {
+    let json = r#"{"nftables":[{"chain":{"family":"ip","table":"filter",
+        "name":"FORWARD","hook":"forward","prio":0,"policy":"drop"}}]}"#;
     Ok(Ruleset::read(json).unwrap())
 }
 
@@ -280,6 +294,30 @@ fn each_thing_that_stands_in_the_way_is_named_with_its_remedy() {
             "--add-port=6443/tcp",
         ),
         (
+            |host, _| host.firewall = dropping(),
+            Level::Fault,
+            Topic::Firewall,
+            "drops datagrams of the other balancer (UDP port 7112)",
+            "--add-port=7112/udp",
+        ),
+        (
+            |host, _| host.firewall = dropping_what_passes(),
+            Level::Fault,
+            Topic::Firewall,
+            "connections of frontend api that the kernel forwards to 172.16.16.101:6443",
+            "nft insert rule ip filter FORWARD ct status dnat accept",
+        ),
+        (
+            |host, wanted| {
+                host.capabilities &= !(1 << 12);
+                wanted.routers.clear();
+            },
+            Level::Fault,
+            Topic::Capabilities,
+            "CAP_NET_ADMIN",
+            "unit",
+        ),
+        (
             |host, _| host.firewall = Err("nft isn't installed".to_owned()),
             Level::Unknown,
             Topic::Firewall,
@@ -371,7 +409,7 @@ fn what_belongs_to_halb_itself_is_no_fault() {
 
 #[test]
 fn without_a_virtual_ip_nothing_is_asked_of_links_and_the_segment() {
-    let wanted = Wanted { routers: Vec::new(), ..wanted() };
+    let wanted = Wanted { routers: Vec::new(), forwarded: Vec::new(), ..wanted() };
     let mut host = host();
     host.capabilities = 0;
     let findings = judge(&host, &wanted);

@@ -7,11 +7,13 @@ mod vrrp;
 use std::fmt;
 use std::fmt::Write as _;
 
-use crate::status;
 use crate::status::notices::Severity;
 use crate::status::rates::Rates;
+use crate::status::verdict::Verdict;
 use crate::status::words::{count, size, span, things};
-use crate::status::{Backend, Frontend, Server, Status, notices, rates, timeline};
+use crate::status::{
+    Backend, Frontend, Server, Status, forward, notices, rates, timeline, verdict,
+};
 
 /// The browser asks again after so many seconds.
 const REFRESH_SECONDS: u32 = 5;
@@ -25,12 +27,12 @@ pub const SCRIPT: &str = include_str!("page/page.js");
 /// The page.
 #[must_use]
 pub fn render(status: &Status) -> String {
-    let (_, verdict) = verdict(status, &notices::of(status));
+    let (_, words) = heading(status, &notices::of(status));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <noscript><meta http-equiv=\"refresh\" content=\"{REFRESH_SECONDS}\"></noscript>\n\
-         <title>{verdict} - halb</title>\n<link rel=\"stylesheet\" href=\"style.css\">\n\
+         <title>{words} - halb</title>\n<link rel=\"stylesheet\" href=\"style.css\">\n\
          <script src=\"page.js\" defer></script>\n</head>\n<body>\n\
          <p id=\"live\"></p>\n<p id=\"said\" role=\"status\"></p>\n<main>\n{}</main>\n</body>\n</html>\n",
         content(status, None)
@@ -46,21 +48,21 @@ pub fn content(status: &Status, before: Option<&Status>) -> String {
     html
 }
 
-fn verdict(status: &Status, notices: &[notices::Notice]) -> (&'static str, &'static str) {
-    let split = status.vrrp.as_ref().is_some_and(status::vrrp::notices::is_split);
-    match notices.first().map(|notice| notice.severity) {
-        Some(Severity::Alert) => ("alert", "Not ready"),
-        Some(Severity::Warning) if split => ("alert", "Split brain: two nodes hold the address"),
-        Some(Severity::Warning) => ("warning", "Serving, but look at this"),
-        Some(Severity::Note) => ("well", "Serving"),
-        None => ("well", "All is well"),
+/// The class of the heading, and its words.
+fn heading(status: &Status, notices: &[notices::Notice]) -> (&'static str, String) {
+    match verdict::of(status, notices) {
+        Verdict::NotReady(why) => ("alert", format!("Not ready: {why}")),
+        Verdict::SplitBrain => ("alert", "Split brain: two nodes hold the address".to_owned()),
+        Verdict::ServingBut(trouble) => ("warning", format!("Serving, but {trouble}")),
+        Verdict::Serving => ("well", "Serving".to_owned()),
+        Verdict::Well => ("well", "All is well".to_owned()),
     }
 }
 
 fn main(status: &Status, before: Option<&Status>, html: &mut String) -> fmt::Result {
     let notices = notices::of(status);
-    let (class, verdict) = verdict(status, &notices);
-    writeln!(html, "<h1 class=\"{class}\">{verdict}</h1>")?;
+    let (class, words) = heading(status, &notices);
+    writeln!(html, "<h1 class=\"{class}\">{words}</h1>")?;
     if !notices.is_empty() {
         html.push_str("<ul class=\"notices\">\n");
         for notice in &notices {
@@ -75,6 +77,12 @@ fn main(status: &Status, before: Option<&Status>, html: &mut String) -> fmt::Res
     }
     if let Some(peer) = &status.peer {
         section("Peer", html, |html| peer::section(peer, html))?;
+    }
+    if let Some(forward) = &status.forward {
+        section("Kernel forwarding", html, |html| {
+            let sentence = forward::sentence(forward);
+            writeln!(html, "<h2>Kernel forwarding</h2>\n<p>{}.</p>", Escaped(&sentence))
+        })?;
     }
     changes(status, html)?;
     for frontend in &status.frontends {
@@ -134,12 +142,13 @@ fn frontend(frontend: &Frontend, rates: Option<Rates>, html: &mut String) -> fmt
     let bound = frontend.connections_max.map(|max| format!(" of {}", count(max)));
     writeln!(
         html,
-        "<h2>Frontend {} <small>{}</small></h2>\n<p>{} to {}. {} connections now{}, {} so far, \
+        "<h2>Frontend {} <small>{}</small></h2>\n<p>{} to {}{}. {} connections now{}, {} so far, \
          {} denied; {} in, {} out.</p>",
         Escaped(&frontend.name),
         frontend.state.word(),
         Escaped(&listeners.join(" ")),
         Escaped(&frontend.backends.join(" ")),
+        frontend.forward.told(),
         count(frontend.connections),
         bound.unwrap_or_default(),
         count(frontend.accepted),
@@ -224,7 +233,7 @@ fn footer(status: &Status, html: &mut String) -> fmt::Result {
     let process = &status.process;
     writeln!(
         html,
-        "<footer><p>halb {}, pid {}, up {}, {}. Room for {} connections ({}). \
+        "<footer><p>halb {}, pid {}, up {}, {}. Room for {} connections: {}. \
          <a href=\"status.json\">status.json</a> <a href=\"metrics\">metrics</a> \
          <a href=\"readyz\">readyz</a></p></footer>",
         Escaped(&process.halb_version),

@@ -25,7 +25,8 @@ use super::{Exit, output};
 /// What to run.
 #[derive(Debug, Args)]
 pub(super) struct Order {
-    /// Beside these, in turn: haproxy, nginx, envoy, direct (nobody between)
+    /// Beside these, in turn: haproxy, nginx, envoy, direct (nobody between). With kernel, which
+    /// takes --lab, halb has the kernel forward, and is compared like that
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with_all = ["target", "serve"])]
     compare: Vec<Contender>,
 
@@ -154,6 +155,9 @@ fn measure(order: &Order) -> anyhow::Result<Report> {
         // Before any thread is started, which it needs.
         halb_lab::enter_user_namespace()?;
     }
+    if order.compare.contains(&Contender::Kernel) && !order.lab {
+        anyhow::bail!("the kernel forwards between hosts, not on loopback; add --lab");
+    }
     let site = if order.lab { Site::lab() } else { Site::loopback() }?;
     let comparison = comparison(order, &this);
     let bar = bar(comparison.duration());
@@ -167,7 +171,13 @@ fn comparison(order: &Order, this: &Path) -> Comparison {
     match order.target {
         Some(target) => contenders = vec![Contender::Target(target)],
         None if order.compare.is_empty() => contenders.push(Contender::Direct),
-        None => contenders.extend(order.compare.iter().filter(|one| **one != Contender::HALB)),
+        None => {
+            if order.compare.contains(&Contender::Kernel) {
+                contenders = vec![Contender::Kernel];
+            }
+            let first = contenders[0];
+            contenders.extend(order.compare.iter().filter(|one| **one != first));
+        }
     }
     let all = || Scenario::ALL.to_vec();
     let (rounds, measured, warm_up) = if order.quick {

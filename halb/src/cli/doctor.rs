@@ -10,11 +10,13 @@ use halb_vrrp::settings::Instance;
 use serde::Serialize;
 
 use super::output::Output;
-use super::{Exit, output};
+use super::{Exit, output, socket};
 use crate::config;
+use crate::control::client;
+use crate::control::protocol::{Request, Response};
 use crate::status::text::WIDTH;
 use crate::status::words::wrap;
-use halb_config::settings::Settings;
+use halb_config::settings::{Forwarded, Settings};
 
 /// How to look.
 #[derive(Debug, Args)]
@@ -60,7 +62,7 @@ pub(super) fn run(order: &Order, path: &Path, out: &mut Output) -> Exit {
             Wanted::default()
         }
     };
-    let host = driver::examine(&wanted, Duration::from_secs(order.listen.into()));
+    let host = driver::examine(&wanted, daemon(path), Duration::from_secs(order.listen.into()));
     let findings = judge(&host, &wanted);
     let well = findings.iter().all(|finding| finding.level != Level::Fault);
     let told = if order.json {
@@ -71,13 +73,32 @@ pub(super) fn run(order: &Order, path: &Path, out: &mut Output) -> Exit {
     if well { told } else { Exit::Failed }
 }
 
+/// The process of the daemon, as it says itself.
+fn daemon(config: &Path) -> Option<u32> {
+    match client::ask(&socket::find(None, config), Request::Status) {
+        Ok(Response::Status { status }) => Some(status.process.pid),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 /// What the configuration asks of the host.
 fn wanted(settings: &Settings) -> Wanted {
     let frontends = settings.lb.frontends().iter();
     Wanted {
         routers: settings.vrrp.routers.instances.iter().map(router).collect(),
         binds: frontends.flat_map(|frontend| frontend.binds.iter().copied()).collect(),
+        forwarded: settings.forwarded.iter().map(|one| forwarded(settings, one)).collect(),
+        link: settings.peer.as_ref().map(|peer| peer.bind),
         connections: settings.lb.maxconn().map(|most| most.get().into()),
+    }
+}
+
+fn forwarded(settings: &Settings, forwarded: &Forwarded) -> facts::Forwarded {
+    let backends = settings.lb.backends().iter();
+    let servers = backends.filter(|backend| backend.name == forwarded.backend);
+    facts::Forwarded {
+        frontend: forwarded.name.to_string(),
+        servers: servers.flat_map(|one| &one.servers).filter_map(|one| one.address).collect(),
     }
 }
 

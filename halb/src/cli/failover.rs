@@ -34,7 +34,7 @@ pub(super) struct Drills {
     /// What fails; several with commas
     ///
     /// In the lab: link-cut, kill, freeze, stop, host-gone, proxy-hung, server-down, servers-down,
-    /// flapping-link, one-way, peer-returns [default: all]. On the real pair: yield, stop, or none,
+    /// flapping-link, one-way, peer-returns, yield, server-between [default: all]. On the real pair: yield, stop, or none,
     /// while you do something yourself [default: yield].
     #[arg(long, value_name = "FAULT", value_delimiter = ',')]
     fault: Vec<String>,
@@ -62,9 +62,15 @@ struct InLab {
     #[arg(long, requires = "lab")]
     compare: bool,
 
-    /// Who: halb, haproxy+keepalived [default: halb; both with --compare]
+    /// Who: halb, kernel-flow, kernel-roundrobin (halb, and the kernel forwards),
+    /// haproxy+keepalived [default: halb; with --compare also haproxy+keepalived]
     #[arg(long, value_name = "SUBJECT", value_delimiter = ',', requires = "lab")]
     subject: Vec<String>,
+
+    /// Connections that carry bytes all the while, each of which is compared [default: 24 where the
+    /// kernel forwards, else none]
+    #[arg(long, value_name = "NUMBER", requires = "lab", value_parser = clap::value_parser!(u16).range(..=1000))]
+    streams: Option<u16>,
 
     /// Time between adverts: 5s, 1s, 100ms, 10ms [default: 1s, 100ms, 10ms]
     #[arg(long, value_name = "INTERVAL", value_delimiter = ',', requires = "lab")]
@@ -99,7 +105,8 @@ fn in_lab(arguments: &Drills, out: &mut Output) -> Exit {
         Err(error) => return output::failed(&error),
     };
     let mut progress = Progress::start(plan.len(), time_left(&plan));
-    let played = play(&plan, &Options { halb }, &mut |event, now| progress.tell(event, now));
+    let options = Options { halb, streams: arguments.in_lab.streams.map(usize::from) };
+    let played = play(&plan, &options, &mut |event, now| progress.tell(event, now));
     progress.end();
     tell(&played, arguments, out)
 }
@@ -125,7 +132,8 @@ fn tell(played: &[Played], arguments: &Drills, out: &mut Output) -> Exit {
 impl Drills {
     fn plan(&self) -> Result<Vec<Drill>, String> {
         let faults = words::<Fault>(&self.fault, &Fault::ALL)?;
-        let subjects = if self.in_lab.compare { &Subject::ALL[..] } else { &Subject::ALL[..1] };
+        let subjects =
+            if self.in_lab.compare { &Subject::COMPARED[..] } else { &Subject::COMPARED[..1] };
         let subjects = words::<Subject>(&self.in_lab.subject, subjects)?;
         let settings = if self.in_lab.full { &Setting::ALL[..] } else { &Setting::ALL[1..] };
         let settings = words::<Setting>(&self.in_lab.settings, settings)?;

@@ -1,6 +1,13 @@
 //! `halb k8s …`.
 
-use std::path::PathBuf;
+mod addon;
+mod backup;
+mod certs;
+mod life;
+mod render;
+mod reset;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -81,6 +88,59 @@ pub(super) enum Order {
         #[arg(long)]
         json: bool,
     },
+
+    /// Nodes go, come, and take each other's place
+    #[command(subcommand)]
+    Node(life::Node),
+
+    /// Brings the cluster to another version of Kubernetes, one minor version at a time
+    ///
+    /// halb on the balancers becomes this one, etcd is saved, masters follow one by one and workers
+    /// in batches; each is out of service meanwhile. Cut off anywhere, the same command goes on.
+    #[command(after_help = "Example: halb k8s upgrade 1.37.2")]
+    Upgrade(life::To),
+
+    /// Takes one host away on purpose, and tells what clients noticed of it
+    ///
+    /// A master asks the API through the virtual IP five times a second, balancers say who holds it,
+    /// nodes and members of etcd are watched; then comes a timeline and a verdict. Refused where it
+    /// would cost the quorum of etcd, or where not all is well before. The exit code is 0 if clients
+    /// went on and all came back.
+    #[command(after_help = "Example: halb k8s drill balancer")]
+    Drill(life::Drill),
+    /// Certificates: what is left of each, and how they are renewed
+    #[command(subcommand)]
+    Certs(certs::Order),
+
+    /// Takes a backup: a snapshot of etcd and the cluster's keys, in a folder that is yours alone
+    ///
+    /// etcd checks the snapshot on the master, and halb checks it again as it arrives. The folder
+    /// is there with all of it or not at all.
+    #[command(after_help = "Example: halb k8s backup --to /srv/backups")]
+    Backup(backup::Backup),
+
+    /// Restores a backup on all masters: one snapshot, and etcd's members anew
+    ///
+    /// It is refused while the cluster runs, and for a backup of another cluster or of another
+    /// minor version. What etcd held before is kept on each master.
+    #[command(after_help = "Example: halb k8s restore /srv/backups/seed-2026-11-22T12-03-11Z")]
+    Restore(backup::Restore),
+
+    /// Puts hosts back as they were before halb: one of them, or all
+    ///
+    /// A node leaves its cluster first. Files, packages, services, kernel settings, swap and
+    /// firewall become what each host remembers of the time before halb's first change. A host that
+    /// the cluster can't do without is refused.
+    #[command(after_help = "Example: halb k8s reset --host kworker02")]
+    Reset(reset::Reset),
+
+    /// Manifests for those who put them in place themselves
+    #[command(subcommand)]
+    Render(render::Order),
+
+    /// Add-ons: what is installed on top of a running cluster
+    #[command(subcommand)]
+    Addon(addon::Order),
 }
 
 /// The cluster, and who may get into its hosts.
@@ -100,6 +160,10 @@ pub(super) struct Site {
 }
 
 impl Site {
+    fn path(&self) -> &Path {
+        &self.inventory
+    }
+
     fn open(self) -> (PathBuf, Sources) {
         let Self { inventory, sudo_password_from, passphrase_from } = self;
         let sources = Sources { sudo_password: sudo_password_from, passphrase: passphrase_from };
@@ -137,12 +201,21 @@ pub(super) fn run(order: Order, out: &mut Output) -> Exit {
             let (inventory, sources) = site.open();
             commands::apply(&inventory, sources, yes)
         }
+        Order::Reset(order) => order.run(),
+        Order::Render(order) => render::run(order, out),
+        Order::Backup(order) => order.run(),
+        Order::Restore(order) => order.run(),
+        Order::Certs(order) => certs::run(order, out),
+        Order::Addon(order) => addon::run(order, out),
         Order::Status { site, json } => looked(site, Duration::ZERO, |status| {
             show(out, status, json, |status| status::text(status, WIDTH))
         }),
         Order::Verify { site, wait, json } => {
             looked(site, wait, |status| show(out, status, json, status::findings))
         }
+        Order::Node(order) => life::node(order),
+        Order::Upgrade(to) => life::upgrade(to),
+        Order::Drill(order) => life::drill(order),
     }
 }
 

@@ -24,7 +24,9 @@ const PATIENCE_FOR_UPGRADE: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nothing listens.
-    #[error("no halb runs on {path}; start it with 'halb run', or name its socket: --socket PATH")]
+    #[error(
+        "no halb runs on {path}; start it: systemctl start halb, or name its socket: --socket PATH"
+    )]
     NotRunning {
         /// The socket.
         path: PathBuf,

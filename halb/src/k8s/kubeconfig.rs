@@ -8,6 +8,7 @@ use std::{env, fs, io};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use halb_k8s_bootstrap::driver::execute::Kubeconfig;
+use halb_k8s_bootstrap::verify::Certificate;
 use serde_json::{Map, Value, json};
 
 /// Why a cluster wasn't added.
@@ -50,6 +51,23 @@ pub fn has(path: &Path, context: &str, authority: &str) -> bool {
     known && contexts.into_iter().any(|entry| entry["name"] == context)
 }
 
+/// The certificate that the file's user of a cluster shows, if there is one.
+#[must_use]
+pub fn certificate(path: &Path, context: &str) -> Option<Certificate> {
+    let config = parse(&fs::read_to_string(path).ok()?)?;
+    let users = config["users"].as_array()?;
+    let user = users.iter().find(|entry| entry["name"] == user_of(context).as_str())?;
+    let data = STANDARD.decode(user["user"]["client-certificate-data"].as_str()?).ok()?;
+    let pem = String::from_utf8(data).ok()?;
+    let lines = pem.lines().skip_while(|line| !line.starts_with("-----BEGIN CERTIFICATE"));
+    Some(Certificate(lines.skip(1).take_while(|line| !line.starts_with("-----END")).collect()))
+}
+
+/// What the administrator of a cluster is called here.
+fn user_of(context: &str) -> String {
+    format!("{context}-admin")
+}
+
 /// Adds a cluster to a file, or puts it in place of the one of that name.
 ///
 /// # Errors
@@ -63,6 +81,36 @@ pub fn add(path: &Path, new: Kubeconfig<'_>) -> Result<(), Error> {
     };
     let merged = merge(old.as_deref(), new, &path.display().to_string())?;
     write(path, &merged).map_err(failed)
+}
+
+/// Takes a cluster out of a file, with its context and its user; a file without it stays as it is.
+///
+/// # Errors
+/// [`Error`]; the file is as it was.
+pub fn remove(path: &Path, context: &str) -> Result<(), Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(failed(source)),
+    };
+    let format = || Error::Format(path.display().to_string());
+    let mut config = parse(&text).ok_or_else(format)?;
+    let before = config.clone();
+    let user = user_of(context);
+    for (list, name) in [("clusters", context), ("contexts", context), ("users", &user)] {
+        if let Some(entries) = config[list].as_array_mut() {
+            entries.retain(|entry| entry["name"] != name);
+        }
+    }
+    if config["current-context"] == context {
+        config["current-context"] = json!("");
+    }
+    if config == before {
+        return Ok(());
+    }
+    let text = serde_saphyr::to_string(&config).map_err(|_| format())?;
+    write(path, &text).map_err(failed)
 }
 
 /// Whoever reads the file finds the old one or the new one, whole.
@@ -98,7 +146,9 @@ fn merge(old: Option<&str>, new: Kubeconfig<'_>, name: &str) -> Result<String, E
         Some(text) => parse(text).ok_or_else(|| format(name))?,
         None => json!({ "apiVersion": "v1", "kind": "Config", "preferences": {} }),
     };
-    let admin = format!("{}-admin", new.context);
+    let mut contexts = config["contexts"].as_array().into_iter().flatten();
+    let known = contexts.any(|entry| entry["name"] == new.context);
+    let admin = user_of(new.context);
     let context = json!({ "cluster": new.context, "user": admin });
     for (list, entry) in [
         ("clusters", json!({ "name": new.context, "cluster": cluster })),
@@ -107,7 +157,9 @@ fn merge(old: Option<&str>, new: Kubeconfig<'_>, name: &str) -> Result<String, E
     ] {
         put(&mut config, list, entry).ok_or_else(|| format(name))?;
     }
-    config["current-context"] = json!(new.context);
+    if !known {
+        config["current-context"] = json!(new.context);
+    }
     let text = serde_saphyr::to_string(&config);
     text.map_err(|_| format(name))
 }

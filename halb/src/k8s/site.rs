@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs, process};
 
+use halb_k8s_bootstrap::addon;
 use halb_k8s_bootstrap::driver::Shared;
 use halb_k8s_bootstrap::driver::access::{Access, Ask};
 use halb_k8s_bootstrap::driver::gather;
@@ -20,6 +21,7 @@ use halb_k8s_bootstrap::driver::host::Host;
 use halb_k8s_bootstrap::driver::known_hosts::KnownHosts;
 use halb_k8s_bootstrap::inventory::Inventory;
 use halb_k8s_bootstrap::pki::Material;
+use halb_k8s_bootstrap::plan::life::{Change, Ground};
 use halb_k8s_bootstrap::plan::preflight::Fault;
 use halb_k8s_bootstrap::plan::{self, FactsByHost, Operator, Plan};
 use halb_k8s_bootstrap::verify::Seen;
@@ -68,7 +70,16 @@ impl Site {
     /// # Errors
     /// How to end: what is wrong was said, host by host.
     pub async fn gather(&self) -> Result<FactsByHost, Exit> {
-        let gathered = gather::gather(&self.inventory, &self.hosts).await;
+        self.gather_but(None).await
+    }
+
+    /// The same where one host may be gone: if it answers all the same, what it says is there.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub async fn gather_but(&self, gone: Option<&str>) -> Result<FactsByHost, Exit> {
+        let mut gathered = gather::gather(&self.inventory, &self.hosts).await;
+        gathered.silent.retain(|(host, _)| Some(host.as_str()) != gone);
         if gathered.silent.is_empty() {
             return Ok(gathered.answers);
         }
@@ -84,21 +95,55 @@ impl Site {
     /// # Errors
     /// How to end: what stands in the way was said, all of it.
     pub fn plan(&self, facts: &FactsByHost) -> Result<Plan, Exit> {
-        self.try_plan(facts)?.map_err(|faults| {
-            complain(&faults_text(&faults));
-            refuse("nothing was changed: this has to be put right first")
-        })
+        self.try_plan(facts)?.map_err(|faults| self.refuse_faults(&faults))
+    }
+
+    /// A change that is made from what hosts say.
+    ///
+    /// # Errors
+    /// How to end: why it is refused was said, all of it.
+    pub fn change(
+        &self,
+        facts: &FactsByHost,
+        make: impl FnOnce(Ground<'_>) -> Result<Change, Vec<Fault>>,
+    ) -> Result<Change, Exit> {
+        let operator = self.operator()?;
+        let (inventory, material) = (&self.inventory, &self.material);
+        let ground = Ground { inventory, facts, material, operator: &operator };
+        make(ground).map_err(|faults| self.refuse_faults(&faults))
+    }
+
+    /// Says all that stands in the way of a plan.
+    pub fn refuse_faults(&self, faults: &[Fault]) -> Exit {
+        complain(&faults_text(faults));
+        refuse("nothing was changed: this has to be put right first")
+    }
+
+    /// The cluster's keys.
+    #[must_use]
+    pub fn material(&self) -> &Material {
+        &self.material
+    }
+
+    /// The wall clock, in seconds since 1970.
+    #[must_use]
+    pub fn now_seconds(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
     }
 
     /// What is left to do, or all that stands in the way.
     fn try_plan(&self, facts: &FactsByHost) -> Result<Result<Plan, Vec<Fault>>, Exit> {
+        Ok(plan::make(&self.inventory, facts, &self.material, &self.operator()?))
+    }
+
+    fn operator(&self) -> Result<Operator, Exit> {
         let program = fs::read(program()).map_err(|error| refuse(&chain(&error)))?;
         let authority = &self.material.ca.public;
-        let operator = Operator {
+        Ok(Operator {
             halb_sha256: hex(digest::digest(&digest::SHA256, &program).as_ref()),
             has_access: kubeconfig::has(&kubeconfig::path(), &self.inventory.name, authority),
-        };
-        Ok(plan::make(&self.inventory, facts, &self.material, &operator))
+        })
     }
 
     /// One look at everything: hosts that don't answer and faults that stand in the way are part of
@@ -114,21 +159,38 @@ impl Site {
         let silent = gathered.silent.iter().chain(&seen.silent);
         let silent = silent.map(|(host, error)| (host.clone(), chain(error))).collect();
         let left = self.try_plan(&facts)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(status::of(&Seen {
             inventory: &self.inventory,
             facts: &facts,
             silent: &silent,
             views: &seen.answers,
             left: left.as_ref().map_err(Vec::as_slice),
-            now_seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            now_seconds: self.now_seconds(),
         }))
+    }
+
+    /// The master from which add-ons are steered.
+    #[must_use]
+    pub fn leader(&self, facts: &FactsByHost) -> Option<&halb_k8s_bootstrap::inventory::Host> {
+        addon::leader(&self.inventory, facts, &self.material)
+    }
+
+    /// The folder of everything that is the operator's alone.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The file whose lock says that a run is under way.
     #[must_use]
     pub fn lock_file(&self) -> PathBuf {
         self.folder.join("lock")
+    }
+
+    /// The folder of backups where nothing else is said.
+    #[must_use]
+    pub fn backups(&self) -> PathBuf {
+        self.folder.join("backups")
     }
 
     /// The folder of logs of a run that begins now.
@@ -165,7 +227,7 @@ fn refuse(why: &str) -> Exit {
 }
 
 /// Everything that stands in the way, host by host.
-fn faults_text(faults: &[Fault]) -> String {
+pub(crate) fn faults_text(faults: &[Fault]) -> String {
     let mut text = String::new();
     for fault in faults {
         let host = fault.host.as_deref().unwrap_or("all hosts");

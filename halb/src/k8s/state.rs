@@ -103,14 +103,22 @@ fn make(folder: &Path) -> Result<Material, Error> {
     let ours = fs::Permissions::from_mode(0o700);
     let draft = tempfile::Builder::new().prefix(".halb-").permissions(ours).tempdir_in(parent);
     let draft = draft.map_err(at(parent))?;
-    for (name, secret) in material.to_state() {
-        let path = draft.path().join(name);
-        write(&path, &secret).map_err(at(&path))?;
-    }
+    write_all(draft.path(), &material).map_err(at(draft.path()))?;
     fs::rename(draft.path(), folder).map_err(at(folder))?;
     // It has gone to its place.
     let _ = draft.keep();
     Ok(material)
+}
+
+/// Writes all files of a state into a folder, which is made if need be.
+///
+/// # Errors
+/// The system's.
+pub(super) fn write_all(folder: &Path, material: &Material) -> io::Result<()> {
+    material
+        .to_state()
+        .into_iter()
+        .try_for_each(|(name, secret)| write(&folder.join(name), &secret))
 }
 
 fn write(path: &Path, secret: &Secret) -> io::Result<()> {

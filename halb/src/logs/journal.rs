@@ -23,6 +23,9 @@ use super::{Sink, record};
 /// Where journald takes entries.
 pub const SOCKET: &str = "/run/systemd/journal/socket";
 
+/// Where journald takes messages of syslog; `/dev/log` leads there on its hosts.
+const SYSLOG_SOCKET: &str = "/run/systemd/journal/dev-log";
+
 /// Longest entry, in bytes. It fits into a datagram with room to spare, so that none has to be
 /// handed over as a file in memory.
 const ENTRY_LEN_MAX: usize = 16 * 1024;
@@ -218,6 +221,18 @@ pub fn is_stderr() -> bool {
     told.as_deref().and_then(stream).is_some_and(|stream| Some(stream) == own)
 }
 
+/// Whether what is sent to the syslog at this socket comes to the journal that the standard error
+/// goes to, so that each event would be there twice.
+#[must_use]
+pub fn is_syslog(socket: &Path) -> bool {
+    is_stderr() && leads_to(socket, SYSLOG_SOCKET.as_ref())
+}
+
+fn leads_to(link: &Path, socket: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(link).is_some_and(|end| Some(end) == real(socket))
+}
+
 /// `DEVICE:INODE`.
 fn stream(text: &str) -> Option<(u64, u64)> {
     let (device, inode) = text.split_once(':')?;
@@ -238,6 +253,20 @@ mod tests {
 
     fn lines(entry: Entry) -> Vec<String> {
         entry.0.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_link_to_a_socket_leads_there_and_another_socket_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, other, link] =
+            ["dev-log", "other", "log"].map(|name| folder.path().join(name));
+        let bound = [&socket, &other].map(|path| UnixDatagram::bind(path).unwrap());
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        assert!(leads_to(&link, &socket) && leads_to(&socket, &socket));
+        assert!(!leads_to(&other, &socket));
+        std::fs::remove_file(&socket).unwrap();
+        assert!(!leads_to(&link, &socket), "nobody is there");
+        drop(bound);
     }
 
     #[test]

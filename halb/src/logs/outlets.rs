@@ -88,7 +88,8 @@ impl Outlets {
         } else {
             None
         };
-        let syslog = log.syslog.as_ref().map(|to| ToSyslog::open(to, log.facility)).transpose()?;
+        let syslog = log.syslog.as_ref().filter(|to| !is_journal(to));
+        let syslog = syslog.map(|to| ToSyslog::open(to, log.facility)).transpose()?;
         let file = match &log.access_to {
             AccessTo::File(path) => {
                 let opened = file::open(path)
@@ -163,6 +164,14 @@ impl Outlets {
         let syslog = self.syslog.as_ref().map(|syslog| &syslog.sink);
         let file = self.file.as_ref().map(|(sink, _)| sink);
         [Some(&self.stderr), journal, syslog, file].into_iter().flatten()
+    }
+}
+
+/// Whether the journal has everything that would be sent there.
+fn is_journal(to: &Syslog) -> bool {
+    match to {
+        Syslog::Udp(_) => false,
+        Syslog::Local(path) => journal::is_syslog(path),
     }
 }
 

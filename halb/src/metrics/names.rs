@@ -85,12 +85,13 @@ macro_rules! metrics {
         pub const METRICS: &[Metric] = &[$($constant),*];
     };
 }
+pub mod forward;
 pub mod peer;
 pub mod vrrp;
 
 /// All metrics.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(vrrp::METRICS).chain(peer::METRICS)
+    METRICS.iter().chain(vrrp::METRICS).chain(peer::METRICS).chain(forward::METRICS)
 }
 
 metrics! {
@@ -104,7 +105,7 @@ metrics! {
     );
     CONNECTIONS = gauge(
         "halb_process_connections", "", PROCESS,
-        "Open client connections"
+        "Open client connections, without those that the kernel forwards"
     );
     CONNECTIONS_MAX = gauge(
         "halb_process_connections_max", "", PROCESS,

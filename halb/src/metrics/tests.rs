@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::names::Kind;
 use super::*;
-use crate::status::{peer, samples, vrrp};
+use crate::status::{forward, peer, samples, vrrp};
 
 const DOC: &str = include_str!("../../../docs/metrics.md");
 
@@ -12,6 +13,7 @@ fn full() -> Status {
     sample.server(0).connections_max = Some(250);
     sample.vrrp = Some(vrrp::samples::active().vrrp());
     sample.peer = Some(peer::samples::wrong_key());
+    sample.forward = Some(forward::samples::busy());
     sample.status()
 }
 
@@ -174,8 +176,40 @@ fn a_removed_server_does_not_speak_for_the_one_that_has_its_name() {
 }
 
 #[test]
-fn the_largest_count_is_served_as_the_nearest_float() {
+fn the_largest_count_is_served_to_its_last_digit() {
     let mut sample = samples::all_fine();
     sample.snapshot.process.connections = u64::MAX;
-    assert!(render(&sample.status()).contains("halb_process_connections 18446744073709552000"));
+    assert!(render(&sample.status()).contains("halb_process_connections 18446744073709551615\n"));
+}
+
+#[test]
+fn a_label_keeps_what_the_format_needs_for_itself() {
+    let mut status = samples::all_fine().status();
+    status.frontends[0].name = "a \"b\"\nc".to_owned();
+    let text = render(&status);
+    assert!(text.contains(r#"halb_frontend_connections{frontend="a \"b\"\nc"} 12"#), "{text}");
+}
+
+#[test]
+fn a_metric_that_nothing_has_a_value_of_is_not_mentioned() {
+    let text = render(&samples::all_fine().status());
+    for name in ["halb_server_connections_max", "halb_server_name_resolved", "halb_vrrp_state"] {
+        assert!(names::all().any(|metric| metric.name == name) && !text.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn the_series_of_a_metric_stand_together_below_its_type() {
+    let text = render(&full());
+    let mut families = BTreeSet::new();
+    let mut name = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            name = rest.split(' ').next().unwrap();
+            assert!(families.insert(name), "{name} is there twice");
+        } else if !line.starts_with('#') {
+            assert!(line.starts_with(name), "{line} is below {name}");
+        }
+    }
+    assert_eq!(families.len(), names::all().count());
 }

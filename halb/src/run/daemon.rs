@@ -15,6 +15,7 @@ use tokio::sync::{Notify, OwnedMutexGuard, Semaphore};
 use tracing::{error, info};
 
 use super::changes::Changes;
+use super::forward::Forward;
 use super::haproxy::Compatibility;
 use super::names::Names;
 use super::peer::Peer;
@@ -25,7 +26,7 @@ use crate::config;
 use crate::logs;
 use crate::logs::Logs;
 use crate::logs::access::Switch;
-use crate::status::build::{CheckView, Facts};
+use crate::status::build::{CheckView, Facts, Sections};
 use crate::status::{
     LastReload, OrderedLevel, Reload, ReloadFailure, Status, build, checks, readiness,
 };
@@ -56,6 +57,7 @@ pub(super) struct Daemon {
     /// What checks changed lately.
     pub(super) changes: Arc<Changes>,
     pub(super) vip: Arc<Vip>,
+    pub(super) forward: Arc<Forward>,
     pub(super) peer: Arc<Peer>,
     pub(super) haproxy: Arc<Compatibility>,
     pub(super) upgrades: Upgrades,
@@ -126,11 +128,12 @@ impl Daemon {
             formers: self.upgrades.formers(),
             names,
         };
-        let (mut vrrp, peer) = (self.vip.status(), self.peer.status());
+        let mut vrrp = self.vip.status();
         if let Some(vrrp) = &mut vrrp {
             self.upgrades.add_to_routers(vrrp);
         }
-        build::status(&snapshot, &in_force.settings.lb, &checks, facts, vrrp, peer)
+        let sections = Sections { vrrp, peer: self.peer.status(), forward: self.forward.view() };
+        build::status(&snapshot, &in_force.settings.lb, &checks, facts, sections)
     }
 
     /// The data path and the reloads, with what the daemons before this one have counted.
@@ -168,6 +171,16 @@ impl Daemon {
         self.in_force().settings.global.drain_timeout
     }
 
+    /// Lets the kernel forward as configured, unless it does.
+    ///
+    /// # Errors
+    /// It can't.
+    pub(super) fn forward_anew(&self) -> anyhow::Result<()> {
+        let settings = self.in_force().settings.clone();
+        let (lb, _) = self.names.place(&settings);
+        self.forward.apply(&settings.forwarded, &lb, &self.vip.addresses()).map(drop)
+    }
+
     /// Reads the configuration file and puts it into force, or changes nothing and says why.
     /// Blocks on files and on the data path; `_alone` is the lock of [`Daemon::reloading`].
     pub(super) fn reload(&self, _alone: OwnedMutexGuard<()>) -> LastReload {
@@ -197,16 +210,20 @@ impl Daemon {
         outcome
     }
 
-    /// Moves servers to the addresses that their names have now. Blocks on the data path; `_alone`
-    /// is the lock of [`Daemon::reloading`].
+    /// Moves servers to the addresses that their names have now. Blocks on the data path and on the
+    /// kernel; `_alone` is the lock of [`Daemon::reloading`].
     ///
     /// # Errors
-    /// The data path stops, or doesn't answer.
+    /// The data path stops, or doesn't answer; or the kernel can't forward.
     pub(super) fn move_servers(&self, _alone: OwnedMutexGuard<()>) -> anyhow::Result<()> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let settings = self.in_force().settings.clone();
         let (lb, checks) = self.names.place(&settings);
-        self.engine.apply(lb)?;
+        self.engine.apply(lb.clone())?;
         self.wait(self.checks.apply(checks));
+        self.forward.apply(&settings.forwarded, &lb, &self.vip.addresses())?;
         self.reloaded.notify_one();
         Ok(())
     }
@@ -215,7 +232,7 @@ impl Daemon {
         let settings = loaded.settings;
         self.wait(self.names.follow(&settings.names));
         let (lb, checks) = self.names.place(&settings);
-        let applied = match self.engine.apply(lb) {
+        let applied = match self.engine.apply(lb.clone()) {
             Ok(applied) => applied,
             // So ends a reload that a stop overtook, too: the data path takes the two in turn.
             Err(error) => {
@@ -228,6 +245,7 @@ impl Daemon {
         self.wait(self.checks.apply(checks));
         let mut changes = applied.changes;
         let vip = self.vip.apply(&settings);
+        let forward = self.forward.apply(&settings.forwarded, &lb, &self.vip.addresses());
         let peer = self.peer.apply(settings.peer.as_ref());
         self.reloaded.notify_one();
         self.logs.apply(&settings.log);
@@ -243,6 +261,13 @@ impl Daemon {
             Err(error) => {
                 needs_restart.push(format!("[vrrp] is as before: {error:#}"));
                 merged.vrrp = running.vrrp.clone();
+            }
+        }
+        match forward {
+            Ok(more) => changes.extend(more),
+            Err(error) => {
+                needs_restart.push(format!("kernel forwarding is as before: {error:#}"));
+                merged.forwarded = running.forwarded.clone();
             }
         }
         match peer {

@@ -1,17 +1,17 @@
-//! The link to the other balancer within the daemon: it carries words of the virtual routers, and
-//! tells the status how it is.
+//! The link to the other balancer within the daemon: it carries words of the virtual routers and
+//! copies of what the kernel forwards, and tells the status how it is.
 //!
 //! ```text
 //!  virtual routers ──tell──▶ ┌───────────┐ ──datagrams──▶ the other balancer
 //!  virtual routers ◀─words── │ peer link │ ◀─datagrams──
-//!                            └─────┬─────┘ ──▶ log, status
+//!  kernel forwarding ◀flows▶ └─────┬─────┘ ──▶ log, status
 //!                        reload ───┘
 //! ```
 
 mod words;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -30,14 +30,26 @@ use words::Words;
 /// Takes words of the other balancer, with its address; returns at once.
 pub(super) type Hear = Arc<dyn Fn(IpAddr, Word) + Send + Sync>;
 
-/// On which words of the virtual routers go. Both balancers agree on it.
+/// Takes copies of the other balancer's connections; returns at once.
+pub(super) type HearFlows = Arc<dyn Fn(Vec<u8>) + Send + Sync>;
+
+/// On which words of the virtual routers go, and copies of connections. Both balancers agree on
+/// them; one that doesn't know a channel counts and drops what comes on it.
 const WORDS: Channel = Channel::new(1).expect("1 is a channel");
+const FLOWS: Channel = Channel::new(2).expect("2 is a channel");
+
+/// Where messages go.
+#[derive(Default)]
+struct Incoming {
+    words: Words,
+    flows: OnceLock<HearFlows>,
+}
 
 /// The link of this daemon; there may be none.
 pub(super) struct Peer {
     /// None: none is configured, or its key isn't there.
     running: Mutex<Option<Running>>,
-    words: Arc<Words>,
+    incoming: Arc<Incoming>,
     runtime: runtime::Handle,
 }
 
@@ -53,15 +65,22 @@ impl Peer {
     /// # Errors
     /// The key file holds something else than a key, or there is no socket.
     pub(super) fn start(settings: Option<&settings::Peer>) -> anyhow::Result<Arc<Self>> {
-        let words = Arc::default();
-        let running = settings.map(|settings| begin(settings, &words)).transpose()?.flatten();
+        let incoming = Arc::default();
+        let running = settings.map(|settings| begin(settings, &incoming)).transpose()?.flatten();
         let runtime = runtime::Handle::current();
-        Ok(Arc::new(Self { running: Mutex::new(running), words, runtime }))
+        Ok(Arc::new(Self { running: Mutex::new(running), incoming, runtime }))
     }
 
     /// From now on words of the other balancer go there; until then they are dropped.
     pub(super) fn bring_words_to(&self, hear: Hear) {
-        self.words.bring_to(hear);
+        self.incoming.words.bring_to(hear);
+    }
+
+    /// From now on copies of its connections go there; until then they are dropped.
+    pub(super) fn bring_flows_to(&self, hear: HearFlows) {
+        if self.incoming.flows.set(hear).is_err() {
+            warn!("copies of the other balancer's connections go somewhere already");
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -70,12 +89,21 @@ impl Peer {
 
     /// Tells the other balancer a word. Returns at once; that it arrives nobody promises.
     pub(super) fn tell(&self, word: &Word) {
+        self.send(WORDS, &word.encode());
+    }
+
+    /// Copies connections to the other balancer, as [`Peer::tell`] tells words.
+    pub(super) fn copy(&self, flows: &[u8]) {
+        self.send(FLOWS, flows);
+    }
+
+    fn send(&self, channel: Channel, message: &[u8]) {
         let Some(handle) = self.running().as_ref().map(|running| running.handle.clone()) else {
             return;
         };
-        if let Err(error) = handle.send(WORDS, &word.encode()) {
-            // Counted, and the next word says the same anew.
-            debug!(%error, "a word to the other balancer was dropped");
+        if let Err(error) = handle.send(channel, message) {
+            // Counted, and a later message says the same anew.
+            debug!(%error, "a message to the other balancer was dropped");
         }
     }
 
@@ -90,7 +118,7 @@ impl Peer {
         let before = self.running().clone();
         let (after, changes) = match (before, wanted) {
             (None, None) => (None, Ok(Vec::new())),
-            (None, Some(wanted)) => match begin(wanted, &self.words) {
+            (None, Some(wanted)) => match begin(wanted, &self.incoming) {
                 Ok(running) => {
                     let state = if running.is_some() { "is on" } else { "waits for its key" };
                     let address = wanted.address;
@@ -147,7 +175,7 @@ impl Peer {
     /// The section of the status; none: no link is configured, or it waits for its key.
     pub(super) fn status(&self) -> Option<peer::Peer> {
         let status = self.running().as_ref()?.handle.status();
-        Some(peer::build(&status, self.words.unreadable(), Instant::now()))
+        Some(peer::build(&status, self.incoming.words.unreadable(), Instant::now()))
     }
 
     /// Ends it; what it was told before is sent.
@@ -160,10 +188,10 @@ impl Peer {
 }
 
 /// None: its key isn't there.
-fn begin(wanted: &settings::Peer, words: &Arc<Words>) -> anyhow::Result<Option<Running>> {
+fn begin(wanted: &settings::Peer, incoming: &Arc<Incoming>) -> anyhow::Result<Option<Running>> {
     let Some(settings) = driver_settings(wanted)? else { return Ok(None) };
-    let (address, words) = (wanted.address, Arc::clone(words));
-    let listener = Arc::new(move |event| take(event, &words));
+    let (address, incoming) = (wanted.address, Arc::clone(incoming));
+    let listener = Arc::new(move |event| take(event, &incoming));
     let handle = driver::start(settings.clone(), listener)
         .context("can't link to the other balancer (another address: peer.bind)")?;
     info!(peer = %address, bind = %settings.bind, "peer link is on");
@@ -184,23 +212,28 @@ fn driver_settings(wanted: &settings::Peer) -> anyhow::Result<Option<driver::Set
             return Err(anyhow::Error::new(error).context(context));
         }
     };
-    let link = Config { peer: wanted.address, keys, channels: Channels::of(&[WORDS]) };
+    let link = Config { peer: wanted.address, keys, channels: Channels::of(&[WORDS, FLOWS]) };
     Ok(Some(driver::Settings { bind: wanted.bind, link }))
 }
 
 /// An event of the link, on the link's task.
-fn take(event: Event, words: &Words) {
+fn take(event: Event, incoming: &Incoming) {
     match event {
         Event::Up { anew } => {
             if anew {
-                words.begin_anew();
+                incoming.words.begin_anew();
             }
             info!(anew, "the other balancer is there");
         }
         Event::Down => warn!("the other balancer is silent; VRRP decides without it"),
-        // There is one channel.
+        Event::Received { payload, channel: FLOWS, .. } => {
+            if let Some(hear) = incoming.flows.get() {
+                hear(payload);
+            }
+        }
+        // There are two channels.
         Event::Received { from, sequence, payload, channel: _ } => {
-            words.take(from.ip(), sequence, &payload);
+            incoming.words.take(from.ip(), sequence, &payload);
         }
         Event::Refused { from, refusal } => {
             warn!(%from, "the peer link refused a datagram: {refusal}. Said once in a while");

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use super::changes::Changes;
 use super::daemon::{Daemon, InForce, Reloads};
+use super::forward::Forward;
 use super::haproxy::{Compatibility, Served};
 use super::names::Names;
 use super::peer::Peer;
@@ -92,10 +93,7 @@ async fn prepare(
     if let Some(taker) = &mut taker {
         estate = taker.gather()?;
     }
-    let lints = u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX);
-    if lints > 0 {
-        warn!("the configuration has lints:\n{}", loaded.lints_text(Style::Plain).trim_end());
-    }
+    let lints = tell_lints(&loaded);
     let settings = loaded.settings;
     if taker.is_some() {
         estate.fits(&settings.vrrp)?;
@@ -111,22 +109,12 @@ async fn prepare(
         estate.knows_no_more_than(&targets, &settings.names)?;
     }
     checks.apply_with(targets, std::mem::take(&mut estate.checks)).await;
-    let signal = checks.clone();
-    let options = Options {
-        workers: workers(&settings),
-        fd_limit,
-        fds_elsewhere: limits::descriptors_elsewhere(
-            settings.checks.len(),
-            settings.names.servers.len(),
-        ),
-        records: Some(records),
-        connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
-    };
-    let inherited = std::mem::take(&mut estate.listeners);
-    let engine = Engine::take_over(lb, options, inherited)?;
+    let options = options(&settings, fd_limit, records, &checks);
+    let engine = Engine::take_over(lb, options, std::mem::take(&mut estate.listeners))?;
     let begin = if taker.is_some() { Begin::TakeOver } else { Begin::Anew };
     let (peer, vip) = start_pair(&settings, control.path(), begin).await?;
     let changes = Arc::<Changes>::default();
+    let forward = open_forwarding(&peer);
     let daemon = Arc::new(Daemon {
         engine: engine.handle(),
         checks: checks.clone(),
@@ -144,21 +132,25 @@ async fn prepare(
         stirred: Arc::new(Notify::new()),
         changes: Arc::clone(&changes),
         vip: Arc::clone(&vip),
+        forward: Arc::clone(&forward),
         peer,
         haproxy,
         upgrades: Upgrades::new(socket.map(Path::to_owned), doors, &mut estate),
         names,
     });
-    let mut carrier = verdicts::Carrier::new(checks, engine.handle(), Arc::clone(&vip), changes);
+    let mut carrier = verdicts::Carrier::new(
+        checks,
+        engine.handle(),
+        Arc::clone(&vip),
+        Arc::clone(&forward),
+        changes,
+    );
     if let Some(taker) = taker {
-        estate.obey_orders(&daemon.engine);
-        carrier.learn_anew().await;
-        vip.await_guard().await?;
-        let roles = taker.await_go()?;
-        let vrrp = daemon.in_force().settings.vrrp.clone();
-        vip.inherit(&vrrp, roles)?;
-        estate.remove_files();
+        come_into(&mut estate, taker, &daemon, &mut carrier).await?;
     }
+    // Last of what can fail: what it leaves in the kernel outlives the process. Another daemon that
+    // runs has let go of it by now.
+    daemon.forward_anew()?;
     let prepared = Prepared {
         daemon,
         engine,
@@ -171,6 +163,44 @@ async fn prepare(
         runtime_socket,
     };
     Ok(prepared)
+}
+
+/// Logs the lints of the configuration, and counts them.
+fn tell_lints(loaded: &Loaded) -> u64 {
+    if !loaded.lints.is_empty() {
+        warn!("the configuration has lints:\n{}", loaded.lints_text(Style::Plain).trim_end());
+    }
+    u64::try_from(loaded.lints.len()).unwrap_or(u64::MAX)
+}
+
+/// What the data path is told beside its configuration.
+fn options(settings: &Settings, fd_limit: u64, records: Records, checks: &Checks) -> Options {
+    let (servers, names) = (settings.checks.len(), settings.names.servers.len());
+    let signal = checks.clone();
+    Options {
+        workers: workers(settings),
+        fd_limit,
+        fds_elsewhere: limits::descriptors_elsewhere(servers, names),
+        records: Some(records),
+        connect_failed: Arc::new(move |server| signal.connect_failed(&server.to_string())),
+    }
+}
+
+/// The last that is taken over, and the first that the daemon which runs gives up for it.
+async fn come_into(
+    estate: &mut Estate,
+    taker: &mut Taker,
+    daemon: &Daemon,
+    carrier: &mut verdicts::Carrier,
+) -> anyhow::Result<()> {
+    estate.obey_orders(&daemon.engine);
+    carrier.learn_anew().await;
+    daemon.vip.await_guard().await?;
+    let roles = taker.await_go()?;
+    let vrrp = daemon.in_force().settings.vrrp.clone();
+    daemon.vip.inherit(&vrrp, roles)?;
+    estate.remove_files();
+    Ok(())
 }
 
 /// Serves. From here on nothing can fail.
@@ -287,6 +317,19 @@ async fn start_pair(
     Ok((peer, vip))
 }
 
+/// What the kernel may come to forward, and its way to the other balancer, which has copies of it.
+fn open_forwarding(peer: &Arc<Peer>) -> Arc<Forward> {
+    let link = Arc::clone(peer);
+    let forward = Arc::new(Forward::new(Arc::new(move |flows: &[u8]| link.copy(flows))));
+    let hearing = Arc::downgrade(&forward);
+    peer.bring_flows_to(Arc::new(move |flows| {
+        if let Some(forward) = hearing.upgrade() {
+            forward.deliver(flows);
+        }
+    }));
+    forward
+}
+
 async fn bind_http(
     settings: &Settings,
     estate: &mut Estate,
@@ -304,8 +347,9 @@ async fn bind_http(
     Ok(Some(bound))
 }
 
-type AccessLog =
-    (mpsc::SyncSender<Box<halb_lb::snapshot::ConnectionRecord>>, access::Switch, JoinHandle<()>);
+type Records = mpsc::SyncSender<Box<halb_lb::snapshot::ConnectionRecord>>;
+
+type AccessLog = (Records, access::Switch, JoinHandle<()>);
 
 fn start_access_log(
     settings: &Settings,

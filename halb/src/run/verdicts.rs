@@ -18,17 +18,20 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, info, warn};
 
 use super::changes::{Change, Changes};
+use super::forward::Forward;
 use super::vip::Vip;
 
-/// From one look at the data path's heartbeats to the next, where the virtual IP depends on them.
+/// From one look at the data path's heartbeats to the next, where the virtual IP depends on them;
+/// and from one at the virtual IP's role to the next, where the kernel forwards.
 const LOOK_PACE: Duration = Duration::from_millis(200);
 
-/// Carries verdicts to the data path, and what follows from them to the virtual IP.
+/// Carries verdicts to the data path and to the kernel, and what follows from them to the virtual IP.
 pub(super) struct Carrier {
     checks: Checks,
     engine: Handle,
     vip: Arc<Vip>,
     changes: Arc<Changes>,
+    forward: Arc<Forward>,
     verdicts: Verdicts,
 }
 
@@ -38,9 +41,10 @@ impl Carrier {
         checks: Checks,
         engine: Handle,
         vip: Arc<Vip>,
+        forward: Arc<Forward>,
         changes: Arc<Changes>,
     ) -> Self {
-        Self { checks, engine, vip, changes, verdicts: Verdicts::default() }
+        Self { checks, engine, vip, forward, changes, verdicts: Verdicts::default() }
     }
 
     /// Runs until the checks end. `reloaded` is told after each reload, `changed` after an
@@ -62,7 +66,7 @@ impl Carrier {
                 },
                 () = reloaded.notified() => self.learn_anew().await,
                 () = changed.notified() => self.look(),
-                _ = pace.tick(), if self.vip.tracks_this_process() => self.look(),
+                _ = pace.tick(), if self.is_looked_at() => self.look(),
             }
         }
     }
@@ -81,11 +85,17 @@ impl Carrier {
         self.look();
     }
 
-    /// Tells the virtual IP what it depends on, as far as it has changed.
+    fn is_looked_at(&self) -> bool {
+        self.vip.tracks_this_process() || self.forward.is_on()
+    }
+
+    /// Tells the kernel who serves, and the virtual IP what it depends on, as far as it has changed.
     fn look(&self) {
-        if self.vip.tracks_this_process() {
-            self.vip.look(&self.engine.snapshot(), |backend| self.verdicts.usable(backend));
-        }
+        let snapshot = self.engine.snapshot();
+        self.forward.hold(&self.vip.addresses());
+        self.forward.look(&snapshot, |backend, server| self.verdicts.on(backend, server));
+        let usable = |backend: &BackendSnapshot| self.verdicts.usable(backend);
+        self.vip.look(&snapshot, usable, self.forward.is_applied());
     }
 
     fn tell(&mut self, change: &HealthChange) {

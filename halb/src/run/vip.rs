@@ -197,7 +197,7 @@ impl Vip {
     fn watch(&self, settings: &Settings) {
         // A reload calls from a blocking thread, which knows of no runtime by itself.
         let _within = self.runtime.enter();
-        lock(&self.sights).configure(&settings.vrrp.routers, &settings.lb);
+        lock(&self.sights).configure(&settings.vrrp.routers, &settings.lb, &settings.forwarded);
         lock(&self.trackers).apply(&settings.vrrp.scripts, &settings.vrrp.files);
     }
 
@@ -217,9 +217,29 @@ impl Vip {
         !lock(&self.sights).is_idle()
     }
 
-    /// Tells the virtual routers what has changed in this process. Returns at once.
-    pub(super) fn look(&self, snapshot: &Snapshot, usable: impl Fn(&BackendSnapshot) -> usize) {
-        let sights = lock(&self.sights).look(snapshot, usable, Instant::now());
+    /// Each address of a virtual router, and whether this node holds it.
+    pub(super) fn addresses(&self) -> Vec<(IpAddr, bool)> {
+        let Some(handle) = self.handle() else { return Vec::new() };
+        let of_router = |one: &driver::InstanceSnapshot| {
+            let is_held = one.status.state == halb_vrrp::router::State::Active;
+            let addresses = one.settings.router.addresses().as_slice().to_vec();
+            addresses.into_iter().map(move |address| (address, is_held))
+        };
+        handle.snapshot().instances.iter().flat_map(of_router).collect()
+    }
+
+    /// Tells the virtual routers what has changed in this process; the kernel has the rules that it
+    /// should have, or hasn't. Returns at once.
+    pub(super) fn look(
+        &self,
+        snapshot: &Snapshot,
+        usable: impl Fn(&BackendSnapshot) -> usize,
+        kernel_forwards: bool,
+    ) {
+        let mut watched = lock(&self.sights);
+        watched.kernel_forwards(kernel_forwards);
+        let sights = watched.look(snapshot, usable, Instant::now());
+        drop(watched);
         let Some(handle) = self.handle() else { return };
         for sight in sights {
             handle.sight(sight.sighting);

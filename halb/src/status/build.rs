@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use halb_lb::config::{Balance, Config};
-use halb_lb::names::ServerRef;
+use halb_lb::names::{ServerName, ServerRef};
 use halb_lb::snapshot;
 use halb_lb::snapshot::{AcceptPause, Snapshot};
 
+use super::forward::View;
 use super::names::Resolution;
 use super::peer::Peer;
 use super::vrrp::Vrrp;
 use super::{
-    Admin, Backend, Check, FormerDaemon, Frontend, FrontendState, Listener, OrderedLevel, Process,
-    Reload, Server, ServerChange, Status, VERSION, Worker, readiness,
+    Admin, Backend, Check, FormerDaemon, ForwardedBy, Frontend, FrontendState, Listener,
+    OrderedLevel, Process, Reload, Server, ServerChange, Status, VERSION, Worker, readiness,
 };
 
 /// What the process knows of itself beside the data path.
@@ -42,6 +43,17 @@ pub struct Facts {
     pub names: HashMap<String, Resolution>,
 }
 
+/// Parts of the daemon that tell of themselves; none: it isn't configured.
+#[derive(Debug, Clone, Default)]
+pub struct Sections {
+    /// The virtual IPs.
+    pub vrrp: Option<Vrrp>,
+    /// The link to the other balancer.
+    pub peer: Option<Peer>,
+    /// What the kernel forwards.
+    pub forward: Option<View>,
+}
+
 /// What the checks know of a server, and HAProxy's words for its health.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckView {
@@ -59,14 +71,15 @@ pub fn status(
     config: &Config,
     checks: &HashMap<String, CheckView>,
     facts: Facts,
-    vrrp: Option<Vrrp>,
-    peer: Option<Peer>,
+    sections: Sections,
 ) -> Status {
     let process = process(&snapshot.process, &facts);
-    let frontends: Vec<Frontend> =
+    let mut frontends: Vec<Frontend> =
         snapshot.frontends.iter().map(|f| frontend(f, config, facts.stopping)).collect();
-    let backends: Vec<Backend> =
+    let mut backends: Vec<Backend> =
         snapshot.backends.iter().map(|b| backend(b, config, checks, &facts.names)).collect();
+    let Sections { vrrp, peer, forward } = sections;
+    let forward = forward.map(|view| view.put_in(&mut frontends, &mut backends, facts.stopping));
     let readiness = readiness::judge(&process, &frontends, &backends);
     let Facts { reload, changes, formers, .. } = facts;
     Status {
@@ -80,6 +93,7 @@ pub fn status(
         changes,
         vrrp,
         peer,
+        forward,
     }
 }
 
@@ -124,6 +138,7 @@ fn frontend(lb: &snapshot::FrontendSnapshot, config: &Config, stopping: bool) ->
     Frontend {
         name: lb.name.to_string(),
         state,
+        forward: ForwardedBy::Proxy,
         listeners: lb.listeners.iter().map(listener).collect(),
         backends: targets(config, &lb.name),
         connections: lb.connections,
@@ -166,6 +181,12 @@ fn backend(
     names: &HashMap<String, Resolution>,
 ) -> Backend {
     let configured = config.backends().iter().find(|backend| backend.name == lb.name);
+    // Found by name: a walk for each server would cost the square of their number.
+    let weights: HashMap<&ServerName, u16> = configured
+        .iter()
+        .flat_map(|backend| &backend.servers)
+        .map(|server| (&server.name, server.weight.get()))
+        .collect();
     let servers: Vec<Server> = lb
         .servers
         .iter()
@@ -174,9 +195,8 @@ fn backend(
             let id = if s.removed { None } else { Some(id.to_string()) };
             let check = id.as_ref().and_then(|id| checks.get(id));
             let resolution = id.as_ref().and_then(|id| names.get(id));
-            let mut of_file = configured.iter().flat_map(|backend| &backend.servers);
-            let weight = of_file.find(|server| server.name == s.name && !s.removed);
-            server(s, weight.map(|server| server.weight.get()), check, resolution)
+            let weight = weights.get(&s.name).filter(|_| !s.removed);
+            server(s, weight.copied(), check, resolution)
         })
         .collect();
     let servers_up = servers.iter().map(|s| u64::from(s.usable)).sum();

@@ -1,7 +1,7 @@
 //! What is unusual, in sentences, the worst first: the top of `halb status` and of the status page.
 
 use super::words::{count, plain, span, things};
-use super::{Admin, Backend, Server, Status, peer, vrrp};
+use super::{Admin, Backend, Server, Status, forward, peer, vrrp};
 
 /// How much a notice matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +59,9 @@ pub fn of(status: &Status) -> Vec<Notice> {
     }
     if let Some(peer) = &status.peer {
         peer::notices::add_all(peer, &mut add);
+    }
+    if let Some(forward) = &status.forward {
+        forward::notices(forward, &mut add);
     }
     process(status, &mut add);
     formers(status, &mut add);

@@ -33,7 +33,7 @@ pub fn stuck_threads(process: &Process) -> Vec<String> {
 /// The same from the ages of the heartbeats alone, in seconds.
 pub(crate) fn late(dispatcher: f64, workers: impl Iterator<Item = f64>) -> Vec<String> {
     let workers = workers.enumerate().map(|(i, age)| (format!("worker {i}"), age));
-    iter::once(("the accepting thread".to_owned(), dispatcher))
+    iter::once(("the dispatcher".to_owned(), dispatcher))
         .chain(workers)
         .filter(|(_, age)| *age > HEARTBEAT_LATE.as_secs_f64())
         .map(|(who, age)| format!("{who} has not come round for {age:.1} s"))

@@ -11,12 +11,17 @@ use halb_lb::snapshot::{
     Admin, BackendSnapshot, FrontendSnapshot, Health, ListenerSnapshot, ProcessSnapshot,
     ServerSnapshot, Snapshot, WorkerSnapshot,
 };
+use halb_vrrp::link::Word;
+use halb_vrrp::router::State;
 
-use super::build::{CheckView, Facts};
+use super::build::{CheckView, Facts, Sections};
+use super::forward::View;
 use super::names::Resolution;
 use super::peer::Peer;
 use super::vrrp::Vrrp;
-use super::{Check, FormerDaemon, LastReload, ReloadFailure, ServerChange, Status, build};
+use super::{
+    Check, FormerDaemon, LastReload, ReloadFailure, ServerChange, Status, build, peer, vrrp,
+};
 
 /// What goes into a status; tests change it before they build.
 pub(crate) struct Sample {
@@ -25,6 +30,7 @@ pub(crate) struct Sample {
     pub(crate) facts: Facts,
     pub(crate) vrrp: Option<Vrrp>,
     pub(crate) peer: Option<Peer>,
+    pub(crate) forward: Option<View>,
 }
 
 impl Sample {
@@ -34,8 +40,11 @@ impl Sample {
             &config(),
             &self.checks,
             self.facts.clone(),
-            self.vrrp.clone(),
-            self.peer.clone(),
+            Sections {
+                vrrp: self.vrrp.clone(),
+                peer: self.peer.clone(),
+                forward: self.forward.clone(),
+            },
         )
     }
 
@@ -114,6 +123,7 @@ pub(crate) fn all_fine() -> Sample {
         facts: facts(),
         vrrp: None,
         peer: None,
+        forward: None,
     }
 }
 
@@ -149,6 +159,18 @@ pub(crate) fn after_failed_reload() -> Sample {
         changes: Vec::new(),
         needs_restart: Vec::new(),
     });
+    sample
+}
+
+/// A node of a pair that is linked: this one is active, what the other says is up to `otherwise`.
+pub(crate) fn pair(mut sample: Sample, otherwise: impl FnOnce(&mut Word)) -> Sample {
+    let mut node = vrrp::samples::active();
+    node.say(|word| {
+        word.state = State::Backup;
+        otherwise(word);
+    });
+    sample.vrrp = Some(node.vrrp());
+    sample.peer = Some(peer::samples::up());
     sample
 }
 

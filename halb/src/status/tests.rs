@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use halb_lb::snapshot::AcceptPause;
 use serde_json::Value;
 
-use super::{OrderedLevel, peer, samples, vrrp};
+use super::{OrderedLevel, forward, peer, samples, vrrp};
 
 const DOC: &str = include_str!("../../../docs/status.md");
 
@@ -26,6 +26,7 @@ fn full() -> Value {
         file: "info".to_owned(),
         left_seconds: Some(540.0),
     });
+    sample.forward = Some(forward::samples::busy());
     serde_json::to_value(sample.status()).unwrap()
 }
 

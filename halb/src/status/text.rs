@@ -5,8 +5,11 @@ pub(crate) mod table;
 use std::fmt::Write as _;
 
 use super::notices::{Notice, Severity};
+use super::verdict::Verdict;
 use super::words::{clip, count, plain, size, span, things, wrap};
-use super::{Backend, Frontend, FrontendState, Server, Status, names, notices, peer, vrrp};
+use super::{
+    Backend, Frontend, FrontendState, Server, Status, forward, names, notices, peer, verdict, vrrp,
+};
 use table::{Align, Column};
 
 /// Columns of a terminal that nobody has resized.
@@ -69,6 +72,10 @@ pub fn render(status: &Status, colour: Colour) -> String {
     if let Some(peer) = &status.peer {
         out.push_str(&peer::text::short(peer, colour));
     }
+    if let Some(forward) = &status.forward {
+        let line = format!("Kernel forwarding: {}", forward::sentence(forward));
+        let _ = writeln!(out, "\n{}", wrap(&plain(&line), WIDTH, 2));
+    }
     for frontend in &status.frontends {
         frontend_lines(frontend, colour, &mut out);
     }
@@ -88,16 +95,17 @@ pub fn verdict(status: &Status, notices: &[Notice]) -> (Option<Severity>, String
         all += 1;
         up += u64::from(server.usable);
     }
-    let connections = things(status.process.connections, "connection", "connections");
+    let by_kernel = status.forward.as_ref().map_or(0, |forward| forward.connections);
+    let connections = status.process.connections.saturating_add(by_kernel);
+    let connections = things(connections, "connection", "connections");
     let facts = format!("{up} of {} up, {connections}", things(all, "server", "servers"));
     let worst = notices.first().map(|n| n.severity);
-    let split = status.vrrp.as_ref().is_some_and(vrrp::notices::is_split);
-    let words = match worst {
-        Some(Severity::Alert) => "NOT READY",
-        Some(Severity::Warning) if split => "SPLIT BRAIN, two nodes hold the address",
-        Some(Severity::Warning) => "Serving, but look at this",
-        Some(Severity::Note) => "Serving",
-        None => "All is well",
+    let words = match verdict::of(status, notices) {
+        Verdict::NotReady(why) => format!("NOT READY, {why}"),
+        Verdict::SplitBrain => "SPLIT BRAIN, two nodes hold the address".to_owned(),
+        Verdict::ServingBut(trouble) => format!("Serving, but {trouble}"),
+        Verdict::Serving => "Serving".to_owned(),
+        Verdict::Well => "All is well".to_owned(),
     };
     (worst, format!("{words}: {facts}"))
 }
@@ -120,7 +128,8 @@ fn frontend_lines(frontend: &Frontend, colour: Colour, out: &mut String) {
     let name = colour.bold(&clip(&frontend.name, NAME_WIDTH));
     let _ = writeln!(out, "\nfrontend {name}  {state}");
     let listeners: Vec<&str> = frontend.listeners.iter().map(|l| l.address.as_str()).collect();
-    let route = format!("{} -> {}", listeners.join(" "), frontend.backends.join(" "));
+    let (from, to) = (listeners.join(" "), frontend.backends.join(" "));
+    let route = format!("{from} -> {to}{}", frontend.forward.told());
     let bound = frontend.connections_max.map(|max| format!(" of {}", count(max)));
     let figures = format!(
         "{} connections now{}, {} so far, {} denied, {} in, {} out",
@@ -204,7 +213,7 @@ fn row(server: &Server) -> Vec<String> {
 fn process_lines(status: &Status, out: &mut String) {
     let process = &status.process;
     let text = format!(
-        "halb {}, pid {}, up {}, {}; room for {} connections ({})",
+        "halb {}, pid {}, up {}, {}; room for {} connections: {}",
         process.halb_version,
         process.pid,
         span(process.uptime_seconds),

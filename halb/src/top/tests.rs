@@ -1,5 +1,3 @@
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -8,9 +6,10 @@ use super::series::Marks;
 use super::state::{Action, Dialog, Key, Top, Wish};
 use super::view;
 use super::view::Means;
-use crate::status::samples::Sample;
+use crate::pictures;
+use crate::status::samples::{Sample, pair};
 use crate::status::text::Colour;
-use crate::status::{Admin, Status, peer, samples, vrrp};
+use crate::status::{Admin, Status, samples};
 
 const NARROW: Means = Means { colour: Colour::Plain, marks: Marks::Blocks, width: 80, height: 24 };
 const WIDE: Means = Means { width: 160, height: 40, ..NARROW };
@@ -27,18 +26,6 @@ const LOOKS: [(u64, f64); 9] = [
     (13, 0.003),
     (12, 0.004),
 ];
-
-/// A node of a pair that is linked: this one is active, what the other says is up to `otherwise`.
-fn pair(mut sample: Sample, otherwise: impl FnOnce(&mut halb_vrrp::link::Word)) -> Sample {
-    let mut node = vrrp::samples::active();
-    node.say(|word| {
-        word.state = halb_vrrp::router::State::Backup;
-        otherwise(word);
-    });
-    sample.vrrp = Some(node.vrrp());
-    sample.peer = Some(peer::samples::up());
-    sample
-}
 
 /// A terminal before which somebody has sat for as many looks as [`LOOKS`] has.
 fn watched(mut sample: Sample, now: Instant) -> Top {
@@ -86,8 +73,10 @@ fn pictures() -> Vec<(&'static str, String)> {
     let now = Instant::now();
     let mut silent = watched(pair(samples::all_fine(), |_| ()), now);
     let later = now + Duration::from_secs(12);
-    silent
-        .look(Err("no halb runs on /run/halb/admin.sock; start it with 'halb run'".into()), later);
+    silent.look(
+        Err("no halb runs on /run/halb/admin.sock; start it: systemctl start halb".into()),
+        later,
+    );
     let mut asked = watched(pair(samples::one_down(), |_| ()), now);
     for key in [Key::Down, Key::Char('d')] {
         assert_eq!(asked.press(key), None);
@@ -110,25 +99,9 @@ fn pictures() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// docs/top.md holds the pictures; `HALB_WRITE_DOCS=1` draws them anew. Look at them then.
 #[test]
 fn the_page_shows_what_the_terminal_shows() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/top.md");
-    let mut page = fs::read_to_string(&path).unwrap();
-    let is_write = std::env::var_os("HALB_WRITE_DOCS").is_some();
-    for (name, drawn) in pictures() {
-        let mark = format!("<!-- picture: {name} -->\n```text\n");
-        let (before, rest) = page.split_once(&mark).unwrap_or_else(|| panic!("no {mark}"));
-        let (shown, after) = rest.split_once("```\n").unwrap();
-        if is_write {
-            page = format!("{before}{mark}{drawn}```\n{after}");
-        } else {
-            assert_eq!(shown, drawn, "{name}; HALB_WRITE_DOCS=1 draws it anew");
-        }
-    }
-    if is_write {
-        fs::write(path, page).unwrap();
-    }
+    pictures::hold("top.md", &pictures());
 }
 
 #[test]
@@ -140,9 +113,21 @@ fn the_first_line_says_what_is_wrong_and_the_second_where() {
         assert!(lines.next().unwrap().starts_with(second), "{picture}");
     };
     starts(samples::all_fine(), "All is well: 3 of 3 servers up", "");
-    starts(samples::one_down(), "Serving, but look at this", "  ! kmaster2 of masters is DOWN");
-    starts(samples::all_down(), "NOT READY: 0 of 3", "  !! no server of backend masters is up");
-    starts(samples::after_failed_reload(), "Serving, but look", "  ! last reload failed");
+    starts(
+        samples::one_down(),
+        "Serving, but a server is DOWN: ",
+        "  ! kmaster2 of masters is DOWN",
+    );
+    starts(
+        samples::all_down(),
+        "NOT READY, no server is left: 0 of 3",
+        "  !! no server of backend masters is up",
+    );
+    starts(
+        samples::after_failed_reload(),
+        "Serving, but the last reload failed: ",
+        "  ! last reload failed",
+    );
 }
 
 #[test]
@@ -152,7 +137,10 @@ fn a_split_brain_is_marked_on_both_nodes() {
     assert_eq!(picture.lines().filter(|line| line.starts_with("!! ")).count(), 2, "{picture}");
     assert!(picture.starts_with("SPLIT BRAIN, two nodes hold the address: "), "{picture}");
     let second = picture.lines().nth(1).unwrap();
-    assert!(second.starts_with("  ! vip VI_1: 10.0.0.2 says that it is active too"), "{picture}");
+    assert!(
+        second.starts_with("  ! vip VI_1: 172.16.16.52 says that it is active too"),
+        "{picture}"
+    );
 }
 
 #[test]

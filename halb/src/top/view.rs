@@ -92,6 +92,7 @@ fn body(top: &Top, status: &Status, means: Means, now: Instant, room: usize) -> 
     let mut lines = head::verdict(top, status, means, now);
     lines.extend(head::virtual_ips(status, means));
     lines.extend(head::peer(status, means));
+    lines.extend(head::kernel(status, means));
     lines.extend(head::frontends(top, status, means));
     let rows = top.rows();
     // The heading of the table.

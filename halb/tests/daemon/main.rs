@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests; a panic is the failure")]
 
+#[path = "../scenarios/support/files.rs"]
+mod files;
 mod memory;
 mod names;
 mod service_manager;
@@ -364,7 +366,7 @@ fn verdicts_reach_readyz_status_metrics_and_the_log() {
         assert_eq!(code, 0);
         said
     };
-    assert!(one.starts_with("NOT READY: 0 of 2 servers up"), "{one}");
+    assert!(one.starts_with("NOT READY, no server is left: 0 of 2 servers up"), "{one}");
     let _back = std::net::TcpListener::bind(ports[0]).unwrap();
     daemon.wait_for_line("server is UP", PATIENCE).unwrap();
 }

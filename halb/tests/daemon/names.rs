@@ -6,17 +6,16 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
-use halb::status::Status;
 use halb_lab::nameserver::Zone;
 use halb_lab::{Loopback, Nameserver, Process, eventually};
-use tempfile::TempDir;
 
 use super::PATIENCE;
+use super::files::{Files, HALB};
 
 /// Two hosts that listen on the same port and tell each client their letter, again at each word; a
 /// name server; and a daemon before them, whose one server has a name.
 struct Site {
-    directory: TempDir,
+    files: Files,
     /// Where halb listens, and the two hosts.
     addresses: [Loopback; 3],
     port: u16,
@@ -33,14 +32,10 @@ impl Site {
             thread::spawn(move || serve(&listener, letter));
         }
         let names = Nameserver::start(addresses[0].port(0), zone(&addresses)).unwrap();
-        let site = Self { directory: TempDir::new().unwrap(), addresses, port, names };
-        fs::write(site.path("hosts"), "").unwrap();
+        let site = Self { files: Files::new(""), addresses, port, names };
+        fs::write(site.files.path("hosts"), "").unwrap();
         site.write_config();
         site
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.directory.path().join(name)
     }
 
     fn write_config(&self) {
@@ -68,11 +63,11 @@ socket = "{socket}"
             frontend = self.frontend(),
             port = self.port,
             nameserver = self.names.address(),
-            hosts = self.path("hosts").display(),
+            hosts = self.files.path("hosts").display(),
             http = self.addresses[0].port(8404),
-            socket = self.path("admin.sock").display(),
+            socket = self.files.path("admin.sock").display(),
         );
-        fs::write(self.path("halb.toml"), text).unwrap();
+        self.files.write(&text);
     }
 
     fn frontend(&self) -> SocketAddr {
@@ -80,27 +75,14 @@ socket = "{socket}"
     }
 
     fn start(&self) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_halb"));
-        command.arg("run").arg("--config").arg(self.path("halb.toml"));
-        let process = Process::spawn(command).unwrap();
+        let process = Process::spawn(self.files.run(Command::new(HALB))).unwrap();
         process.wait_for_line("halb serves", PATIENCE).unwrap();
         process
     }
 
-    fn halb(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_halb"));
-        command.args(arguments).arg("--config").arg(self.path("halb.toml"));
-        let output = command.arg("--socket").arg(self.path("admin.sock")).output().unwrap();
-        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
-    }
-
-    fn status(&self) -> Status {
-        serde_json::from_str(&self.halb(&["status", "--json"])).unwrap()
-    }
-
     /// Address, whether it is usable, failures of its name.
     fn server(&self) -> (Option<String>, bool, u64) {
-        let status = self.status();
+        let status = self.files.status();
         let mut servers = status.backends[0].servers.iter().filter(|server| !server.removed);
         let server = servers.next().unwrap();
         let name = server.resolution.as_ref().unwrap();
@@ -164,7 +146,7 @@ fn a_server_follows_its_name_while_its_sessions_stay_and_no_blip_takes_it_down()
         let (address, usable, _) = site.server();
         assert_eq!((address, usable), (Some(site.addresses[2].ip().to_string()), true), "{blip:?}");
         site.names.becomes(site.zone(2));
-        let doubted = || site.halb(&["status"]).contains("in doubt");
+        let doubted = || site.files.halb(&["status"]).text.contains("in doubt");
         eventually("the blip is over", PATIENCE, || !doubted());
     }
     assert_eq!(word(&mut session), Some(b'1'));
@@ -179,11 +161,24 @@ fn a_name_that_is_gone_takes_its_server_down_after_its_hold_time_and_brings_it_b
     site.names.becomes(Zone::Code(3));
     daemon.wait_for_line("a name has no address any more", PATIENCE).unwrap();
     eventually("the server is down", PATIENCE, || !site.server().1);
-    let told = site.halb(&["status"]);
+    let told = site.files.halb(&["status"]).text;
     assert!(told.contains("has no address: there is no such name"), "{told}");
     assert_eq!(word(&mut session), Some(b'1'), "sessions are left alone");
     site.names.becomes(site.zone(2));
     site.served_by(b'2');
+}
+
+#[test]
+fn an_upgrade_that_would_lose_an_address_is_refused_while_the_name_server_is_silent() {
+    let site = Site::new(|hosts| Zone::Addresses(vec![hosts[1].ip()]));
+    let daemon = site.start();
+    site.served_by(b'1');
+    site.names.becomes(Zone::Silence);
+    let said = site.files.halb(&["upgrade"]).text;
+    assert!(said.contains("the name of pool/one isn't answered now"), "{said}");
+    assert_eq!(site.files.status().process.pid, daemon.pid());
+    assert!(site.server().1, "the server is up as before");
+    site.served_by(b'1');
 }
 
 #[test]
@@ -193,14 +188,14 @@ fn a_name_that_does_not_resolve_at_the_start_is_down_until_the_hosts_file_has_it
     let (address, usable, _) = site.server();
     assert_eq!((address, usable), (None, false));
     eventually("the reason is told", PATIENCE, || {
-        site.halb(&["status"]).contains("no answer in time")
+        site.files.halb(&["status"]).text.contains("no answer in time")
     });
     let line = |host: usize| format!("{} one.example\n", site.addresses[host].ip());
-    fs::write(site.path("hosts"), line(1)).unwrap();
+    fs::write(site.files.path("hosts"), line(1)).unwrap();
     site.served_by(b'1');
-    fs::write(site.path("hosts"), line(2) + "# moved\n").unwrap();
+    fs::write(site.files.path("hosts"), line(2) + "# moved\n").unwrap();
     site.served_by(b'2');
-    let name = || site.status().backends[0].servers[0].resolution.clone().unwrap();
+    let name = || site.files.status().backends[0].servers[0].resolution.clone().unwrap();
     let (asked, before) = (site.names.questions(), name());
     assert!(before.last_answer.unwrap().ends_with("(hosts file)"));
     eventually("it is looked at again", PATIENCE, || name().answers > before.answers + 1);

@@ -10,7 +10,8 @@ use halb_lab::{Loopback, eventually};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::support::PATIENCE;
-use crate::support::daemon::{Daemon, HALB, http_get};
+use crate::support::daemon::{Daemon, http_get};
+use crate::support::files::HALB;
 use crate::support::greeters::{Crowd, visit};
 
 /// Clients beyond what fits.

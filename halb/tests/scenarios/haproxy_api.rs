@@ -12,7 +12,8 @@ use halb_lab::{Host, eventually};
 use tempfile::TempDir;
 
 use crate::support::PATIENCE;
-use crate::support::daemon::{Daemon, HALB, http_get};
+use crate::support::daemon::{Daemon, http_get};
+use crate::support::files::HALB;
 use crate::support::network::Network;
 
 /// The port of servers and frontends.

@@ -7,7 +7,8 @@ use std::process::Command;
 use halb_lab::subject::{haproxy, nginx};
 
 use crate::support::PATIENCE;
-use crate::support::daemon::{Daemon, HALB, Said, http_get};
+use crate::support::daemon::{Daemon, http_get};
+use crate::support::files::{HALB, Said};
 use crate::support::network::Network;
 
 /// The port of the Kubernetes API, which the file names on both sides.

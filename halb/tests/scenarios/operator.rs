@@ -12,7 +12,8 @@ use halb_lab::subject::Here;
 use halb_lab::{Loopback, eventually};
 
 use crate::support::PATIENCE;
-use crate::support::daemon::{Daemon, Files, HALB};
+use crate::support::daemon::Daemon;
+use crate::support::files::{Files, HALB};
 use crate::support::greeters::{Greeter, visit};
 
 /// Three servers that say their names, and what halb needs to stand before them.

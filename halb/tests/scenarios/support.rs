@@ -1,6 +1,7 @@
 //! What the scenarios have in common.
 
 pub(crate) mod daemon;
+pub(crate) mod files;
 pub(crate) mod greeters;
 pub(crate) mod load;
 pub(crate) mod masters;

@@ -91,6 +91,13 @@ track           = [{ frontend = "echo", weight = -2 }]
 notify          = ["/etc/halb/hook.sh"]
 "#;
 
+/// What an import makes of `log /dev/log local0`: on this host that socket is journald's.
+const SYSLOG: &str = r#"
+[log]
+syslog = "/dev/log"
+access = "syslog"
+"#;
+
 /// The hook writes down what it was told, what it was allowed to do and how it was scheduled.
 const HOOK_SCRIPT: &str = "#!/bin/sh
 echo \"$*\" >>/run/halb/hooks
@@ -166,7 +173,7 @@ fn journal(host: &Host) -> String {
 fn started() -> Host {
     let host = host();
     let server = start_echo(&host);
-    write_configuration(&host, &configuration(server, 1));
+    write_configuration(&host, &(configuration(server, 1) + SYSLOG));
     let start = host.run(&["systemctl", "start", "halb"]);
     assert!(start.status.success(), "the service doesn't start:\n{}", journal(&host));
     host
@@ -230,6 +237,8 @@ fn events_and_connections_are_in_the_journal_with_their_fields(host: &mut Host) 
         let entry: Option<serde_json::Value> = access(host);
         entry.is_some_and(|entry| entry["HALB_FRONTEND"] == "echo")
     });
+    assert_eq!(host.ok(&["readlink", "-f", "/dev/log"]).trim(), "/run/systemd/journal/dev-log");
+    assert_eq!(journal(host).matches("halb serves").count(), 1, "once: {}", journal(host));
 }
 
 fn a_reload_keeps_the_connection(host: &Host, client: &mut TcpStream) {

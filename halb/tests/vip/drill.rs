@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::halbs::{linked, start_linked};
 use crate::support::PATIENCE;
-use crate::support::daemon::HALB;
+use crate::support::files::HALB;
 use crate::support::key::Key;
 use crate::support::member::Member;
 use crate::support::router::{FRONTEND, VIP};

@@ -11,7 +11,8 @@ use halb_lab::subject::{Keepalived, Subject, guides, haproxy, keepalived};
 use halb_lab::{Host, Masters, eventually};
 
 use crate::support::PATIENCE;
-use crate::support::daemon::{Daemon, HALB};
+use crate::support::daemon::Daemon;
+use crate::support::files::HALB;
 use crate::support::import::OldNode;
 use crate::support::router::VIP;
 use crate::support::segment::Segment;

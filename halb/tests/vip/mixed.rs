@@ -12,7 +12,7 @@ use halb_bench::drill::lab::{Balancer, Error, Kind, Member, Node, Peers, record}
 use halb_bench::drill::plan::{ACTIVE_PRIORITY, Drill, Fault, Setting, Subject};
 use halb_lab::subject::{guides, halb_with};
 
-use crate::support::daemon::HALB;
+use crate::support::files::HALB;
 use crate::support::import::OldNode;
 
 /// Patience with whoever is to serve again: the guide's script notices a hung HAProxy after 15 s and

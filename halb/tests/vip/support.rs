@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "the scenarios of the balancer use more of it")]
 #[path = "../scenarios/support/daemon.rs"]
 pub(crate) mod daemon;
+#[path = "../scenarios/support/files.rs"]
+pub(crate) mod files;
 #[expect(dead_code, reason = "the scenarios of the balancer use more of it")]
 #[path = "../scenarios/support/greeters.rs"]
 pub(crate) mod greeters;

@@ -65,6 +65,9 @@ const FILE_MAX: Duration = Duration::from_secs(120);
 /// How long putting a program on a host may take: thirty megabytes over a slow line.
 const PROGRAM_MAX: Duration = Duration::from_secs(900);
 
+/// How long a database of etcd may take either way: gigabytes over a slow line.
+const UPLOAD_MAX: Duration = Duration::from_secs(3600);
+
 /// Writes a file in one go: whoever reads it finds the old one or the new one, whole, with the
 /// rights that it shall have. The new one is hidden until then: kubelet takes all else for a
 /// manifest.
@@ -189,6 +192,27 @@ impl Host {
         tap: Tap<'_>,
     ) -> Result<Output, HostError> {
         self.run(&put(path, "root:root", 0o755, program, PROGRAM_MAX), tap).await
+    }
+
+    /// Puts a file on the host that is root's alone, as root.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn upload(&self, path: &str, file: Input, tap: Tap<'_>) -> Result<Output, HostError> {
+        self.run(&put(path, "root:root", 0o600, file, UPLOAD_MAX), tap).await
+    }
+
+    /// What is in a file that only root may read, piece by piece, however large it is.
+    ///
+    /// # Errors
+    /// As [`must`](Self::must).
+    pub async fn fetch(&self, path: &str, tap: Tap<'_>) -> Result<(), HostError> {
+        let job = Job::root(format!("exec cat -- {}", shell::quote(path)), UPLOAD_MAX);
+        let output = self.run(&job, tap).await?;
+        if output.exit.success() {
+            return Ok(());
+        }
+        Err(HostError::Failed { what: format!("reading {path}"), output: Box::new(output) })
     }
 
     /// What is in a file that only root may read.

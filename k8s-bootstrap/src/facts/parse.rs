@@ -129,6 +129,8 @@ fn empty() -> Facts {
         firewall: None,
         open: Default::default(),
         runtime: None,
+        api_server: None,
+        drained: Default::default(),
         cluster: ClusterState::None,
     }
 }
@@ -195,6 +197,8 @@ impl Reader {
                 facts.memory_bytes = kibibytes.parse::<u64>().ok()?.checked_mul(1024)?;
                 self.seen.memory = true;
             }
+            ["api-server", version] => facts.api_server = Version::parse(version),
+            ["drained", name] => drop(facts.drained.insert((*name).to_owned())),
             ["processors", count] => facts.processors = count.parse().ok()?,
             ["machine-id", id] => facts.machine_id = some(id),
             ["free", path, kibibytes] => {
@@ -308,12 +312,20 @@ impl Reader {
 
 fn take_cluster(cluster: &mut Cluster, fields: &[&str]) -> Option<()> {
     match fields {
-        ["node", name, ready, version, address] => {
+        ["kubernetes", version] => cluster.version = Version::parse(version),
+        ["node", name, ready, version, address, service @ ..] => {
+            let (cordoned, by) = match service {
+                [] => ("", ""),
+                [cordoned, by] => (*cordoned, *by),
+                _ => return None,
+            };
             let node = Node {
                 ready: *ready == "True",
                 version: Version::parse(version),
                 address: maybe(address)?,
                 master: false,
+                cordoned: cordoned == "true",
+                by_halb: !by.is_empty(),
             };
             cluster.nodes.insert((*name).to_owned(), node);
         }

@@ -43,6 +43,8 @@ const HASHES: &[&str] = &[
     paths::HALB_BINARY,
     paths::KUBEADM_CONFIG,
     paths::KUBELET_CONF,
+    paths::REMOVED,
+    paths::REMEMBERED,
     paths::YUM_CONTAINERD_KEY,
     paths::YUM_KUBERNETES_KEY,
 ];
@@ -103,7 +105,8 @@ pub fn script(host: &Host) -> String {
         .chain(paths::STATIC_PODS)
         .chain(pki.iter().map(String::as_str))
         .collect();
-    let detached = paths::DETACHED.map(|(unit, _)| format!("{unit}.service"));
+    let detached: Vec<_> =
+        paths::DETACHED.iter().map(|(unit, _)| format!("{unit}.service")).collect();
     let units: Vec<_> = UNITS.iter().copied().chain(detached.iter().map(String::as_str)).collect();
     let sysctls: Vec<_> = SYSCTLS.iter().map(|(key, _)| *key).collect();
     let ports: Vec<_> = PORTS.iter().map(u16::to_string).collect();
@@ -117,6 +120,8 @@ pub fn script(host: &Host) -> String {
         ("modules", words(MODULES)),
         ("ports", words(&ports.iter().map(String::as_str).collect::<Vec<_>>())),
         ("node", shell::quote(&host.name).into_owned()),
+        ("server", paths::API_SERVER.to_owned()),
+        ("drained", paths::DRAINED.to_owned()),
     ];
     shell::saying(&lists, BODY)
 }

@@ -116,15 +116,30 @@ if has containerd; then
     say runtime "$(containerd --version 2>/dev/null | cut -d ' ' -f 3)" "$systemd"
 fi
 
+if [ -f "$server" ]; then
+    version=$(sed -n 's,^ *image: .*/kube-apiserver:\(v[0-9.]*\).*,\1,p' "$server")
+    if [ -n "$version" ]; then say api-server "$version"; fi
+fi
+for mark in "$drained"*; do
+    if [ -f "$mark" ]; then say drained "${mark#"$drained"}"; fi
+done
+
 # The cluster, where this host is a master of one.
 admin=/etc/kubernetes/admin.conf
 kube() { timeout 20 kubectl "--kubeconfig=$admin" --request-timeout=8s "$@" 2>/dev/null; }
 if [ -s "$admin" ] && has kubectl; then
-    if nodes=$(kube get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.nodeInfo.kubeletVersion}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}'); then
+    if nodes=$(kube get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{"\t"}{.status.conditions[?(@.type=="Ready")].status}{"\t"}{.status.nodeInfo.kubeletVersion}{"\t"}{.status.addresses[?(@.type=="InternalIP")].address}{"\t"}{.spec.unschedulable}{"\t"}{.metadata.annotations.halb/out-of-service}{"\n"}{end}'); then
         say cluster answers
-        printf '%s\n' "$nodes" | while IFS="$tab" read -r name ready version address; do
-            if [ -n "$name" ]; then say node "$name" "$ready" "$version" "$address"; fi
-        done
+        printf '%s\n' "$nodes" | tr '\t' '|' |
+            while IFS='|' read -r name ready version address cordoned by; do
+                if [ -n "$name" ]; then
+                    say node "$name" "$ready" "$version" "$address" "$cordoned" "$by"
+                fi
+            done
+        version=$(kube -n kube-system get configmap kubeadm-config \
+            -o 'jsonpath={.data.ClusterConfiguration}' |
+            sed -n 's/^kubernetesVersion: *"\{0,1\}\(v[0-9.]*\).*/\1/p')
+        if [ -n "$version" ]; then say kubernetes "$version"; fi
         kube get nodes -l node-role.kubernetes.io/control-plane -o name |
             while read -r name; do say master "${name#node/}"; done
         pki=/etc/kubernetes/pki/etcd

@@ -9,7 +9,7 @@ use crate::inventory::reader::{Key, Placed, Table};
 use crate::inventory::version::Version;
 use crate::inventory::{
     Cni, FirewallPolicy, Inventory, Kubernetes, Packages, Policy, ProxyMode, SelinuxPolicy,
-    SwapPolicy, VirtualIp, hosts,
+    SwapPolicy, VirtualIp, addons, hosts,
 };
 
 /// The keys of the whole file.
@@ -24,6 +24,7 @@ pub(super) const TOP: &[Key] = &[
     ("cni", "(see 'halb k8s init-inventory')"),
     ("packages", "(see 'halb k8s init-inventory')"),
     ("policy", "(see 'halb k8s init-inventory')"),
+    ("addons", "(see 'halb k8s init-inventory')"),
     ("ssh", "(see 'halb k8s init-inventory')"),
     ("hosts", "(see 'halb k8s init-inventory')"),
 ];
@@ -92,20 +93,23 @@ pub(super) fn read(top: &Table<'_>) -> Option<Inventory> {
     let cni = read_cni(top);
     let packages = read_packages(top);
     let policy = read_policy(top);
+    let addons = addons::read(top);
     let hosts = hosts::read(top);
     let draft =
         Draft { span: top.span.clone(), network, kubernetes, vip, endpoint_name, port, cni, hosts };
-    let endpoint = lints::check(top.problems, &draft)?;
+    let endpoint = lints::check(top.problems, &draft);
+    addons::check(top.problems, &draft, &addons);
     let Draft { network, kubernetes, vip, cni, hosts, .. } = draft;
     Some(Inventory {
         name: name?.value,
         kubernetes: kubernetes?.kubernetes()?,
-        endpoint,
+        endpoint: endpoint?,
         network: network?.value,
         vip: vip.map(|vip| VirtualIp { address: vip.0.value, router_id: vip.1 }),
         cni: cni.1,
         packages,
         policy,
+        addons: addons.addons,
         hosts: hosts.into_iter().map(|host| host.host).collect(),
     })
 }

@@ -160,6 +160,22 @@ impl<'a> Table<'a> {
         Table::open(self.problems, node, &self.path_of(key), keys)
     }
 
+    /// A table below a key that says something by being there: one with nothing in it is no table
+    /// left out.
+    pub(super) fn section(&self, key: &'static str, keys: &'static [Key]) -> Option<Self> {
+        let entry = self.entry(key)?;
+        if matches!(entry.node.value, Value::Nothing) {
+            let what = format!("'{}' has nothing below it", self.path_of(key));
+            self.problems.report(
+                Problem::error(entry.key_span.clone(), what)
+                    .consequence("it could mean its defaults, or that it is left out")
+                    .remedy(format!("write `{key}: {{}}` for the defaults, or remove it")),
+            );
+            return None;
+        }
+        self.table(key, keys)
+    }
+
     /// The elements of a list.
     pub(super) fn list(&self, key: &'static str) -> Option<&'a [Node]> {
         let entry = self.entry(key)?;
@@ -343,19 +359,23 @@ fn dns_name(text: &str) -> Result<(), &'static str> {
     if text.len() > 253 {
         return Err("it is longer than 253 letters");
     }
-    for label in text.split('.') {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if label.is_empty() {
-            return Err("a part of it is empty");
-        } else if label.len() > 63 {
-            return Err("a part of it is longer than 63 letters");
-        } else if !label.chars().all(allowed) {
-            return Err("it has other letters than a-z, 0-9 and '-'");
-        } else if label.starts_with('-') || label.ends_with('-') {
-            return Err("a part of it begins or ends with '-'");
-        }
+    text.split('.').try_for_each(dns_label)
+}
+
+/// Why a text isn't one label of a DNS name.
+pub(super) fn dns_label(label: &str) -> Result<(), &'static str> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if label.is_empty() {
+        Err("a part of it is empty")
+    } else if label.len() > 63 {
+        Err("a part of it is longer than 63 letters")
+    } else if !label.chars().all(allowed) {
+        Err("it has other letters than a-z, 0-9 and '-'")
+    } else if label.starts_with('-') || label.ends_with('-') {
+        Err("a part of it begins or ends with '-'")
+    } else {
+        Ok(())
     }
-    Ok(())
 }
 
 /// A table's name for sentences.

@@ -171,3 +171,116 @@ proptest! {
         }
     }
 }
+
+/// The guide's cluster with these pools, each of one range.
+fn with_pools(ranges: &[&str]) -> String {
+    let pools = ranges
+        .iter()
+        .enumerate()
+        .map(|(index, range)| format!("      - {{name: pool{index}, addresses: [{range}]}}\n"));
+    let pools: String = pools.collect();
+    format!("{}\naddons:\n  metallb:\n    pools:\n{pools}", example::HIGHLY_AVAILABLE)
+}
+
+#[test]
+fn a_pool_shares_no_address_with_anything_else() {
+    for (ranges, what) in [
+        (&["172.16.16.90-172.16.16.100"][..], "has 172.16.16.100, the virtual IP"),
+        (&["172.16.16.51"], "has 172.16.16.51, the address of loadbalancer01"),
+        (&["172.16.16.200-172.16.16.201"], "has 172.16.16.201, the address of kworker01"),
+        (&["172.16.16.150-172.16.16.160", "172.16.16.160/31"], "overlaps"),
+        (&["10.244.3.0/24"], "overlaps podSubnet (10.244.0.0/16)"),
+        (&["10.96.0.10"], "overlaps serviceSubnet (10.96.0.0/12)"),
+        (&["172.16.17.1-172.16.17.9"], "is not within the hosts' network 172.16.16.0/24"),
+        (&["172.16.16.210-172.16.16.255"], "has the network's own or its broadcast address"),
+        (&["172.16.16.9-172.16.16.1"], "this is no range of addresses"),
+        (&[], "'addons.metallb.pools' takes a list, not nothing"),
+    ] {
+        let text = with_pools(ranges);
+        let problems = parse(&text).expect_err(what);
+        let [problem] = problems.as_slice() else { panic!("{}", told(&text, &problems)) };
+        assert!(problem.what.contains(what), "{what}: {}", problem.what);
+    }
+    let text = with_pools(&["172.16.16.150-172.16.16.160", "172.16.16.161/32"]);
+    let loaded = parse(&text).expect("these share nothing");
+    let metallb = loaded.inventory.addons.metallb.expect("it is wanted");
+    let range = |first: u8, last: u8| addons::AddressRange {
+        first: Ipv4Addr::new(172, 16, 16, first),
+        last: Ipv4Addr::new(172, 16, 16, last),
+    };
+    let ranges: Vec<_> = metallb.pools.into_iter().flat_map(|pool| pool.ranges).collect();
+    assert_eq!(ranges, [range(150, 160), range(161, 161)]);
+}
+
+#[test]
+fn what_keeps_data_has_a_volume_of_its_own_on_a_worker() {
+    let text = |volumes: &str, more: &str| {
+        format!(
+            "{}  storage: {{volumes: [{volumes}]}}\n{more}",
+            with_pools(&["172.16.16.150-172.16.16.160"])
+        )
+    };
+    let volume = "{name: a, node: kworker01, path: /srv/halb/a, size: 5Gi}";
+    let registry = "  registry: {address: 172.16.16.151, volume: a}\n";
+    assert_eq!(problems_of(&text(volume, registry)), "");
+    let other = |from: &str, to: &str| volume.replace(from, to);
+    let patroni = |volumes: &str, hash: &str| {
+        format!("  patroni: {{image: 'quay.io/a/patroni@sha256:{hash}', volumes: [{volumes}]}}\n")
+    };
+    let hash = "0123456789abcdef".repeat(4);
+    let three = ["b", "c", "d"]
+        .map(|name| {
+            other("name: a", &format!("name: {name}")).replace("halb/a", &format!("halb/{name}"))
+        })
+        .join(", ");
+    assert_eq!(problems_of(&text(&three, &patroni("b, c, d", &hash))), "");
+    for (volumes, more, what) in [
+        (other("kworker01", "kmaster01"), "", "kmaster01 is no worker"),
+        (other("kworker01", "kworker09"), "", "there is no host 'kworker09'"),
+        (other("/srv/halb/a", "/etc/halb"), "", "can't be a volume's folder"),
+        (other("/srv/halb/a", "/srv/../etc"), "", "can't be a volume's folder"),
+        (other("/srv/halb/a", "/srv"), "", "can't be a volume's folder"),
+        (other("5Gi", "5"), "", "'5' is no size"),
+        (format!("{volume}, {volume}"), "", "two volumes are called 'a'"),
+        (
+            format!("{volume}, {}", other("name: a", "name: b").replace("halb/a", "halb/a/b")),
+            "",
+            "share a folder of kworker01",
+        ),
+        (other("name: a", "name: b"), registry, "there is no volume 'a' for the registry"),
+        (three.clone(), &patroni("b, c, d", "0123"), "isn't pinned by its hash"),
+        (three.clone(), &patroni("b, c", &hash), "a database of 2 members"),
+        (three.clone(), &patroni("b, c, c", &hash), "the volume 'c' is the database's already"),
+    ] {
+        let text = text(&volumes, more);
+        let problems = parse(&text).expect_err(what);
+        let [problem] = problems.as_slice() else { panic!("{}", told(&text, &problems)) };
+        assert!(problem.what.contains(what), "{what}: {}", problem.what);
+    }
+}
+
+#[test]
+fn an_add_on_with_nothing_below_it_is_neither_taken_nor_passed_over() {
+    let text = format!("{}\naddons:\n  metallb:\n", example::HIGHLY_AVAILABLE);
+    assert!(problems_of(&text).contains("'addons.metallb' has nothing below it"));
+}
+
+#[test]
+fn a_fixed_address_is_one_of_a_pool() {
+    let pools = with_pools(&["172.16.16.150-172.16.16.160"]);
+    let of = |section: &str| problems_of(&format!("{pools}{section}"));
+    assert_eq!(of("  nginx: {address: 172.16.16.150}\n"), "");
+    let told = of("  nginx: {address: 172.16.16.161}\n");
+    assert!(told.contains("172.16.16.161, of nginx, is in no pool"), "{told}");
+    let odd = with_pools(&["172.16.16.150-"]);
+    let told = problems_of(&format!("{odd}  nginx: {{address: 172.16.16.150}}\n"));
+    assert!(
+        told.contains("this is no range of addresses") && !told.contains("in no pool"),
+        "{told}"
+    );
+    let told = of("  nginx: {address: 172.16.16.150, image: nginx}\n");
+    assert!(told.contains("'nginx' is no whole name of an image"), "{told}");
+    let text =
+        format!("{}\naddons:\n  nginx: {{address: 172.16.16.150}}\n", example::HIGHLY_AVAILABLE);
+    assert!(problems_of(&text).contains("there is no MetalLB"), "{}", problems_of(&text));
+}

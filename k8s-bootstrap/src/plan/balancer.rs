@@ -45,9 +45,22 @@ fn set_up(context: &Context<'_>, host: &Host) -> HostPlan {
     let title = "Give halb the authority that API servers are checked against";
     steps.file("halb-ca", title, paths::HALB_CA, ca.clone());
     steps.file("halb-config", "Configure halb", paths::HALB_CONFIG, configuration.clone());
-    let parts = [UNIT, SYSUSERS, &ca, &configuration, &context.operator.halb_sha256];
-    start(&mut steps, &format!("{}\n", sha256(parts.join("\0").as_bytes())));
+    start(&mut steps, &applied(&context.operator.halb_sha256, &configuration, &ca));
     steps.done()
+}
+
+/// What halb runs with, a line for each part that is changed in a way of its own.
+fn applied(program: &str, configuration: &str, ca: &str) -> String {
+    let hash = |parts: &[&str]| sha256(parts.join("\0").as_bytes());
+    let (unit, configuration) = (hash(&[UNIT, SYSUSERS]), hash(&[configuration, ca]));
+    format!("unit {unit}\nprogram {program}\nconfiguration {configuration}\n")
+}
+
+/// Whether a balancer's configuration has a master of this name.
+pub(super) fn is_balanced(facts: &Facts, master: &str) -> bool {
+    let configuration = facts.files.get(paths::HALB_CONFIG).and_then(|file| file.text.as_deref());
+    let line = format!("\"{master}\" = ");
+    configuration.is_some_and(|text| text.lines().any(|it| it.starts_with(&line)))
 }
 
 /// Program, unit, and what its user is to be.
@@ -63,44 +76,106 @@ fn install(context: &Context<'_>, steps: &mut Steps<'_>) {
     steps.file("halb-unit", "Describe halb's service", paths::HALB_UNIT, UNIT.to_owned());
 }
 
-/// Starts halb, or again where it runs with something else. `applied` names what it shall run with.
+/// Starts halb, or has it take in what is new. `applied` names what it shall run with.
 fn start(steps: &mut Steps<'_>, applied: &str) {
-    let mark = steps.facts.files.get(paths::APPLIED_HALB);
-    let current = mark.and_then(|file| file.text.as_deref()) == Some(applied);
+    let mark = steps.facts.files.get(paths::APPLIED_HALB).and_then(|file| file.text.as_deref());
     let running: Vec<_> = REPLACED
         .into_iter()
         .filter(|unit| steps.facts.services.get(*unit).is_some_and(|service| service.is_active()))
         .collect();
-    if current && running.is_empty() && steps.service_is_up("halb.service") {
+    let is_up = running.is_empty() && steps.service_is_up("halb.service");
+    let change = mark.filter(|_| is_up).map_or(Taking::Restart, |mark| taking(mark, applied));
+    if change == Taking::Nothing {
         return;
     }
-    // Whether it was made before a run ended doesn't show in files, and making it twice is nothing.
-    let command = Command::new(["systemd-sysusers", paths::HALB_SYSUSERS]);
-    steps.push(Step::new("halb-user-made", "Make halb's user", Act::Run { command }));
+    if change == Taking::Restart {
+        // Whether it was made before a run ended doesn't show in files, and making it twice is
+        // nothing.
+        let command = Command::new(["systemd-sysusers", paths::HALB_SYSUSERS]);
+        steps.push(Step::new("halb-user-made", "Make halb's user", Act::Run { command }));
+    }
     let command = Command::new([paths::HALB_BINARY, "check", paths::HALB_CONFIG]);
     steps.push(Step::new("halb-check", "Check the configuration", Act::Run { command }));
-    if !running.is_empty() {
-        // In the same script as the start, so that the endpoint is away for a moment only.
-        let units = running.join(" ");
-        let command = Command::script(format!(
-            "systemctl disable --now {units}\n\
-             systemctl daemon-reload\n\
-             systemctl enable halb.service\n\
-             systemctl restart halb.service"
-        ));
-        let title = format!("Let halb take over from {units} (policy.replaceBalancers)");
-        steps.push(started(title, command));
-    } else {
+    let step = match change {
+        Taking::Nothing | Taking::Restart => restarted(&running),
+        Taking::Program => upgraded(),
+        Taking::Configuration => reloaded(),
+    };
+    steps.push(step);
+    let content = Content::Public(applied.to_owned());
+    let path = (paths::APPLIED_HALB, 0o644);
+    steps.write("halb-applied", "Remember what halb runs with", path, content);
+}
+
+/// How a halb takes in what is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    /// It runs with all of it.
+    Nothing,
+    /// It reads its file again.
+    Configuration,
+    /// Another program follows it, and no client notices.
+    Program,
+    /// It has to be started by its service.
+    Restart,
+}
+
+/// What there is to be taken in, by what halb runs with and what it shall run with.
+fn taking(mark: &str, applied: &str) -> Taking {
+    let line = |text: &str, part: &str| {
+        text.lines().find_map(|line| line.strip_prefix(part)).map(str::to_owned)
+    };
+    let same = |part: &str| line(mark, part).is_some_and(|is| line(applied, part) == Some(is));
+    match (same("unit "), same("program "), same("configuration ")) {
+        (false, _, _) => Taking::Restart,
+        (true, false, _) => Taking::Program,
+        (true, true, false) => Taking::Configuration,
+        (true, true, true) => Taking::Nothing,
+    }
+}
+
+fn restarted(running: &[&str]) -> Step {
+    if running.is_empty() {
         let command = Command::script(
             "systemctl daemon-reload\n\
              systemctl enable halb.service\n\
              systemctl restart halb.service",
         );
-        steps.push(started("Start halb, also at boot".to_owned(), command));
+        return started("Start halb, also at boot".to_owned(), command);
     }
-    let content = Content::Public(applied.to_owned());
-    let path = (paths::APPLIED_HALB, 0o644);
-    steps.write("halb-applied", "Remember what halb runs with", path, content);
+    // In the same script as the start, so that the endpoint is away for a moment only.
+    let units = running.join(" ");
+    let command = Command::script(format!(
+        "systemctl disable --now {units}\n\
+         systemctl daemon-reload\n\
+         systemctl enable halb.service\n\
+         systemctl restart halb.service"
+    ));
+    started(format!("Let halb take over from {units} (policy.replaceBalancers)"), command)
+}
+
+/// The new program follows the one that runs, with its connections and its addresses.
+fn upgraded() -> Step {
+    let halb = paths::HALB_BINARY;
+    let command = Command::script(format!("{halb} upgrade"));
+    let title = "Let the new halb follow the one that runs (halb upgrade)";
+    let runs = Command::script(format!(
+        "id=$(systemctl show -p MainPID --value halb.service)\n\
+         cmp -s \"/proc/$id/exe\" {halb}"
+    ));
+    Step::new("halb-service", title, Act::Run { command: command.within(START_TIMEOUT) })
+        .verified_by(runs.within(START_TIMEOUT))
+}
+
+/// A setting that a running halb can't change makes it start again.
+fn reloaded() -> Step {
+    let halb = paths::HALB_BINARY;
+    let command = Command::script(format!(
+        "said=$({halb} reload)\n\
+         echo \"$said\"\n\
+         case $said in *'waits for a restart'*) systemctl restart halb.service ;; esac"
+    ));
+    started("Let halb read its configuration again (halb reload)".to_owned(), command)
 }
 
 fn started(title: String, command: Command) -> Step {

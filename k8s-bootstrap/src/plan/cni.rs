@@ -42,6 +42,18 @@ pub(super) fn stage_of(context: &Context<'_>) -> Stage {
     stage(StageName::Network, Pace::OneByOne, hosts)
 }
 
+/// The description alone, on another master than before.
+pub(super) fn described(context: &Context<'_>) -> Stage {
+    let hosts = context.leader().map(|leader| {
+        let mut steps = Steps::new(context, leader);
+        let title = "Describe the network of pods";
+        let installation = installation(context.inventory);
+        steps.file("calico-installation", title, paths::CALICO_INSTALLATION, installation);
+        steps.done()
+    });
+    stage(StageName::Forget, Pace::OneByOne, hosts)
+}
+
 /// Definitions, then who knows them, then what they define.
 fn apply(inventory: &Inventory, steps: &mut Steps<'_>) {
     let cni = &inventory.cni;

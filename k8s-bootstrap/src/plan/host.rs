@@ -22,7 +22,7 @@ pub(super) fn nodes(context: &Context<'_>) -> Stage {
 fn prepare(context: &Context<'_>, host: &Host) -> HostPlan {
     let mut steps = Steps::new(context, host);
     system::steps(context, &mut steps);
-    packages::steps(context, &mut steps);
+    packages::steps(context, &mut steps, packages::Part::All);
     containerd::steps(context, &mut steps);
     kubelet_service(&mut steps);
     if context.progress(host) != Progress::Joined {
@@ -44,7 +44,7 @@ fn kubelet_service(steps: &mut Steps<'_>) {
 }
 
 /// A registry that can't be reached shows here, before anything is begun.
-fn pull_images(context: &Context<'_>) -> Step {
+pub(super) fn pull_images(context: &Context<'_>) -> Step {
     let kubernetes = &context.inventory.kubernetes;
     let command = Command::new([
         "kubeadm".to_owned(),

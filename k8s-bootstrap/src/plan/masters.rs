@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::inventory::{Host, Role};
+use crate::inventory::{Host, Inventory, Role};
 use crate::kubeadm;
 use crate::paths;
 use crate::plan::join::{RunKubeadm, run_kubeadm};
@@ -21,6 +21,26 @@ pub(super) fn kubectl(words: &[&str]) -> Command {
     let admin = format!("--kubeconfig={}", paths::ADMIN_CONF);
     let fixed = ["kubectl", &admin, "--request-timeout=30s"].map(str::to_owned);
     Command::new(fixed.into_iter().chain(words.iter().map(|word| (*word).to_owned())))
+}
+
+/// etcdctl in the pod of a master's own etcd.
+pub(super) fn etcdctl(master: &Host, words: &[&str]) -> Command {
+    let pki = format!("{}/etcd", paths::PKI);
+    let fixed = [
+        "-n",
+        "kube-system",
+        "exec",
+        &format!("etcd-{}", master.name),
+        "-c",
+        "etcd",
+        "--",
+        "etcdctl",
+        "--endpoints=https://127.0.0.1:2379",
+        &format!("--cacert={pki}/ca.crt"),
+        &format!("--cert={pki}/healthcheck-client.crt"),
+        &format!("--key={pki}/healthcheck-client.key"),
+    ];
+    kubectl(&[&fixed[..], words].concat())
 }
 
 /// Leftovers go, first from the cluster, then from hosts; and the token is good again for whoever
@@ -44,27 +64,10 @@ fn clean_cluster(context: &Context<'_>, leader: &Host) -> HostPlan {
         let peer = format!("//{}:", host.address);
         let stale = cluster.etcd.iter().filter(|member| member.peer.contains(&peer));
         for member in stale {
-            let pki = format!("{}/etcd", paths::PKI);
-            let step = kubectl(&[
-                "-n",
-                "kube-system",
-                "exec",
-                &format!("etcd-{}", leader.name),
-                "-c",
-                "etcd",
-                "--",
-                "etcdctl",
-                "--endpoints=https://127.0.0.1:2379",
-                &format!("--cacert={pki}/ca.crt"),
-                &format!("--cert={pki}/healthcheck-client.crt"),
-                &format!("--key={pki}/healthcheck-client.key"),
-                "member",
-                "remove",
-                &member.id,
-            ]);
+            let command = etcdctl(leader, &["member", "remove", &member.id]);
             let title = format!("Remove {}'s stale member of etcd", host.name);
             let id = format!("etcd-member-{}", member.id);
-            steps.push(Step::new(id, title, Act::Run { command: step }));
+            steps.push(Step::new(id, title, Act::Run { command }));
         }
         if cluster.nodes.contains_key(&host.name) {
             let command = kubectl(&["delete", "node", &host.name, "--ignore-not-found"]);
@@ -89,12 +92,16 @@ fn clean_cluster(context: &Context<'_>, leader: &Host) -> HostPlan {
 /// Takes off a host what kubeadm began there.
 fn reset(context: &Context<'_>, host: &Host) -> HostPlan {
     let mut steps = Steps::new(context, host);
+    steps.push(kubeadm_reset("Clear away what an interrupted run left"));
+    steps.done()
+}
+
+/// Takes off a host what kubeadm did there.
+pub(super) fn kubeadm_reset(title: &str) -> Step {
     let words = ["kubeadm", "reset", "--force"].map(str::to_owned);
     let socket = format!("--cri-socket={}", paths::CRI_SOCKET);
     let command = Command::new(words.into_iter().chain([socket])).within(RESET_TIMEOUT);
-    let title = "Clear away what an interrupted run left";
-    steps.push(Step::new("reset", title, Act::Run { command }));
-    steps.done()
+    Step::new("reset", title, Act::Run { command })
 }
 
 /// Begins the cluster on the first master, if there is none.
@@ -123,19 +130,20 @@ pub(super) fn init(context: &Context<'_>) -> Stage {
 /// The operator's own kubeconfig.
 pub(super) fn access(context: &Context<'_>) -> Stage {
     let leader = context.leader().filter(|_| !context.operator.has_access);
-    let hosts = leader.map(|host| {
-        let mut steps = Steps::new(context, host);
-        let inventory = context.inventory;
-        // By address: the operator's name server knows no name of the cluster's.
-        let server = format!("https://{}:{}", inventory.endpoint.address, inventory.endpoint.port);
-        let act = Act::FetchKubeconfig {
-            path: paths::ADMIN_CONF.to_owned(),
-            context: inventory.name.clone(),
-            server,
-        };
-        let title = format!("Merge access into your kubeconfig, as context '{}'", inventory.name);
-        steps.push(Step::new("kubeconfig", title, act));
-        steps.done()
-    });
+    let hosts = leader.map(|host| fetch_access(context.inventory, host));
     stage(StageName::Access, Pace::OneByOne, hosts)
+}
+
+/// A master's access for administrators goes into the operator's kubeconfig.
+pub(super) fn fetch_access(inventory: &Inventory, master: &Host) -> HostPlan {
+    // By address: the operator's name server knows no name of the cluster's.
+    let server = format!("https://{}:{}", inventory.endpoint.address, inventory.endpoint.port);
+    let act = Act::FetchKubeconfig {
+        path: paths::ADMIN_CONF.to_owned(),
+        context: inventory.name.clone(),
+        server,
+    };
+    let title = format!("Merge access into your kubeconfig, as context '{}'", inventory.name);
+    let step = Step::new("kubeconfig", title, act);
+    HostPlan { host: master.name.clone(), steps: vec![step] }
 }

@@ -28,20 +28,50 @@ const ALONG: [&str; 2] = ["cri-tools", "kubernetes-cni"];
 /// Names of the repositories on EL.
 const REPOSITORIES: [&str; 2] = ["halb-kubernetes", "halb-containerd"];
 
+/// Which packages are installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of them.
+    All,
+    /// kubeadm alone, which goes ahead of the others in an upgrade; nothing is held yet.
+    Kubeadm,
+    /// All but kubeadm, from repositories that have been read.
+    Rest,
+}
+
+impl Part {
+    fn has(self, package: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Kubeadm => package == "kubeadm",
+            Self::Rest => package != "kubeadm",
+        }
+    }
+
+    fn id(self) -> &'static str {
+        match self {
+            Self::All | Self::Rest => "packages",
+            Self::Kubeadm => "kubeadm-package",
+        }
+    }
+}
+
 /// Repositories, installation, hold.
-pub(super) fn steps(context: &Context<'_>, steps: &mut Steps<'_>) {
+pub(super) fn steps(context: &Context<'_>, steps: &mut Steps<'_>, part: Part) {
     match steps.facts.package_manager {
-        Some(PackageManager::Apt) => apt(context.inventory, steps),
+        Some(PackageManager::Apt) => apt(context.inventory, steps, part),
         Some(PackageManager::Dnf4) => dnf(
             context.inventory,
             REPOSITORIES.map(|id| format!("--disableexcludes={id}")).to_vec(),
             steps,
+            part,
         ),
         // A second setting of an option takes the first one's place.
         Some(PackageManager::Dnf5) => dnf(
             context.inventory,
             vec![format!("--setopt=disable_excludes={}", REPOSITORIES.join(","))],
             steps,
+            part,
         ),
         None => {}
     }
@@ -76,8 +106,31 @@ fn kubernetes_url(inventory: &Inventory, kind: &str) -> String {
     format!("{base}/{minor}/{kind}")
 }
 
-fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
+fn apt(inventory: &Inventory, steps: &mut Steps<'_>, part: Part) {
     let missing = missing(inventory, steps.facts);
+    let changed = part != Part::Rest && apt_sources(inventory, steps, !missing.is_empty());
+    let wanted: Vec<_> = missing.iter().filter(|(name, _)| part.has(name)).cloned().collect();
+    if changed || !wanted.is_empty() {
+        let mut script = format!("{APT} update");
+        if !wanted.is_empty() {
+            let patterns = wanted.iter().map(|(name, version)| {
+                shell::quote(&format!("{name}={}", pattern(version))).into_owned()
+            });
+            let patterns = patterns.collect::<Vec<_>>().join(" ");
+            script = format!(
+                "{script}\n{APT} install --allow-change-held-packages --allow-downgrades {patterns}"
+            );
+        }
+        let packages = (part.id(), paths::PACKAGES_UNIT);
+        steps.push(install(packages, titled(&wanted), Command::script(script)));
+    }
+    if part != Part::Kubeadm {
+        apt_hold(steps, &missing);
+    }
+}
+
+/// Keys and lists of repositories; whether a list has changed.
+fn apt_sources(inventory: &Inventory, steps: &mut Steps<'_>, installs: bool) -> bool {
     let kubernetes = kubernetes_url(inventory, "deb");
     let containerd = format!("{}/{}", inventory.packages.containerd, steps.facts.os.id);
     let keys = key::Key::both(
@@ -85,7 +138,7 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
         [format!("{kubernetes}/Release.key"), format!("{containerd}/gpg")],
         PackageManager::Apt,
     );
-    let keys = keys.map(|key| key.step(steps.facts, !missing.is_empty()).map(|step| (key, step)));
+    let keys = keys.map(|key| key.step(steps.facts, installs).map(|step| (key, step)));
     let keys: Vec<_> = keys.into_iter().flatten().collect();
     let compares = keys.iter().any(|(key, _)| key.fingerprint.is_some());
     let tools: Vec<_> = ["ca-certificates", "curl"]
@@ -114,20 +167,11 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
     );
     let title = "Add containerd's repository";
     changed |= steps.file("containerd-source", title, paths::APT_CONTAINERD, source);
-    if changed || !missing.is_empty() {
-        let mut script = format!("{APT} update");
-        if !missing.is_empty() {
-            let patterns = missing.iter().map(|(name, version)| {
-                shell::quote(&format!("{name}={}", pattern(version))).into_owned()
-            });
-            let patterns = patterns.collect::<Vec<_>>().join(" ");
-            script = format!(
-                "{script}\n{APT} install --allow-change-held-packages --allow-downgrades {patterns}"
-            );
-        }
-        let packages = ("packages", paths::PACKAGES_UNIT);
-        steps.push(install(packages, titled(&missing), Command::script(script)));
-    }
+    changed
+}
+
+/// Packages that are there, or come, and aren't held. `missing` are those that come.
+fn apt_hold(steps: &mut Steps<'_>, missing: &[(&str, String)]) {
     let held = |name: &str| {
         let package = steps.facts.packages.get(name);
         let reinstalled = missing.iter().any(|(missing, _)| *missing == name);
@@ -158,8 +202,28 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>) {
 
 /// Packages are held by being left out of what the repositories offer: that needs no plugin, as a
 /// lock on versions does, and `without_excludes` takes it back for one command.
-fn dnf(inventory: &Inventory, without_excludes: Vec<String>, steps: &mut Steps<'_>) {
+fn dnf(inventory: &Inventory, without_excludes: Vec<String>, steps: &mut Steps<'_>, part: Part) {
     let missing = missing(inventory, steps.facts);
+    if part != Part::Rest {
+        dnf_sources(inventory, steps, !missing.is_empty());
+    }
+    let wanted: Vec<_> = missing.into_iter().filter(|(name, _)| part.has(name)).collect();
+    let mut words: Vec<String> =
+        wanted.iter().map(|(name, version)| format!("{name}-{}", pattern(version))).collect();
+    let enforcing = inventory.policy.selinux == SelinuxPolicy::Enforcing;
+    let selinux = "container-selinux";
+    if enforcing && part != Part::Kubeadm && !steps.facts.packages.contains_key(selinux) {
+        words.push(selinux.to_owned());
+    }
+    if !words.is_empty() {
+        let fixed = ["dnf", "-y", "install"].map(str::to_owned);
+        let command = Command::new(fixed.into_iter().chain(without_excludes).chain(words));
+        steps.push(install((part.id(), paths::PACKAGES_UNIT), titled(&wanted), command));
+    }
+}
+
+/// Keys, and repositories that hold their packages.
+fn dnf_sources(inventory: &Inventory, steps: &mut Steps<'_>, installs: bool) {
     let kubernetes = kubernetes_url(inventory, "rpm");
     let base = format!("{}/centos", inventory.packages.containerd);
     let keys = key::Key::both(
@@ -168,7 +232,7 @@ fn dnf(inventory: &Inventory, without_excludes: Vec<String>, steps: &mut Steps<'
         PackageManager::Dnf4,
     );
     for key in keys {
-        if let Some(step) = key.step(steps.facts, !missing.is_empty()) {
+        if let Some(step) = key.step(steps.facts, installs) {
             steps.push(step);
         }
     }
@@ -191,17 +255,6 @@ fn dnf(inventory: &Inventory, without_excludes: Vec<String>, steps: &mut Steps<'
         "containerd.io",
     );
     steps.file("containerd-source", "Add containerd's repository", paths::YUM_CONTAINERD, text);
-    let mut words: Vec<String> =
-        missing.iter().map(|(name, version)| format!("{name}-{}", pattern(version))).collect();
-    let enforcing = inventory.policy.selinux == SelinuxPolicy::Enforcing;
-    if enforcing && !steps.facts.packages.contains_key("container-selinux") {
-        words.push("container-selinux".to_owned());
-    }
-    if !words.is_empty() {
-        let fixed = ["dnf", "-y", "install"].map(str::to_owned);
-        let command = Command::new(fixed.into_iter().chain(without_excludes).chain(words));
-        steps.push(install(("packages", paths::PACKAGES_UNIT), titled(&missing), command));
-    }
 }
 
 /// A repository whose packages are taken only where a command says so: that holds them.

@@ -28,7 +28,12 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn of(host: &Host, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Of the cluster as a whole.
+    pub(crate) fn of_all(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { host: None, what: what.into(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn of(host: &Host, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { host: Some(host.name.clone()), what: what.into(), remedy: remedy.into() }
     }
 }
@@ -42,6 +47,26 @@ const BALANCERS_MAX: usize = 5;
 /// Everything that stands in the way.
 #[must_use]
 pub fn check(inventory: &Inventory, facts: &FactsByHost, material: &Material) -> Vec<Fault> {
+    let mut faults = check_but_versions(inventory, facts, material);
+    check_versions(inventory, facts, &mut faults);
+    in_order(inventory, &mut faults);
+    faults
+}
+
+/// Faults in the order of the inventory's hosts.
+fn in_order(inventory: &Inventory, faults: &mut [Fault]) {
+    let place = |fault: &Fault| {
+        inventory.hosts.iter().position(|host| Some(&host.name) == fault.host.as_ref())
+    };
+    faults.sort_by_key(place);
+}
+
+/// The same for a cluster whose version is to become another.
+pub(super) fn check_but_versions(
+    inventory: &Inventory,
+    facts: &FactsByHost,
+    material: &Material,
+) -> Vec<Fault> {
     let mut faults = Vec::new();
     for host in &inventory.hosts {
         let Some(own) = facts.get(&host.name) else {
@@ -57,15 +82,11 @@ pub fn check(inventory: &Inventory, facts: &FactsByHost, material: &Material) ->
         check_network(inventory, host, own, &mut faults);
         check_taken(inventory, host, own, &mut faults);
     }
-    check_at_work(inventory, facts, &mut faults);
+    faults.extend(at_work_faults(inventory, facts));
     check_progress(inventory, facts, material, &mut faults);
     check_ports(inventory, facts, material, &mut faults);
-    check_versions(inventory, facts, &mut faults);
     check_together(inventory, facts, &mut faults);
-    let place = |fault: &Fault| {
-        inventory.hosts.iter().position(|host| Some(&host.name) == fault.host.as_ref())
-    };
-    faults.sort_by_key(place);
+    in_order(inventory, &mut faults);
     faults
 }
 
@@ -190,17 +211,18 @@ pub fn at_work<'a>(inventory: &'a Inventory, facts: &FactsByHost) -> Vec<(&'a Ho
         let runs = |unit: &str| {
             services.get(&format!("{unit}.service")).is_some_and(|service| service.is_active())
         };
-        paths::DETACHED.into_iter().find(|(unit, _)| runs(unit)).map(|(_, what)| what)
+        paths::DETACHED.iter().find(|(unit, _)| runs(unit)).map(|(_, what)| *what)
     };
     inventory.hosts.iter().filter_map(|host| Some((host, on(host)?))).collect()
 }
 
-fn check_at_work(inventory: &Inventory, facts: &FactsByHost, faults: &mut Vec<Fault>) {
-    for (host, what) in at_work(inventory, facts) {
+/// Hosts that have to be waited for.
+pub(super) fn at_work_faults(inventory: &Inventory, facts: &FactsByHost) -> Vec<Fault> {
+    let fault = |(host, what): (&Host, &str)| {
         let what = format!("what an earlier run began is at work on it: {what}");
-        let remedy = "wait for its end; 'halb k8s apply' does so by itself";
-        faults.push(Fault::of(host, what, remedy));
-    }
+        Fault::of(host, what, "wait for its end; 'halb k8s apply' does so by itself")
+    };
+    at_work(inventory, facts).into_iter().map(fault).collect()
 }
 
 /// Hosts that somebody else set up, or that fell out of the cluster.
@@ -213,6 +235,15 @@ fn check_progress(
     let answers = wanted::cluster(inventory, facts).is_some();
     for host in inventory.hosts.iter().filter(|host| host.is_node()) {
         let silent = facts.get(&host.name).is_some_and(|own| own.cluster == ClusterState::Silent);
+        if facts.get(&host.name).is_some_and(|own| own.files.contains_key(paths::REMOVED)) {
+            let what = "it was taken out of the cluster by 'halb k8s node remove'";
+            let remedy = format!(
+                "take its lines out of the inventory, or let it join anew: 'halb k8s node add {}'",
+                host.name
+            );
+            faults.push(Fault::of(host, what, remedy));
+            continue;
+        }
         match wanted::progress(inventory, facts, material, host) {
             Progress::Fresh | Progress::HalfDone | Progress::Joined => {}
             Progress::Lost if !answers && (silent || !host.has(Role::Master)) => {
@@ -224,8 +255,7 @@ fn check_progress(
             }
             Progress::Lost => {
                 let what = "it belonged to the cluster, which doesn't count it any more";
-                let remedy = "if it shall join anew, run 'kubeadm reset' on it and remove \
-                              /var/lib/halb-k8s";
+                let remedy = "if it shall join anew, put it back first: halb k8s reset --host";
                 faults.push(Fault::of(host, what, remedy));
             }
             Progress::Foreign => {
@@ -249,8 +279,7 @@ fn check_versions(inventory: &Inventory, facts: &FactsByHost, faults: &mut Vec<F
         if let Some(runs) = runs.filter(|runs| *runs != wanted) {
             let what = format!("its node runs Kubernetes {runs}, not {wanted}");
             let remedy = format!(
-                "write 'version: {runs}'; a cluster that runs is upgraded with kubeadm, one minor \
-                 version at a time"
+                "write 'version: {runs}', or bring the cluster there: 'halb k8s upgrade {wanted}'"
             );
             faults.push(Fault::of(host, what, remedy));
         }

@@ -1,5 +1,6 @@
 //! One step: what is looked at, done, and looked at again.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -73,8 +74,23 @@ pub enum Act {
         /// Its path.
         path: String,
     },
+    /// Notes on the host how it is, so that a reset can put that back: its system once, and each of
+    /// these files as it is for the first time.
+    Remember {
+        /// Files that are going to be changed.
+        files: Vec<String>,
+    },
     /// Puts the halb program that is running here on the host.
     InstallHalb {
+        /// Where to.
+        path: String,
+        /// Its SHA-256, in hexadecimal digits.
+        sha256: String,
+    },
+    /// Puts a file of the operator's side on the host, as root's alone (0600).
+    Upload {
+        /// The file here.
+        from: PathBuf,
         /// Where to.
         path: String,
         /// Its SHA-256, in hexadecimal digits.

@@ -116,7 +116,7 @@ fn selinux(policy: SelinuxPolicy, steps: &mut Steps<'_>) {
 }
 
 /// What has to come in, in firewalld's words: ports, protocols, trusted sources.
-fn openings(inventory: &Inventory, host: &Host) -> Vec<String> {
+pub(super) fn openings(inventory: &Inventory, host: &Host) -> Vec<String> {
     let mut ports: Vec<String> = Vec::new();
     if host.has(Role::Balancer) {
         ports.push(format!("{}/tcp", inventory.endpoint.port));
@@ -208,7 +208,7 @@ const NAMES_BEGIN: &str = "# halb k8s: begin";
 const NAMES_END: &str = "# halb k8s: end";
 
 /// All hosts and the endpoint by name, without a name server.
-fn names(inventory: &Inventory, steps: &mut Steps<'_>) {
+pub(super) fn names(inventory: &Inventory, steps: &mut Steps<'_>) {
     let there = steps.facts.files.get(paths::HOSTS).and_then(|file| file.text.clone());
     let wanted = hosts_file(&there.unwrap_or_default(), inventory);
     steps.file("hosts", "Know all hosts by name", paths::HOSTS, wanted);

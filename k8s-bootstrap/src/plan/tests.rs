@@ -160,6 +160,8 @@ fn no_secret_is_in_a_command_a_text_or_a_debug() {
                     Act::Write { .. }
                     | Act::Remove { .. }
                     | Act::InstallHalb { .. }
+                    | Act::Remember { .. }
+                    | Act::Upload { .. }
                     | Act::FetchKubeconfig { .. } => None,
                 };
                 let commands = own.into_iter().chain(&step.probe).chain(&step.verify);
@@ -191,6 +193,8 @@ fn a_real_shell_understands_every_command() {
                 Act::Write { .. }
                 | Act::Remove { .. }
                 | Act::InstallHalb { .. }
+                | Act::Remember { .. }
+                | Act::Upload { .. }
                 | Act::FetchKubeconfig { .. } => None,
             };
             for command in own.into_iter().chain(&step.probe).chain(&step.verify) {
@@ -286,6 +290,8 @@ fn what_is_at_work_for_a_run_that_is_gone_is_waited_for() {
         | Act::Write { .. }
         | Act::Remove { .. }
         | Act::InstallHalb { .. }
+        | Act::Remember { .. }
+        | Act::Upload { .. }
         | Act::FetchKubeconfig { .. } => None,
     });
     let unit = format!("{}.service", started.expect("masters join"));
@@ -361,6 +367,8 @@ fn balancers_have_priorities_of_their_own() {
             | Act::RunDetached { .. }
             | Act::Remove { .. }
             | Act::InstallHalb { .. }
+            | Act::Remember { .. }
+            | Act::Upload { .. }
             | Act::FetchKubeconfig { .. } => None,
         })
         .collect();

@@ -49,7 +49,13 @@ impl<'a> Text<'a> {
     fn step(&mut self, host: &'a str, step: &'a Step) {
         self.push(&format!("\n  * {}", step.title));
         if let Some(probe) = &step.probe {
-            self.command("unless", probe);
+            let same = matches!(&step.act, Act::Run { command } if command.stdin == probe.stdin);
+            self.line("unless", probe);
+            if !same {
+                self.input(probe);
+            } else if probe.stdin.is_some() {
+                self.push("      which reads the same as what follows");
+            }
         }
         match &step.act {
             Act::Run { command } => self.command("#", command),
@@ -63,6 +69,16 @@ impl<'a> Text<'a> {
                 let short: String = sha256.chars().take(HASH_SHOWN).collect();
                 self.push(&format!("      {path} (0755 root:root): this program, sha256 {short}…"));
             }
+            Act::Remember { files } => {
+                let count = files.len();
+                self.push(&format!("      packages, services, kernel settings, and {count} files"));
+            }
+            Act::Upload { from, path, .. } => {
+                self.push(&format!(
+                    "      {path} (0600 root:root): {} of this machine",
+                    from.display()
+                ));
+            }
             Act::FetchKubeconfig { path, context, server } => {
                 self.push(&format!("      {path}, as '{context}' at {server}"));
             }
@@ -73,6 +89,11 @@ impl<'a> Text<'a> {
     }
 
     fn command(&mut self, sign: &str, command: &Command) {
+        self.line(sign, command);
+        self.input(command);
+    }
+
+    fn line(&mut self, sign: &str, command: &Command) {
         let line = command.line();
         let indent = " ".repeat(7 + sign.len());
         for (index, part) in line.lines().enumerate() {
@@ -82,6 +103,10 @@ impl<'a> Text<'a> {
                 self.push(&format!("{indent}{part}"));
             }
         }
+    }
+
+    /// What a command reads.
+    fn input(&mut self, command: &Command) {
         if let Some(content) = &command.stdin {
             match seen(content) {
                 Some(text) => {

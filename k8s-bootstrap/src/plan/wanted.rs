@@ -18,7 +18,7 @@ pub(super) struct Context<'a> {
 
 /// How far a node has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// kubeadm hasn't run on it.
     Fresh,
     /// A run of halb began on it and didn't come to its end.
@@ -55,7 +55,7 @@ impl<'a> Context<'a> {
 }
 
 /// The cluster as the first master that answers sees it, and that master.
-pub(super) fn cluster<'a>(
+pub(crate) fn cluster<'a>(
     inventory: &'a Inventory,
     facts: &'a FactsByHost,
 ) -> Option<(&'a Host, &'a Cluster)> {
@@ -72,7 +72,7 @@ pub(super) fn mark(material: &Material) -> String {
 
 /// How far a node has come. kubeadm writes most of its files long before it is done, so none of them
 /// proves anything: what counts is what the cluster says, and the marks that halb leaves.
-pub(super) fn progress(
+pub(crate) fn progress(
     inventory: &Inventory,
     facts: &FactsByHost,
     material: &Material,

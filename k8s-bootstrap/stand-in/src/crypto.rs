@@ -1,6 +1,8 @@
 //! What trust between nodes is made of: hashes of public keys, signatures by token, sealed files,
 //! certificates.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{
@@ -12,7 +14,7 @@ use ring::digest::{SHA256, digest};
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use time::{Duration, OffsetDateTime};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 /// How long certificates below the authority are good for, as kubeadm's.
 const VALIDITY: Duration = Duration::days(365);
@@ -49,6 +51,29 @@ pub fn subject(der: &[u8]) -> Option<(String, Vec<String>)> {
     let organisations = subject.iter_organization();
     let organisations = organisations.filter_map(|it| it.as_str().ok().map(str::to_owned));
     Some((name, organisations.collect()))
+}
+
+/// Common name, organisations and names of a certificate in PEM; addresses are among the names.
+///
+/// # Errors
+/// The text is no certificate.
+pub fn names(certificate: &str) -> Result<(String, Vec<String>, Vec<String>), String> {
+    let der = pem::parse(certificate).map_err(|error| error.to_string())?;
+    let (name, of) = subject(der.contents()).ok_or("a certificate without a name")?;
+    let (_, certificate) =
+        X509Certificate::from_der(der.contents()).map_err(|error| error.to_string())?;
+    let alternatives = certificate.subject_alternative_name().map_err(|error| error.to_string())?;
+    let mut names = Vec::new();
+    for general in alternatives.iter().flat_map(|extension| &extension.value.general_names) {
+        if let GeneralName::DNSName(name) = general {
+            names.push((*name).to_owned());
+        } else if let GeneralName::IPAddress([a, b, c, d]) = general {
+            names.push(Ipv4Addr::new(*a, *b, *c, *d).to_string());
+        } else {
+            return Err(format!("a name of a kind that kubeadm doesn't make: {general}"));
+        }
+    }
+    Ok((name, of, names))
 }
 
 /// When a certificate in PEM ends, in seconds since 1970.

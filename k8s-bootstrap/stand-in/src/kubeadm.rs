@@ -62,6 +62,7 @@ pub fn kubeadm(machine: &Machine, arguments: &[String]) -> ExitCode {
         ["reset", rest @ ..] => reset::run(machine, rest),
         ["token", rest @ ..] => token::run(machine, rest),
         ["certs", "check-expiration", rest @ ..] => certs::check(machine, rest),
+        ["certs", "renew", rest @ ..] => certs::renew(machine, rest),
         ["config", "images", rest @ ..] => small::images(machine, rest),
         ["config", "validate", rest @ ..] => small::validate(machine, rest),
         ["version", rest @ ..] => small::version(machine, rest),

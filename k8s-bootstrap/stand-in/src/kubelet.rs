@@ -102,7 +102,10 @@ impl Kubelet<'_> {
             "kube-apiserver" => {
                 return self.start_server(manifest).map(|_server| Running::Server { _server });
             }
-            "etcd" => &[(Ipv4Addr::UNSPECIFIED, 2379), (Ipv4Addr::UNSPECIFIED, 2380)],
+            "etcd" => {
+                crate::etcd::start(self.machine, &self.name)?;
+                &[(Ipv4Addr::UNSPECIFIED, 2379), (Ipv4Addr::UNSPECIFIED, 2380)]
+            }
             "kube-controller-manager" => &[(Ipv4Addr::LOCALHOST, 10257)],
             _ => &[(Ipv4Addr::LOCALHOST, 10259)],
         };

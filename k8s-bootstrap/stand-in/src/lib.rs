@@ -23,6 +23,7 @@ mod api;
 mod client;
 pub mod config;
 pub mod crypto;
+mod etcd;
 mod kubeadm;
 mod kubelet;
 pub mod machine;
@@ -43,6 +44,7 @@ pub fn act_as(program: &str, arguments: &[String]) -> Option<ExitCode> {
     match program {
         "kubeadm" => Some(kubeadm(&machine, arguments)),
         "kubelet" => Some(kubelet(&machine)),
+        "etcdutl" => Some(etcd::etcdutl(&machine, arguments)),
         _ => None,
     }
 }

@@ -22,6 +22,9 @@ pub struct State {
     pub objects: BTreeMap<String, Value>,
     /// Members of etcd.
     pub members: Vec<Member>,
+    /// Which cluster of etcd these members are: a restore begins another one.
+    #[serde(default)]
+    pub token: String,
 }
 
 /// A member of etcd.

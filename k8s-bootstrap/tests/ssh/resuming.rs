@@ -152,6 +152,37 @@ async fn a_run_that_is_cut_off_is_taken_up_by_the_next_one_until_all_is_as_if_it
     assert_eq!(seed.resets(), ["kmaster01", "kmaster02"], "kubeadm wasn't stopped half-way");
 }
 
+/// All files of all hosts, without those of the cluster that ends.
+fn of_hosts(held: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    held.into_iter().filter(|(name, _)| !name.starts_with("cluster:")).collect()
+}
+
+/// A cluster is made and ended, by a reset that is cut off on the way as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_leaves_every_file_of_every_host_as_it_was_before_the_first_apply() {
+    let seed = Seed::bare(material()).await;
+    let bare = of_hosts(seed.held());
+    finish(&seed).await;
+    assert_ne!(of_hosts(seed.held()), bare);
+    seed.run_is_gone().await;
+    let hosts = seed.hosts();
+    let mut plan = seed.reset_plan(&hosts).await;
+    // The first half of it, as a run leaves it that was cut off between two steps.
+    for host in plan.stages.iter_mut().flat_map(|stage| &mut stage.hosts) {
+        host.steps.truncate(host.steps.len().div_ceil(2));
+    }
+    let report = seed.run(&Arc::new(plan), &hosts, &mut |_| {}).await;
+    assert_eq!(report.ended, Ended::Steps(Outcome::Done), "{report:?}");
+    drop(hosts);
+    seed.run_is_gone().await;
+    let hosts = seed.hosts();
+    let plan = Arc::new(seed.reset_plan(&hosts).await);
+    let report = seed.run(&plan, &hosts, &mut |_| {}).await;
+    assert_eq!(report.ended, Ended::Steps(Outcome::Done), "{report:?}");
+    assert_eq!(differences(&bare, &of_hosts(seed.held())), Vec::<String>::new());
+    assert!(seed.reset_plan(&hosts).await.is_empty(), "nothing is left to put back");
+}
+
 /// The same with a cut at every step of the plan by its name, on one of the hosts that have it.
 async fn cut_everywhere(cut: Cut) {
     let material = material();

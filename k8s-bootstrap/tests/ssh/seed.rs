@@ -16,6 +16,7 @@ use halb_k8s_bootstrap::driver::gather;
 use halb_k8s_bootstrap::driver::host::Host;
 use halb_k8s_bootstrap::inventory::{Inventory, example, parse};
 use halb_k8s_bootstrap::pki::Material;
+use halb_k8s_bootstrap::plan::reset::Scope;
 use halb_k8s_bootstrap::plan::{self, Plan, preflight};
 use halb_k8s_bootstrap::progress::Event;
 use tempfile::TempDir;
@@ -94,6 +95,14 @@ impl Seed {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// What puts all hosts back as they were.
+    pub(crate) async fn reset_plan(&self, hosts: &Hosts) -> Plan {
+        let gathered = gather::gather(&self.inventory, hosts).await;
+        assert!(gathered.silent.is_empty(), "{:?}", gathered.silent);
+        let made = plan::reset::reset(&self.inventory, &gathered.answers, Scope::Cluster);
+        made.unwrap_or_else(|faults| panic!("{faults:#?}"))
     }
 
     /// Carries a plan out.

@@ -88,6 +88,12 @@ impl Halb {
     }
 }
 
+impl From<Halb> for Subject {
+    fn from(halb: Halb) -> Self {
+        halb.subject
+    }
+}
+
 impl Deref for Halb {
     type Target = Subject;
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use mio::Poll;
 
 use super::budget::Descriptors;
+use super::desk::Desk;
 use super::dispatcher::{self, Dispatcher};
 use super::handle::{ApplyError, Handle, Shared};
 use super::mail::{Mailbox, ToDispatcher, ToWorker};
@@ -119,55 +120,61 @@ impl Engine {
         let wanted = Arc::new(Wanted::default());
         let view = Arc::new(Mutex::new(Arc::new(View::default())));
 
+        let count = options.workers.max(1);
+        let poll_of = |_| Poll::new().map_err(StartError::Threads);
+        let worker_polls: Vec<Poll> = (0..count).map(poll_of).collect::<Result<_, _>>()?;
         let mut workers = Vec::new();
-        let mut bodies = Vec::new();
-        for index in 0..options.workers.max(1) {
-            let poll = Poll::new().map_err(StartError::Threads)?;
+        let mut inboxes = Vec::new();
+        let mut shared_polls = Vec::new();
+        for poll in &worker_polls {
             let (mailbox, mail) = Mailbox::new(poll.registry()).map_err(StartError::Threads)?;
-            let state = Arc::new(WorkerState::new(epoch));
-            bodies.push(Worker::new(worker::Parts {
-                index,
-                poll,
-                mail,
-                dispatcher: dispatcher_mail.clone(),
-                state: Arc::clone(&state),
-                descriptors: Arc::clone(&descriptors),
-                wanted: Arc::clone(&wanted),
-                records: options.records.clone(),
-                passive: Arc::clone(&options.connect_failed),
-            }));
-            workers.push((mailbox, state));
+            shared_polls.push(poll.registry().try_clone().map_err(StartError::Threads)?);
+            workers.push((mailbox, Arc::new(WorkerState::new(epoch))));
+            inboxes.push(mail);
         }
+        let mut dispatcher = Dispatcher::new(dispatcher::Parts {
+            polls: shared_polls,
+            mail: dispatcher_inbox,
+            workers: workers.clone(),
+            descriptors: Arc::clone(&descriptors),
+            wanted: Arc::clone(&wanted),
+            view: Arc::clone(&view),
+            fd_limit: options.fd_limit,
+            reserved_elsewhere: options.fds_elsewhere,
+            records: options.records.clone(),
+            inherited,
+        });
+        dispatcher.apply(config, Instant::now())?;
+        let desk = Arc::new(Desk::new(dispatcher));
         // From here on a failure drops the engine, which tells the threads that run already to end.
         let mut engine = Self {
             handle: Handle(Arc::new(Shared {
-                dispatcher: dispatcher_mail,
+                dispatcher: dispatcher_mail.clone(),
                 workers: workers.clone(),
                 descriptors: Arc::clone(&descriptors),
-                view: Arc::clone(&view),
+                view,
                 heartbeat: Arc::clone(&heartbeat),
             })),
             threads: Vec::new(),
             hurry: Arc::new(AtomicBool::new(false)),
         };
-        for (index, body) in bodies.into_iter().enumerate() {
-            engine.spawn(format!("halb-worker-{index}"), move || body.run())?;
+        let ends = worker_polls.into_iter().zip(inboxes).zip(workers);
+        for (index, ((poll, mail), (_, state))) in ends.enumerate() {
+            let worker = Worker::new(worker::Parts {
+                index,
+                poll,
+                mail,
+                dispatcher: dispatcher_mail.clone(),
+                desk: Arc::clone(&desk),
+                state,
+                descriptors: Arc::clone(&descriptors),
+                wanted: Arc::clone(&wanted),
+                records: options.records.clone(),
+                passive: Arc::clone(&options.connect_failed),
+            });
+            engine.spawn(format!("halb-worker-{index}"), move || worker.run())?;
         }
-        let mut dispatcher = Dispatcher::new(dispatcher::Parts {
-            poll,
-            mail: dispatcher_inbox,
-            workers,
-            descriptors,
-            wanted,
-            view,
-            fd_limit: options.fd_limit,
-            reserved_elsewhere: options.fds_elsewhere,
-            heartbeat,
-            records: options.records,
-            inherited,
-        });
-        dispatcher.apply(config, Instant::now())?;
-        engine.spawn("halb-dispatch".to_owned(), move || dispatcher.run())?;
+        engine.spawn("halb-dispatch".to_owned(), move || desk.keep(poll, &heartbeat))?;
         Ok(engine)
     }
 

@@ -62,6 +62,11 @@ impl<T> Inbox<T> {
         self.bell.rung.swap(false, Ordering::AcqRel);
     }
 
+    /// Wakes the thread that reads this.
+    pub(super) fn ring(&self) {
+        self.bell.ring();
+    }
+
     /// The next letter, if there is one.
     pub(super) fn next(&self) -> Option<T> {
         self.receiver.try_recv().ok()
@@ -87,9 +92,15 @@ impl<T> Mailbox<T> {
 
     /// Wakes without a letter.
     pub(super) fn wake(&self) {
-        if !self.bell.rung.swap(true, Ordering::AcqRel) {
+        self.bell.ring();
+    }
+}
+
+impl Bell {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
             // Fails only when the eventfd is at its maximum, which is a wake-up in itself.
-            let _ = self.bell.waker.wake();
+            let _ = self.waker.wake();
         }
     }
 }

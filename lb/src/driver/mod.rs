@@ -1,20 +1,23 @@
 //! Threads, sockets and clocks around the pure cores.
 //!
 //! ```text
-//!            ┌────────────┐   adopt, assign, refuse, kill   ┌──────────┐
-//!  accept ──▶│ dispatcher │────────────────────────────────▶│ worker 0 │
-//!            │  pools     │◀────────────────────────────────│ worker 1 │ … one per core
-//!            └────────────┘      ask, cancel; wake-ups      └──────────┘
-//!                  ▲ health, admin, apply                         │ records
-//!            ┌────────────┐                                       ▼
-//!            │   handle   │◀── view and counters            access log
+//!           ┌───────────────┐ ◀──── accept ────── ┌──────────┐
+//!           │  desk         │                     │ worker 0 │ ◀──bytes──▶ clients, servers
+//!           │  └ dispatcher │ adopt, assign, kill │ worker 1 │ … one per core
+//!           │     └ pools   │────────────────────▶└──────────┘
+//!           └───────────────┘ ◀──ask, cancel──────     │ records
+//!                  ▲ health, admin, apply              ▼
+//!            ┌────────────┐                       access log
+//!            │   handle   │◀── view and counters
 //!            └────────────┘
 //! ```
 //!
-//! Nobody holds a lock while bytes move. Each thread owns its state and gets letters; counters
-//! have one writing thread each and are summed by whoever reads.
+//! Nobody holds a lock while bytes move. Each thread owns its state and gets letters; the dispatcher
+//! is locked while somebody accepts or an order is carried out, and a worker that finds it locked
+//! goes on with its sessions. Counters have one writer at a time and are summed by whoever reads.
 
 mod budget;
+mod desk;
 mod dispatcher;
 mod engine;
 mod handle;

@@ -11,7 +11,7 @@ use crate::names::{BackendName, ServerName, ServerRef};
 use crate::pool::ServerKey;
 use crate::snapshot::AcceptPause;
 
-/// A counter with one writing thread; any thread may read it. A plain load and store: no locked
+/// A counter with one writer at a time: one thread, or whoever is at the desk. Any thread may read it. A plain load and store: no locked
 /// instruction on the packet path.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);

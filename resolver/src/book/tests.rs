@@ -1,22 +1,10 @@
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Families, Family, Holds, HostName, Nameservers};
+use crate::config::tests::settings;
+use crate::config::{Families, Family, HostName};
 use crate::message::said;
 use crate::name::Source;
-
-fn settings() -> Settings {
-    Settings {
-        nameservers: Nameservers::These(Vec::new()),
-        hosts_file: None,
-        timeout: Duration::from_secs(1),
-        attempts: NonZeroU32::MIN,
-        refresh_min: Duration::from_secs(5),
-        refresh_max: Duration::from_secs(300),
-        holds: Holds { gone: Duration::from_secs(30), unanswered: None, obsolete: Duration::ZERO },
-    }
-}
 
 fn question(name: &str) -> Question {
     Question { host: HostName::new(name).unwrap(), families: Families::Ipv4 }

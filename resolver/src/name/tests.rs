@@ -1,26 +1,13 @@
-use std::num::NonZeroU32;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Families, HostName, Nameservers};
+use crate::config::tests::settings;
+use crate::config::{Families, HostName};
 use crate::message::said;
 
 const TTL: Duration = Duration::from_secs(60);
 const A: &str = "10.0.0.1";
 const B: &str = "10.0.0.2";
-
-fn settings() -> Settings {
-    Settings {
-        nameservers: Nameservers::These(Vec::new()),
-        hosts_file: None,
-        timeout: Duration::from_secs(1),
-        attempts: NonZeroU32::MIN,
-        refresh_min: Duration::from_secs(5),
-        refresh_max: Duration::from_secs(300),
-        holds: Holds { gone: Duration::from_secs(30), unanswered: None, obsolete: Duration::ZERO },
-    }
-}
 
 fn question(families: Families) -> Question {
     Question { host: HostName::new("master01.example").unwrap(), families }

@@ -30,6 +30,8 @@ pub struct Node<'a> {
     pub vip: IpAddr,
     /// The servers.
     pub masters: &'a Masters,
+    /// The port of another service of the same hosts, which is to be balanced as well.
+    pub streams: Option<u16>,
 }
 
 /// One that runs on a node. It is gone when it is dropped.
@@ -64,6 +66,12 @@ pub trait Balancer: fmt::Debug + Send {
     /// [`Error`].
     fn stop(&mut self) -> Result<(), Error>;
 
+    /// Has it give the address to the other node, and doesn't wait.
+    ///
+    /// # Errors
+    /// [`Error`].
+    fn hand_over(&mut self) -> Result<(), Error>;
+
     /// Stops what forwards, and leaves what speaks VRRP alone.
     ///
     /// # Errors
@@ -92,6 +100,12 @@ pub enum Error {
     /// A file for a subject can't be written.
     #[error("the files of a node can't be written")]
     Files(#[source] io::Error),
+    /// It is asked for something and refuses.
+    #[error("it refuses an order: {0}")]
+    Refused(String),
+    /// Servers of the drill's own can't listen.
+    #[error("there are no servers for connections that carry bytes")]
+    Streams(#[source] io::Error),
     /// It isn't well before anything has failed.
     #[error("it isn't well before the drill: not within {patience:?}: {what}")]
     NotWell {

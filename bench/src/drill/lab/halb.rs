@@ -4,11 +4,13 @@ use std::{
     fmt,
     fs::{self, Permissions},
     io,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use halb_lab::{
+    masters::PORT,
     process::{Held, Signal},
     subject::{Halb, guides, halb_with},
 };
@@ -20,6 +22,7 @@ use crate::drill::plan::Setting;
 #[derive(Clone, Debug)]
 pub struct Halbs {
     program: PathBuf,
+    forward: Option<&'static str>,
 }
 
 /// A halb of a pair, and what has to be there as long as it runs.
@@ -43,7 +46,13 @@ impl Halbs {
     /// With this binary.
     #[must_use]
     pub fn new(program: &Path) -> Self {
-        Self { program: program.to_owned() }
+        Self { program: program.to_owned(), forward: None }
+    }
+
+    /// The same, but the kernel forwards, by this kind of `balance`.
+    #[must_use]
+    pub fn forwarding(program: &Path, balance: &'static str) -> Self {
+        Self { program: program.to_owned(), forward: Some(balance) }
     }
 }
 
@@ -52,7 +61,7 @@ impl Kind for Halbs {
         let mut written = Ok(());
         let halb = halb_with(&self.program, node.host, |directory| {
             written = write_key(directory);
-            configuration(node, directory)
+            self.configuration(node, directory)
         });
         written.map_err(Error::Files)?;
         Ok(Box::new(Member::new(halb?, ())))
@@ -84,6 +93,12 @@ impl<T: fmt::Debug + Send> Balancer for Member<T> {
         Ok(self.halb.signal(Signal::SIGTERM)?)
     }
 
+    fn hand_over(&mut self) -> Result<(), Error> {
+        let output = self.halb.command(&["vip", "yield"]).output().map_err(Error::Files)?;
+        let said = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() { Ok(()) } else { Err(Error::Refused(said())) }
+    }
+
     fn hang_proxy(&mut self) -> Result<(), Error> {
         self.held = Some(self.halb.hold_threads(|name| name.starts_with(WORKERS))?);
         Ok(())
@@ -95,6 +110,38 @@ fn write_key(directory: &Path) -> io::Result<()> {
     let key = directory.join(KEY);
     fs::write(&key, format!("{SECRET}\n"))?;
     fs::set_permissions(key, Permissions::from_mode(0o600))
+}
+
+impl Halbs {
+    fn configuration(&self, node: &Node<'_>, directory: &Path) -> String {
+        let mut text = configuration(node, directory);
+        if let Some(port) = node.streams {
+            text.push_str(&streams(node, port));
+        }
+        let Some(balance) = self.forward else { return text };
+        let [api, other] = [PORT, node.streams.unwrap_or_default()].map(|port| {
+            let forwarded = SocketAddr::new(node.vip, port);
+            (format!("bind    = [\"*:{port}\"]"), format!("{KERNEL}bind    = [\"{forwarded}\"]"))
+        });
+        text = guides::replace(&text, &api.0, &api.1);
+        text = text.replace(&other.0, &other.1);
+        text.replace("balance = \"roundrobin\"", &format!("balance = \"{balance}\""))
+    }
+}
+
+/// One more service.
+fn streams(node: &Node<'_>, port: u16) -> String {
+    let servers = node
+        .masters
+        .addresses()
+        .map(|(name, address)| format!("{name} = \"{}\"\n", SocketAddr::new(address.ip(), port)));
+    format!(
+        "\n[frontend.streams]\nbind    = [\"*:{port}\"]\nbackend = \"streams\"\n\n\
+         [backend.streams]\nbalance = \"roundrobin\"\non_down_spread = \"0s\"\n\
+         check = {{ type = \"tcp\", interval = \"500ms\", timeout = \"1s\", fall = 3, rise = 2 }}\n\n\
+         [backend.streams.server]\n{}",
+        servers.collect::<String>()
+    )
 }
 
 /// Its file.
@@ -121,6 +168,8 @@ fn configuration(node: &Node<'_>, directory: &Path) -> String {
         ),
     })
 }
+
+const KERNEL: &str = "forward = \"kernel\"\n";
 
 /// As often as HAProxy checks.
 const CHECK: &str = r#"verify = "none", interval = "2s", timeout = "1s", fall = 3, rise = 2"#;

@@ -33,7 +33,10 @@ impl Kind for Peers {
     fn start(&self, node: &Node<'_>) -> Result<Box<dyn Balancer>, Error> {
         let everywhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT);
         // The guide's servers are where the lab's are.
-        let configuration = format!("{}{}", guides::HAPROXY_DEFAULTS, guides::HAPROXY);
+        let mut configuration = format!("{}{}", guides::HAPROXY_DEFAULTS, guides::HAPROXY);
+        if let Some(port) = node.streams {
+            configuration.push_str(&streams(node, port));
+        }
         let haproxy = haproxy(node.host, &configuration, &[everywhere])?;
         let (directory, script) = check_script().map_err(Error::Files)?;
         let setting = node.setting;
@@ -77,9 +80,27 @@ impl Balancer for Member {
         Ok(haproxy.signal(Signal::SIGTERM)?)
     }
 
+    /// As one does it with keepalived: it ends, and says so.
+    fn hand_over(&mut self) -> Result<(), Error> {
+        Ok(self.keepalived.signal(Signal::SIGTERM)?)
+    }
+
     fn hang_proxy(&mut self) -> Result<(), Error> {
         Ok(self.haproxy.signal_group(Signal::SIGSTOP)?)
     }
+}
+
+/// One more service in HAProxy's file.
+fn streams(node: &Node<'_>, port: u16) -> String {
+    let servers = node.masters.addresses().map(|(name, address)| {
+        let ip = address.ip();
+        format!("    server {name} {ip}:{port} check inter 500ms fall 3 rise 2\n")
+    });
+    format!(
+        "\nfrontend streams\n    bind *:{port}\n    mode tcp\n    default_backend streams\n\n\
+         backend streams\n    mode tcp\n    balance roundrobin\n{}",
+        servers.collect::<String>()
+    )
 }
 
 /// The guide's script as a file, and its path.

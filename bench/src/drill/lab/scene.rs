@@ -13,7 +13,7 @@ use super::{
 };
 use crate::drill::{
     plan::{Fault, SERVER_DOWN_WATCHED, SERVERS_DOWN_FOR},
-    record::{Record, Span},
+    record::{Connections, Record, Span, Streams},
 };
 
 /// A stage on which something is about to fail.
@@ -34,6 +34,7 @@ impl<'a> Scene<'a> {
     pub(super) fn begin(stage: Stage<'a>, patience: Duration) -> Result<Self, Error> {
         let began = Instant::now();
         let holders = stage.pair.holders()?;
+        stage.streams.begin();
         thread::sleep(LEAD);
         let (mended, notes) = (None, Vec::new());
         Ok(Self { stage, patience, began, holders, fault: Instant::now(), mended, notes })
@@ -74,8 +75,17 @@ impl<'a> Scene<'a> {
             Fault::Flapping => self.flap(),
             Fault::OneWay => self.lose_one_way(),
             Fault::PeerReturns => self.return_peer(),
+            Fault::Yield => {
+                self.fail("loadbalancer01: yields", |stage| stage.node(0)?.hand_over())?;
+                self.other_takes_over()
+            }
+            Fault::ServerBetween => self.lose_server_between(),
         }?;
         thread::sleep(TAIL.max(self.stage.setting.interval().min(TAIL * 3)));
+        // What TCP has yet to repeat is late, not lost.
+        until(self.stage.setting.down_interval() * 2, || {
+            Ok(self.stage.streams.port().is_none() || !self.stage.is_anybody_silent())
+        })?;
         self.record()
     }
 
@@ -148,11 +158,26 @@ impl<'a> Scene<'a> {
         self.first_takes_back()
     }
 
+    /// Its watches are closed by nobody, and can't be told from others.
+    fn lose_server_between(&mut self) -> Result<(), Error> {
+        self.fail("loadbalancer01: kill -9", |stage| stage.node(0)?.kill())?;
+        self.other_takes_over()?;
+        self.act("kmaster1: gone", |stage| {
+            stage.load.forget_watches();
+            stage.streams.give_up_server(0);
+            let gone = stage.masters.hosts().next();
+            Ok(gone.map_or(Ok(()), halb_lab::Host::power_off)?)
+        })?;
+        thread::sleep(SERVER_DOWN_WATCHED);
+        Ok(())
+    }
+
     /// What was before doesn't belong to the record.
     fn begin_anew(&mut self) -> Result<(), Error> {
         self.stage.load.forget_watches();
-        self.stage.load.open_watches(&self.stage.pair.client);
-        until(self.patience, || Ok(self.stage.load.open() == super::load::WATCHES))?;
+        self.stage.streams.forget();
+        self.stage.open_connections(self.patience)?;
+        self.stage.streams.begin();
         self.began = Instant::now();
         self.notes.clear();
         self.holders = self.stage.pair.holders()?;
@@ -203,7 +228,18 @@ impl<'a> Scene<'a> {
 
     fn record(self) -> Result<Record, Error> {
         let (began, pair) = (self.began, &self.stage.pair);
-        let connections = self.stage.load.connections();
+        let watches = self.stage.load.connections();
+        let streams = self.stage.streams.outcome();
+        let connections = Connections {
+            open: watches.open + streams.open,
+            ended: watches.ended + streams.ended,
+            silent: watches.silent + streams.silent + self.stage.streams.untold(0),
+        };
+        let streams = self
+            .stage
+            .streams
+            .port()
+            .map(|_| Streams { stall: streams.stall, wrong: streams.wrong });
         let end = Instant::now();
         let outages = pair.prober.outages_since(began);
         let since = |at: Instant| at.saturating_duration_since(began);
@@ -219,6 +255,7 @@ impl<'a> Scene<'a> {
             outages: outages.iter().map(span).collect(),
             requests: self.stage.load.requests.between(began, end),
             connections,
+            streams,
             announced: self.announced().map(since),
             notes: self.notes.iter().map(|(at, what)| (since(*at), what.clone())).collect(),
         })

@@ -11,6 +11,7 @@ use halb_lab::{Masters, Pair, masters::PORT, pair::BALANCERS};
 use super::{
     balancer::{Balancer, Error, Kind, Node},
     load::{Load, WATCH_INTERVAL, WATCHES},
+    streams::{self, Streams},
 };
 use crate::drill::plan::{ACTIVE_PRIORITY, BACKUP_PRIORITY, Setting};
 
@@ -19,6 +20,7 @@ use crate::drill::plan::{ACTIVE_PRIORITY, BACKUP_PRIORITY, Setting};
 pub(super) struct Stage<'a> {
     // In the order in which they may go.
     pub(super) load: Load,
+    pub(super) streams: Streams,
     pub(super) nodes: [Option<Box<dyn Balancer>>; 2],
     pub(super) masters: Masters,
     pub(super) pair: Pair,
@@ -28,12 +30,15 @@ pub(super) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// Makes it, and returns when loadbalancer01 serves.
-    pub(super) fn new(kind: &'a dyn Kind, setting: Setting) -> Result<Self, Error> {
+    pub(super) fn new(kind: &'a dyn Kind, setting: Setting, streams: usize) -> Result<Self, Error> {
         let pair = Pair::new(VIP, PROBES)?;
         let [one, other] = pair.balancers.each_ref().map(halb_lab::Host::ip);
         let masters = Masters::start(pair.lab(), &[VIP, one, other], WATCH_INTERVAL)?;
         let load = Load::start(&pair.client, SocketAddr::new(VIP, PORT), masters.authority());
-        let mut stage = Self { load, nodes: [None, None], masters, pair, setting, kind };
+        let carried = SocketAddr::new(VIP, streams::PORT);
+        let streams = Streams::start(&masters, carried, streams).map_err(Error::Streams)?;
+        let nodes = [None, None];
+        let mut stage = Self { load, streams, nodes, masters, pair, setting, kind };
         stage.start(0)?;
         stage.start(1)?;
         stage.wait_until_well()?;
@@ -50,6 +55,7 @@ impl<'a> Stage<'a> {
             setting: self.setting,
             vip: VIP,
             masters: &self.masters,
+            streams: self.streams.port(),
         })?;
         self.nodes[number] = Some(started);
         Ok(())
@@ -85,6 +91,18 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// Opens watches and whatever carries bytes; says whether all are open.
+    pub(super) fn open_connections(&self, patience: Duration) -> Result<bool, Error> {
+        self.load.open_watches(&self.pair.client);
+        self.streams.open(&self.pair.client);
+        until(patience, || Ok(self.load.open() == WATCHES && self.streams.are_open()))
+    }
+
+    /// Whether a connection that is open tells nothing at the moment.
+    pub(super) fn is_anybody_silent(&self) -> bool {
+        self.load.connections().silent + self.streams.outcome().silent > 0
+    }
+
     fn wait_until_well(&self) -> Result<(), Error> {
         let patience = STARTING + self.setting.down_interval();
         let expect = |what, well: bool| {
@@ -94,8 +112,7 @@ impl<'a> Stage<'a> {
         for node in self.nodes.iter().flatten() {
             expect("the nodes hear each other", until(patience, || node.is_ready())?)?;
         }
-        self.load.open_watches(&self.pair.client);
-        expect("watches are open", until(patience, || Ok(self.load.open() == WATCHES))?)?;
+        expect("watches are open", self.open_connections(patience)?)?;
         // What follows a take-over is done: second announcements are not, and they are harmless.
         thread::sleep((self.setting.interval() * 2).clamp(CALM, CALM * 3));
         expect("loadbalancer01 still serves", self.is_served_by(0, patience)?)

@@ -31,6 +31,7 @@ fn record() -> Record {
             request(2480, 2490, Outcome::Answered),
         ],
         connections: Connections { open: 12, ended: 0, silent: 12 },
+        streams: None,
         announced: Some(ms(641)),
         notes: vec![(ms(300), "link cut".to_owned()), (ms(1200), "link restored".to_owned())],
     }

@@ -6,7 +6,7 @@ fn the_page_says_what_is_wrong_in_words() {
     let fine = render(&samples::all_fine().status());
     assert!(fine.contains("<h1 class=\"well\">All is well</h1>"));
     let down = render(&samples::all_down().status());
-    assert!(down.contains("<h1 class=\"alert\">Not ready</h1>"));
+    assert!(down.contains("<h1 class=\"alert\">Not ready: no server is left</h1>"));
     assert!(down.contains("<b>Alert:</b> no server of backend masters is up"));
     assert!(down.contains("kmaster2 of masters is DOWN for 12 s: L4CON connection refused"));
 }

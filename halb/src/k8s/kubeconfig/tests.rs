@@ -124,3 +124,25 @@ fn kubectl_reads_the_merged_file() {
     assert_eq!(seen["users"][0]["user"]["token"], "0123");
     assert_eq!(seen["users"][1]["user"]["client-key-data"], "a2V5");
 }
+
+#[test]
+fn a_cluster_that_ended_leaves_the_others_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config");
+    remove(&path, "seed").unwrap();
+    assert!(!path.exists(), "there was no file");
+    fs::write(&path, merge(Some(OTHER), new("seed"), "config").unwrap()).unwrap();
+    remove(&path, "nobody").unwrap();
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        merge(Some(OTHER), new("seed"), "config").unwrap()
+    );
+    remove(&path, "seed").unwrap();
+    let config: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(config["contexts"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&config["contexts"][0]["name"], &config["current-context"]),
+        (&json!("home"), &json!(""))
+    );
+    assert_eq!(config["users"].as_array().unwrap().len(), 1);
+}

@@ -184,6 +184,8 @@ impl Giver {
                         Action::Welcome(protocol) => self.welcome(wire, protocol),
                         Action::Go => match self.daemon.vip.stand_aside() {
                             Ok(roles) => {
+                                // Two would put each other's rules right.
+                                self.daemon.forward.leave();
                                 let roles = roles.into_iter().map(Role::from).collect();
                                 wire.send(&ToNew::Go { roles }, None)
                             }
@@ -197,6 +199,7 @@ impl Giver {
                         Action::TakeBack => {
                             let killed = child.kill().and_then(|()| child.wait());
                             self.daemon.vip.take_back();
+                            self.forward_again();
                             killed.map(drop).map_err(WireError::from)
                         }
                         Action::Over(outcome) => return outcome,
@@ -209,6 +212,13 @@ impl Giver {
                     actions = core.handle(Instant::now(), Event::Gone(how));
                 }
             }
+        }
+    }
+
+    /// What the kernel was told went on meanwhile.
+    fn forward_again(&self) {
+        if let Err(error) = self.daemon.forward_anew() {
+            error!("the kernel forwards on, and is no longer told who serves: {error:#}");
         }
     }
 

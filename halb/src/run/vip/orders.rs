@@ -262,7 +262,7 @@ mod tests {
         let mut node = samples::active();
         node.say(|word| word.able = false);
         let why = refusal(&node).unwrap();
-        assert!(why.contains("10.0.0.2 says that it can't take 172.16.16.100"), "{why}");
+        assert!(why.contains("172.16.16.52 says that it can't take 172.16.16.100"), "{why}");
         node.say(|word| word.able = true);
         assert_eq!(refusal(&node), None);
     }

@@ -1,10 +1,11 @@
 //! What the virtual routers are told of this process: whether frontends can serve, and how many
 //! servers of a backend are up. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use halb_config::settings::Forwarded;
 use halb_lb::config::Config;
 use halb_lb::snapshot::{
     AcceptPause, BackendSnapshot, FrontendSnapshot, ProcessSnapshot, Snapshot,
@@ -29,6 +30,9 @@ pub(super) struct Sights {
     /// Frontends that are tracked, with the backends that they send to.
     frontends: BTreeMap<Arc<str>, Vec<String>>,
     backends: BTreeMap<Arc<str>, ()>,
+    /// Of the frontends, those whose connections the kernel forwards.
+    forwarded: BTreeSet<Arc<str>>,
+    kernel_forwards: bool,
     /// Since when a frontend is short of something.
     short: HashMap<Arc<str>, Instant>,
     told: HashMap<Arc<str>, OwnedSighting>,
@@ -48,12 +52,20 @@ pub(super) struct Sight {
 
 impl Sights {
     /// From now on this is tracked; everything is told anew.
-    pub(super) fn configure(&mut self, routers: &Settings, lb: &Config) {
+    pub(super) fn configure(&mut self, routers: &Settings, lb: &Config, kernel: &[Forwarded]) {
         *self = Self::default();
         for tracker in routers.instances.iter().flat_map(|instance| &instance.trackers) {
             match &tracker.subject {
                 Subject::Frontend(name) => {
-                    self.frontends.insert(name.clone(), targets(lb, name));
+                    let of_kernel = kernel.iter().find(|one| one.name.as_str() == &**name);
+                    let targets = match of_kernel {
+                        Some(forwarded) => {
+                            self.forwarded.insert(name.clone());
+                            vec![forwarded.backend.to_string()]
+                        }
+                        None => targets(lb, name),
+                    };
+                    self.frontends.insert(name.clone(), targets);
                 }
                 Subject::Backend { name, .. } => {
                     self.backends.insert(name.clone(), ());
@@ -66,6 +78,11 @@ impl Sights {
     /// Whether anything of this process is tracked.
     pub(super) fn is_idle(&self) -> bool {
         self.frontends.is_empty() && self.backends.is_empty()
+    }
+
+    /// From now on the kernel has the rules that it should have, or hasn't.
+    pub(super) fn kernel_forwards(&mut self, forwards: bool) {
+        self.kernel_forwards = forwards;
     }
 
     /// What has changed since the last look. `usable` says how many servers of a backend take
@@ -81,11 +98,16 @@ impl Sights {
         let mut sights = Vec::new();
         for (name, targets) in &self.frontends {
             let frontend = snapshot.frontends.iter().find(|f| f.name.as_str() == &**name);
-            let accepts = frontend.is_some_and(|f| accepts(f, name, &mut self.short, now));
+            // No thread of the data path has a hand in what the kernel forwards.
+            let is_forwarded = self.forwarded.contains(name);
+            let accepts = match is_forwarded {
+                true => self.kernel_forwards,
+                false => frontend.is_some_and(|f| accepts(f, name, &mut self.short, now)),
+            };
             let up = targets.iter().filter_map(|target| of(target));
             let readiness = Readiness {
                 accepts,
-                workers_on_time: on_time(&snapshot.process),
+                workers_on_time: is_forwarded || on_time(&snapshot.process),
                 servers_up: up.fold(0, u32::saturating_add),
             };
             let sighting = OwnedSighting::Frontend(name.clone(), readiness);
@@ -219,6 +241,23 @@ mod tests {
         assert!(!look(&sample).is_ready());
         sample.snapshot.frontends.clear();
         assert!(!look(&sample).is_ready(), "a frontend that the data path doesn't have");
+    }
+
+    #[test]
+    fn a_frontend_that_the_kernel_forwards_is_ready_while_the_kernel_has_its_rules() {
+        let file = FILE.replace("bind", "forward = \"kernel\"\nbind").replace("127.0.0", "10.0.0")
+            + "[vrrp.VI_1]\ninterface = \"eth1\"\nrouter_id = 1\naddresses = [\"10.0.0.100\"]\n\
+               track = [{ frontend = \"kubernetes\" }]\n";
+        let settings = halb_config::parse(&file, "test.toml").unwrap().settings;
+        let (mut sights, now) = (Sights::default(), Instant::now());
+        sights.configure(&settings.vrrp.routers, &settings.lb, &settings.forwarded);
+        let mut sample = samples::all_fine();
+        sample.snapshot.process.dispatcher_heartbeat_age = HEARTBEAT_LATE;
+        assert!(!readiness(&sights.look(&sample.snapshot, up, now)).unwrap().is_ready());
+        sights.kernel_forwards(true);
+        assert!(readiness(&sights.look(&sample.snapshot, up, now)).unwrap().is_ready());
+        (0..3).for_each(|index| sample.refuse(index));
+        assert!(!readiness(&sights.look(&sample.snapshot, up, now)).unwrap().is_ready());
     }
 
     #[test]

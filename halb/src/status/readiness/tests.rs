@@ -28,7 +28,7 @@ fn each_reason_not_to_be_ready_is_said() {
     let cases = [
         (stopping, "the daemon is stopping"),
         (stuck, "worker 1 has not come round for 7.3 s"),
-        (stuck_ears, "the accepting thread has not come round for 6.0 s"),
+        (stuck_ears, "the dispatcher has not come round for 6.0 s"),
         (full, "frontend kubernetes accepts no connections: as many connections as it may hold"),
         (deaf, "frontend kubernetes has no listener"),
         (samples::all_down(), "no server of backend masters is up (frontend kubernetes needs one)"),

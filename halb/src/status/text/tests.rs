@@ -3,6 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
+use crate::pictures;
 use crate::status::samples;
 
 fn text(sample: &samples::Sample) -> String {
@@ -32,6 +33,24 @@ fn draining() {
 #[test]
 fn after_a_failed_reload() {
     assert_snapshot!(text(&samples::after_failed_reload()));
+}
+
+/// As docs/status.md shows them.
+#[test]
+fn the_page_shows_what_the_terminal_shows() {
+    let picture = |sample, other| {
+        let sample = samples::pair(sample, |word| word.state = other);
+        render(&sample.status(), Colour::Plain)
+    };
+    let backup = halb_vrrp::router::State::Backup;
+    let drawn = [
+        ("well", picture(samples::all_fine(), backup)),
+        ("server-down", picture(samples::one_down(), backup)),
+        ("split-brain", picture(samples::all_fine(), halb_vrrp::router::State::Active)),
+        ("no-server", picture(samples::all_down(), backup)),
+        ("bad-reload", picture(samples::after_failed_reload(), backup)),
+    ];
+    pictures::hold("status.md", &drawn);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::notices::SETTLED_SECONDS;
-use super::remedy::MUTE;
+use super::notices::{SETTLED_SECONDS, is_held_twice};
+use super::remedy::{MUTE, SPLIT};
 use super::text::{peer_line, push_from, thread_lines, timers, word_line};
 use super::{
     Instance, JournalFile, LinkWord, Noticed, State, Stray, Term, Thread, Transition, Vrrp,
@@ -35,6 +35,9 @@ pub fn render(instance: &Instance, vrrp: &Vrrp, colour: Colour) -> String {
     labelled(&mut out, "why", &sentence(&instance.why));
     if let Some(because) = &instance.leaves_because {
         labelled(&mut out, "now", &sentence(because));
+    }
+    if is_held_twice(instance) {
+        labelled(&mut out, "to do", &sentence(SPLIT));
     }
     if let Some(fault) = &instance.fault {
         labelled(&mut out, "fault", &format!("{fault}. {}", way_out(instance)));
@@ -69,6 +72,9 @@ pub fn render(instance: &Instance, vrrp: &Vrrp, colour: Colour) -> String {
 fn headline(instance: &Instance, colour: Colour, out: &mut String) {
     let (name, addresses) = (&instance.name, instance.address_list());
     let text = match instance.state {
+        State::Active if is_held_twice(instance) => {
+            format!("{name} is ACTIVE here and elsewhere, SPLIT BRAIN: two nodes hold {addresses}")
+        }
         State::Active => format!("{name} is ACTIVE: this node holds {addresses}"),
         State::Backup => match instance.peers.iter().find(|peer| peer.active) {
             Some(peer) => format!("{name} is BACKUP: {} holds {addresses}", peer.address),
@@ -79,6 +85,7 @@ fn headline(instance: &Instance, colour: Colour, out: &mut String) {
     };
     for line in wrap(&plain(&text), WIDTH, 2).lines() {
         let line = match instance.state {
+            State::Active if is_held_twice(instance) => colour.paint(Severity::Alert, line),
             State::Active | State::Backup => colour.bold(line),
             State::Initialize => colour.paint(Severity::Warning, line),
             State::Fault => colour.paint(Severity::Alert, line),
@@ -187,7 +194,7 @@ fn interface(instance: &Instance, colour: Colour, out: &mut String) {
 fn peers(instance: &Instance, colour: Colour, out: &mut String) {
     section(out, colour, "Other nodes");
     for peer in &instance.peers {
-        push_from(out, 2, &peer_line(peer, instance.state));
+        push_from(out, 2, &peer_line(peer, instance));
     }
     for word in &instance.words {
         push_from(out, 2, &word_line(word));

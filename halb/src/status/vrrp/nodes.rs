@@ -31,14 +31,20 @@ pub fn is_split(nodes: &[Node]) -> bool {
 #[must_use]
 pub fn of(instance: &Instance) -> Vec<Node> {
     let mut nodes = vec![this(instance)];
-    nodes.extend(instance.words.iter().map(by_link));
-    let has_word = |peer: &&Peer| {
-        let mut words = instance.words.iter();
-        words.any(|word| word.source.as_deref() == Some(&peer.address) || word.from == peer.address)
+    // Whose link is silent may still be heard by its adverts.
+    let advertises = |word: &&LinkWord| {
+        !word.counts && instance.peers.iter().any(|peer| peer.active && is_of(word, peer))
     };
-    let silent = instance.peers.iter().filter(|peer| !has_word(peer));
-    nodes.extend(silent.map(|peer| by_advert(peer, instance.state)));
+    let words = || instance.words.iter().filter(|word| !advertises(word));
+    nodes.extend(words().map(by_link));
+    let others = instance.peers.iter().filter(|peer| !words().any(|word| is_of(word, peer)));
+    nodes.extend(others.map(|peer| by_advert(peer, instance.state)));
     nodes
+}
+
+/// It is the same node that said it over the link and in adverts.
+fn is_of(word: &LinkWord, peer: &Peer) -> bool {
+    word.source.as_deref() == Some(&peer.address) || word.from == peer.address
 }
 
 fn this(instance: &Instance) -> Node {
@@ -63,14 +69,13 @@ fn this(instance: &Instance) -> Node {
 fn by_link(word: &LinkWord) -> Node {
     let able = if word.able { "" } else { ", not able to take over" };
     let yielded = if word.yielded { ", yielded" } else { "" };
-    let old = if word.counts { "" } else { ", too old to count" };
     Node {
         who: word.source.as_ref().unwrap_or(&word.from).clone(),
-        state: word.state.loud(),
+        state: if word.counts { word.state.loud() } else { "SILENT" },
         active: word.counts && word.state == State::Active,
         priority: of_base(word.effective, word.configured),
         health: format!("{}{yielded}{able}", word.health),
-        known: format!("link, {} ago{old}", exact(word.ago_seconds)),
+        known: format!("link, {} ago", exact(word.ago_seconds)),
     }
 }
 
@@ -142,6 +147,20 @@ mod tests {
         let mut vrrp = node.vrrp();
         assert!(is_split(&of(&vrrp.instances[0])));
         vrrp.instances[0].words[0].counts = false;
-        assert!(!is_split(&of(&vrrp.instances[0])));
+        let nodes = of(&vrrp.instances[0]);
+        assert!(!is_split(&nodes));
+        assert_eq!(nodes[1].state, "SILENT");
+    }
+
+    #[test]
+    fn a_node_whose_link_is_silent_is_told_by_its_adverts() {
+        let mut node = samples::backup();
+        node.say(|_| ());
+        let mut vrrp = node.vrrp();
+        vrrp.instances[0].words[0].counts = false;
+        let nodes = of(&vrrp.instances[0]);
+        let other: Vec<_> = nodes.iter().filter(|node| node.who == samples::OTHER).collect();
+        assert_eq!((other.len(), other[0].state), (1, "ACTIVE"), "{nodes:?}");
+        assert!(other[0].known.starts_with("advert, "), "{nodes:?}");
     }
 }

@@ -15,20 +15,30 @@ pub(super) const SETTLED_SECONDS: f64 = 1.0;
 /// A claim of another machine tells of now for so long; after that it tells of what was.
 const CLAIM_SECONDS: f64 = 30.0;
 
-/// Two nodes hold the addresses of some virtual router now, as far as this one can tell: the other
-/// halb says so, or where it says nothing a machine did a moment ago.
+/// Two nodes hold the addresses of some virtual router now, as far as this one can tell.
 #[must_use]
 pub fn is_split(vrrp: &Vrrp) -> bool {
-    vrrp.instances.iter().any(|instance| {
-        let since = instance.since_seconds;
-        let mut words = instance.words.iter().filter(|word| word.counts).peekable();
-        let claimed = |ago: f64| ago < CLAIM_SECONDS && ago < since;
-        let two = match words.peek() {
-            Some(_) => words.any(|word| word.state == State::Active),
-            None => instance.foreign_claims.last.iter().any(|claim| claimed(claim.ago_seconds)),
-        };
-        two && instance.state == State::Active && since >= SETTLED_SECONDS
-    })
+    vrrp.instances.iter().any(is_held_twice)
+}
+
+/// Another node holds the addresses too, as far as this one can tell: the other halb says so, or
+/// where it says nothing a machine did a moment ago.
+#[must_use]
+pub fn is_held_twice(instance: &Instance) -> bool {
+    let since = instance.since_seconds;
+    let claimed = |ago: f64| ago < CLAIM_SECONDS && ago < since;
+    let two = match said_over_the_link(instance) {
+        Some(is_active) => is_active,
+        None => instance.foreign_claims.last.iter().any(|claim| claimed(claim.ago_seconds)),
+    };
+    two && instance.state == State::Active && since >= SETTLED_SECONDS
+}
+
+/// Whether the other halb says that it is active; none: it says nothing that counts.
+fn said_over_the_link(instance: &Instance) -> Option<bool> {
+    let mut words = instance.words.iter().filter(|word| word.counts).peekable();
+    words.peek()?;
+    Some(words.any(|word| word.state == State::Active))
 }
 
 /// Adds what tells of two nodes that hold the same addresses: whatever else is wrong, that is worse.
@@ -131,18 +141,24 @@ fn split_brain(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
         return;
     }
     let name = &instance.name;
-    let recent = |ago: f64| ago < RECENT_SECONDS && ago < since;
-    for claim in instance.foreign_claims.last.iter().filter(|claim| recent(claim.ago_seconds)) {
-        let (address, who, ago) = (&claim.address, &claim.hardware, span(claim.ago_seconds));
-        let text = format!(
-            "vip {name}: {who} said {ago} ago that {address} is its own, so two nodes may hold \
-             it: {SPLIT}"
-        );
-        add(Severity::Warning, text);
-    }
     for word in instance.words.iter().filter(|word| word.counts && word.state == State::Active) {
         let text = format!("vip {name}: {} says that it is active too: {SPLIT}", word.from);
         add(Severity::Warning, text);
+    }
+    let recent = |ago: f64| ago < RECENT_SECONDS && ago < since;
+    for claim in instance.foreign_claims.last.iter().filter(|claim| recent(claim.ago_seconds)) {
+        let (address, who, ago) = (&claim.address, &claim.hardware, span(claim.ago_seconds));
+        let claimed = format!("vip {name}: {who} said {ago} ago that {address} is its own");
+        match said_over_the_link(instance) {
+            // Told already.
+            Some(true) => {}
+            Some(false) if claim.ago_seconds > CLAIM_SECONDS => {
+                add(Severity::Note, format!("{claimed}; the other halb doesn't hold it now"));
+            }
+            Some(false) | None => {
+                add(Severity::Warning, format!("{claimed}, so two nodes may hold it: {SPLIT}"));
+            }
+        }
     }
 }
 
@@ -207,7 +223,7 @@ mod tests {
         let mut node = samples::active();
         node.say(|_| ());
         let told = texts(&node.vrrp());
-        assert!(told[0].contains("10.0.0.2 says that it is active too: "), "{told:?}");
+        assert!(told[0].contains("172.16.16.52 says that it is active too: "), "{told:?}");
         assert!(is_split(&node.vrrp()));
         node.say(|word| word.state = halb_vrrp::router::State::Backup);
         assert_eq!(texts(&node.vrrp()), [] as [&str; 0]);

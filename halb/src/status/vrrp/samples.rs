@@ -159,7 +159,7 @@ impl Node {
             invites: None,
         };
         otherwise(&mut word);
-        self.router.handle_word(ip("10.0.0.2"), &word, self.now);
+        self.router.handle_word(ip(OTHER), &word, self.now);
         self.settle();
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::notices::is_held_twice;
 use super::{Instance, LinkWord, Peer, State, Thread, Vrrp};
 use crate::status::notices::Severity;
 use crate::status::text::{Colour, WIDTH};
@@ -19,6 +20,7 @@ pub fn short(vrrp: &Vrrp, colour: Colour) -> String {
     let mut out = String::new();
     for instance in &vrrp.instances {
         let _ = writeln!(out, "\nvip {}", headline(instance, colour));
+        held(instance, &mut out);
         push(&mut out, &format!("because {}", first_sentence(&instance.why)));
     }
     out
@@ -30,13 +32,14 @@ pub fn render(vrrp: &Vrrp, colour: Colour) -> String {
     let mut out = String::new();
     for instance in &vrrp.instances {
         let _ = writeln!(out, "{}", headline(instance, colour));
+        held(instance, &mut out);
         push(&mut out, &format!("because {}", first_sentence(&instance.why)));
         push(&mut out, &format!("priority {}", priority(instance)));
         for line in timers(instance) {
             push(&mut out, &line);
         }
         for peer in &instance.peers {
-            push(&mut out, &peer_line(peer, instance.state));
+            push(&mut out, &peer_line(peer, instance));
         }
         for word in &instance.words {
             push(&mut out, &word_line(word));
@@ -67,6 +70,23 @@ fn headline(instance: &Instance, colour: Colour) -> String {
     let facts = format!("{addresses} on {}", plain(&instance.interface.name));
     let facts = clip(&facts, room - 4);
     format!("{name}  {state}{yielded}  {facts}  {}", span(instance.since_seconds))
+}
+
+/// Who holds it, where that isn't this node, or not this node alone.
+fn held(instance: &Instance, out: &mut String) {
+    let words = instance.words.iter().filter(|word| word.counts && word.state == State::Active);
+    let peers = instance.peers.iter().filter(|peer| peer.active).map(|peer| &peer.address);
+    let said = words.map(|word| word.source.as_ref().unwrap_or(&word.from));
+    match instance.state {
+        State::Active if is_held_twice(instance) => {
+            push(out, "!! SPLIT BRAIN: another node holds it too; see: halb vip explain");
+        }
+        State::Active => {}
+        State::Backup | State::Fault | State::Initialize => match peers.chain(said).next() {
+            Some(holder) => push(out, &format!("{holder} holds it")),
+            None => push(out, "no node is known to hold it"),
+        },
+    }
 }
 
 /// What moved it, without the rule.
@@ -107,7 +127,7 @@ pub(super) fn timers(instance: &Instance) -> Vec<String> {
 }
 
 /// What another node last said. A backup says nothing, which is no fault of it.
-pub(super) fn peer_line(peer: &Peer, own: State) -> String {
+pub(super) fn peer_line(peer: &Peer, instance: &Instance) -> String {
     let address = &peer.address;
     let (Some(ago), Some(last)) = (peer.ago_seconds, peer.last_priority) else {
         return format!("{address} is a configured peer and was never heard");
@@ -127,7 +147,8 @@ pub(super) fn peer_line(peer: &Peer, own: State) -> String {
         Some(true) | None => "",
     };
     let quiet = ago > QUIET_INTERVALS * peer.interval_seconds.unwrap_or_default();
-    let backup = match own {
+    let backup = match instance.state {
+        State::Active if quiet && is_held_twice(instance) => " (none has counted since)",
         State::Active if quiet && last != 0 => " (a backup is silent)",
         State::Active | State::Backup | State::Fault | State::Initialize => "",
     };

@@ -10,7 +10,7 @@ use crate::status::notices::{Notice, Severity};
 use crate::status::vrrp::nodes::Node;
 use crate::status::vrrp::{Instance, nodes};
 use crate::status::words::{clip, count, exact, plain, size, span, wrap};
-use crate::status::{FrontendState, Status, notices, peer, text};
+use crate::status::{ForwardedBy, FrontendState, Status, forward, notices, peer, text};
 use crate::top::series::Series;
 use crate::top::state::{Silence, Top};
 
@@ -179,6 +179,13 @@ pub(super) fn peer(status: &Status, means: Means) -> Vec<Line<'static>> {
     vec![means.line(&plain(&text), style)]
 }
 
+/// What the kernel forwards.
+pub(super) fn kernel(status: &Status, means: Means) -> Vec<Line<'static>> {
+    let Some(forward) = &status.forward else { return Vec::new() };
+    let style = if forward.applied { Style::new() } else { means.style(Severity::Alert) };
+    vec![means.line(&plain(&format!("KERNEL  {}", forward::sentence(forward))), style)]
+}
+
 /// A line for each frontend: connections, new ones a second, and bytes a second.
 pub(super) fn frontends(top: &Top, status: &Status, means: Means) -> Vec<Line<'static>> {
     let room = share(means, FRONTENDS);
@@ -187,9 +194,16 @@ pub(super) fn frontends(top: &Top, status: &Status, means: Means) -> Vec<Line<'s
         lines.push(Line::default());
     }
     let more = status.frontends.len().saturating_sub(room);
-    for frontend in status.frontends.iter().take(room) {
+    let shown = || status.frontends.iter().take(room);
+    let widest = shown().map(|frontend| frontend.name.chars().count()).max().unwrap_or(0);
+    let widest = widest.min(NAME_WIDTH);
+    for frontend in shown() {
         let name = clip(&frontend.name, NAME_WIDTH);
-        let mut text = format!("FRONTEND {name}  {}", frontend.state.word());
+        let mut text = format!("FRONTEND {name:<widest$}  {}", frontend.state.word());
+        text.push_str(match frontend.forward {
+            ForwardedBy::Proxy => "",
+            ForwardedBy::Kernel => "  kernel",
+        });
         let listeners: Vec<&str> = frontend.listeners.iter().map(|l| l.address.as_str()).collect();
         if means.width >= 100 {
             text.push_str(&format!("  {}", clip(&listeners.join(" "), means.width / 3)));

@@ -184,6 +184,11 @@ impl Watch {
         Self { server, end }
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end.is_finished()
+    }
+
     /// Waits for its end; when and why.
     pub(crate) async fn end(self) -> (Instant, String) {
         time::timeout(PATIENCE, self.end).await.expect("the watch ends").unwrap()

@@ -12,7 +12,7 @@ use halb_lab::{Loopback, Process};
 use tempfile::TempDir;
 
 use super::PATIENCE;
-use super::daemon::HALB;
+use super::files::HALB;
 
 /// The address of the guides' pair.
 pub(crate) const VIRTUAL_IP: &str = "172.16.16.100";

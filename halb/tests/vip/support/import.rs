@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::daemon::HALB;
+use super::files::HALB;
 
 /// The guide's `keepalived.conf` with its missing brace, and its script.
 pub(crate) const SEED: &str = include_str!("../../../../import/tests/keepalived/seed.conf");

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ring::digest;
 use ring::rand::{self, SystemRandom};
@@ -15,11 +15,12 @@ use crate::hints;
 use crate::plan::Plan;
 use crate::plan::step::{Act, Command, Content, Step};
 use crate::secret::Secret;
+use crate::shell;
 
 use super::super::ends::OutputEnd;
 use super::super::host::{Host, HostError};
 use super::super::journal::{Journal, Redactor};
-use super::super::run::{Exit, Input, Output, Tap};
+use super::super::run::{Exit, Input, Job, Output, Tap};
 use super::super::unit;
 use super::failure::{Failure, SAID_LINES, Trouble, chain};
 use super::{BeginError, Settings};
@@ -186,6 +187,12 @@ pub(super) async fn run(context: Arc<Context>, at: StepAt, phase: Phase) -> Done
 /// Bytes of what a host said that a failure is made of.
 const SAID_MAX: usize = 16 * 1024;
 
+/// How a host notes how it is.
+const REMEMBER: &str = include_str!("remember.sh");
+
+/// How long that may take: disks can be slow to sync.
+const REMEMBER_MAX: Duration = Duration::from_secs(120);
+
 /// Nothing if all is well, else what isn't.
 type Ended = Result<Option<String>, HostError>;
 
@@ -215,8 +222,17 @@ async fn act(host: &Host, step: &Step, context: &Context, tap: Tap<'_>) -> Ended
         }
         Act::Write { file } => host.put(file, tap).await?,
         Act::Remove { path } => host.remove(path, tap).await?,
-        Act::InstallHalb { path, sha256 } => match program(local, sha256).await {
+        Act::InstallHalb { path, sha256 } => match local_file(&local.program, sha256).await {
             Ok(program) => host.install(path, program, tap).await?,
+            Err(what) => return Ok(Some(what)),
+        },
+        Act::Remember { files } => {
+            let files = shell::quote(&files.join("\n")).into_owned();
+            let job = Job::root(format!("set -eu\nfiles={files}\n{REMEMBER}"), REMEMBER_MAX);
+            host.run(&job, tap).await?
+        }
+        Act::Upload { from, path, sha256 } => match local_file(from, sha256).await {
+            Ok(file) => host.upload(path, file, tap).await?,
             Err(what) => return Ok(Some(what)),
         },
         Act::FetchKubeconfig { path, context, server } => {
@@ -236,17 +252,17 @@ async fn act(host: &Host, step: &Step, context: &Context, tap: Tap<'_>) -> Ended
     Ok(ended(&output))
 }
 
-/// The halb program that the plan was made for.
-async fn program(local: &Local, sha256: &str) -> Result<Input, String> {
-    let path = local.program.display();
-    let program = tokio::fs::read(&local.program).await;
-    let program = program.map_err(|error| format!("{path} can't be read: {error}"))?;
-    let digest = digest::digest(&digest::SHA256, &program);
+/// A file of the operator's side, if it is the one that the plan was made for.
+async fn local_file(path: &Path, sha256: &str) -> Result<Input, String> {
+    let file = tokio::fs::read(path).await;
+    let path = path.display();
+    let file = file.map_err(|error| format!("{path} can't be read: {error}"))?;
+    let digest = digest::digest(&digest::SHA256, &file);
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     if hex != sha256 {
-        return Err(format!("{path} is another program than when the plan was made: run again"));
+        return Err(format!("{path} is another one than when the plan was made: run again"));
     }
-    Ok(Input::Bytes(program.into()))
+    Ok(Input::Bytes(file.into()))
 }
 
 fn ended(output: &Output) -> Option<String> {
@@ -262,6 +278,10 @@ fn by_hand(step: &Step) -> String {
         }
         Act::Remove { path } => format!("rm -f {path}"),
         Act::InstallHalb { path, .. } => format!("install the halb program as {path}"),
+        Act::Remember { .. } => "(a script of halb: see src/driver/execute/remember.sh)".to_owned(),
+        Act::Upload { from, path, .. } => {
+            format!("put {} of the operator's machine in place as {path}", from.display())
+        }
         Act::FetchKubeconfig { path, .. } => format!("cat {path}"),
     }
 }
@@ -272,7 +292,11 @@ fn secrets(plan: &Plan) -> Vec<Secret> {
         let act = match &step.act {
             Act::Run { command } | Act::RunDetached { command, .. } => command.stdin.clone(),
             Act::Write { file } => Some(file.content.clone()),
-            Act::Remove { .. } | Act::InstallHalb { .. } | Act::FetchKubeconfig { .. } => None,
+            Act::Remove { .. }
+            | Act::InstallHalb { .. }
+            | Act::Remember { .. }
+            | Act::Upload { .. }
+            | Act::FetchKubeconfig { .. } => None,
         };
         let looks = [&step.probe, &step.verify].map(|look| look.as_ref()?.stdin.clone());
         looks.into_iter().chain([act]).flatten().collect::<Vec<_>>()

@@ -235,7 +235,11 @@ fn script(steps: &[Step]) -> String {
                 path = shell::quote(&file.path),
                 text = shell::quote(file.content.expose()),
             ),
-            Act::Remove { .. } | Act::InstallHalb { .. } | Act::FetchKubeconfig { .. } => {
+            Act::Remove { .. }
+            | Act::InstallHalb { .. }
+            | Act::Remember { .. }
+            | Act::Upload { .. }
+            | Act::FetchKubeconfig { .. } => {
                 panic!("{} brings no packages", step.id)
             }
         };

@@ -11,9 +11,11 @@ use crate::facts::{
     Calico, Cluster, ClusterState, EtcdMember, Facts, FileFact, Interface, Node, Os, Package,
     PackageManager, Runtime, Selinux, Service,
 };
+use crate::inventory::version::Version;
 use crate::inventory::{self, Inventory, Role};
 use crate::paths;
 use crate::pki::{Material, sha256};
+use crate::plan::life::Ground;
 use crate::plan::preflight::Fault;
 
 /// The unit that hosts get.
@@ -64,9 +66,43 @@ impl World {
         self.try_plan().unwrap_or_else(|faults| panic!("{faults:#?}"))
     }
 
+    /// What changes are made from.
+    pub(crate) fn ground(&self) -> Ground<'_> {
+        let Self { inventory, facts, material, operator, .. } = self;
+        Ground { inventory, facts, material, operator }
+    }
+
+    /// The cluster as a master sees it.
+    pub(crate) fn cluster(&self, master: &str) -> Cluster {
+        match &self.facts[master].cluster {
+            ClusterState::Answers(cluster) => cluster.clone(),
+            ClusterState::None | ClusterState::Silent => panic!("{master} sees no cluster"),
+        }
+    }
+
+    /// A master's etcd and API server are down.
+    pub(crate) fn silence(&mut self, master: &str) {
+        let facts = self.facts_of(master);
+        facts.ports.remove(&2379);
+        facts.cluster = ClusterState::Silent;
+    }
+
+    /// Does steps of a change to this version.
+    pub(crate) fn apply_upgrade(&mut self, plan: &Plan, count: usize, version: &str) {
+        let before = self.inventory.kubernetes.version;
+        self.inventory.kubernetes.version = Version::parse(version).expect("a version");
+        self.apply(plan, count);
+        self.inventory.kubernetes.version = before;
+    }
+
     /// The plan as people read it, with what differs from run to run replaced.
     pub(crate) fn text(&self) -> String {
-        let mut text = text::render(&self.plan());
+        self.told(&self.plan())
+    }
+
+    /// Another plan as people read it, likewise.
+    pub(crate) fn told(&self, plan: &Plan) -> String {
+        let mut text = text::render(plan);
         let hash = self.material.ca_hash();
         text = text.replace(&hash, "sha256:(hash of the authority)");
         text = text.replace(self.material.token_id(), "abcdef");
@@ -84,9 +120,16 @@ impl World {
             .collect();
         text = text.replace(&unit, "        + (the unit of the package)\n");
         let applied = |line: &str| line.len() == 74 && line.starts_with("        + ");
-        let lines = text.lines().map(|line| match applied(line) {
-            true => "        + (hash)".to_owned(),
-            false => line.to_owned(),
+        let part = |line: &str| {
+            let (head, hash) = line.rsplit_once(' ')?;
+            let parts = ["unit", "program", "configuration"];
+            let is_part = parts.iter().any(|part| head.get(10..) == Some(*part));
+            (is_part && hash.len() == 64).then(|| format!("{head} (hash)"))
+        };
+        let lines = text.lines().map(|line| match (applied(line), part(line)) {
+            (true, _) => "        + (hash)".to_owned(),
+            (false, Some(masked)) => masked,
+            (false, None) => line.to_owned(),
         });
         let mut lines: Vec<_> = lines.collect();
         lines.dedup_by(|one, other| one == other && one.ends_with("(base64)"));
@@ -122,17 +165,36 @@ impl World {
                     sha256: Some(sha256(text.as_bytes())),
                     text: public.then_some(text),
                 };
-                self.facts_of(host).files.insert(file.path.clone(), fact);
+                let facts = self.facts_of(host);
+                facts.files.insert(file.path.clone(), fact);
+                if let Some(master) = file.path.strip_prefix(paths::DRAINED) {
+                    facts.drained.insert(master.to_owned());
+                }
             }
             Act::Remove { path } => {
-                self.facts_of(host).files.remove(path);
+                let facts = self.facts_of(host);
+                facts.files.remove(path);
+                if let Some(master) = path.strip_prefix(paths::DRAINED) {
+                    facts.drained.remove(master);
+                }
             }
             Act::InstallHalb { path, sha256 } => {
                 let hash = sha256.clone();
                 self.facts_of(host).files.insert(path.clone(), file(Some(hash)));
             }
+            Act::Remember { .. } => {
+                let path = paths::REMEMBERED.to_owned();
+                self.facts_of(host).files.insert(path, file(Some("r".to_owned())));
+            }
+            Act::Upload { path, sha256, .. } => {
+                let hash = sha256.clone();
+                self.facts_of(host).files.insert(path.clone(), file(Some(hash)));
+            }
             Act::FetchKubeconfig { .. } => self.operator.has_access = true,
-            Act::RunDetached { .. } if step.id.starts_with("kubeadm-") => self.becomes_node(host),
+            Act::RunDetached { .. } if step.id == "kubeadm-upgrade" => self.is_upgraded(host),
+            Act::RunDetached { unit, .. } if unit.starts_with("halb-kubeadm-") => {
+                self.becomes_node(host);
+            }
             Act::Run { command } | Act::RunDetached { command, .. } => {
                 self.run(host, &step.id, command);
             }
@@ -163,9 +225,17 @@ impl World {
                 };
                 facts.files.insert(path.into(), file(Some("c".into())));
             }
+            "kubeadm-package" => {
+                facts.packages.insert("kubeadm".into(), package(&format!("{version}-1.1")));
+            }
             "packages" => {
+                let words = command.line();
                 for name in ["kubeadm", "kubectl", "kubelet"] {
-                    facts.packages.insert(name.into(), package(&format!("{version}-1.1")));
+                    if words.contains(&format!("{name}={version}"))
+                        || words.contains(&format!("{name}-{version}"))
+                    {
+                        facts.packages.insert(name.into(), package(&format!("{version}-1.1")));
+                    }
                 }
                 facts.packages.insert("containerd.io".into(), package("2.2.1-1"));
                 facts.packages.insert("cri-tools".into(), package("1.36.0-1.1"));
@@ -219,6 +289,8 @@ impl World {
                 };
                 facts.files.retain(|path, _| !kubernetes(path));
                 facts.cluster = ClusterState::None;
+                facts.api_server = None;
+                facts.ports.remove(&2379);
             }
             "calico" => self.calico(),
             "pull-images"
@@ -226,6 +298,7 @@ impl World {
             | "halb-check"
             | "calico-definitions"
             | "calico-operator"
+            | "etcd-snapshot"
             | "network-manager-reload" => {}
             id => {
                 if let Some(module) = id.strip_prefix("module-") {
@@ -236,18 +309,53 @@ impl World {
                     self.everywhere(|cluster| {
                         cluster.nodes.remove(node);
                     });
-                } else {
+                } else if id == "kubelet-restart" {
+                    let version = self.inventory.kubernetes.version;
+                    self.node(host, |node| node.version = Some(version));
+                } else if let Some(name) = id.strip_prefix("note-") {
+                    let name = name.strip_suffix("-gone").map_or((name, true), |it| (it, false));
+                    self.node(name.0, |node| node.by_halb = name.1);
+                } else if let Some(name) = id.strip_prefix("cordon-") {
+                    self.node(name, |node| node.cordoned = true);
+                } else if let Some(name) = id.strip_prefix("uncordon-") {
+                    self.node(name, |node| node.cordoned = false);
+                } else if !["evict-", "drain-", "ready-", "serves-"]
+                    .iter()
+                    .any(|it| id.starts_with(it))
+                {
                     panic!("nobody knows what the step {id} does");
                 }
             }
         }
     }
 
-    fn everywhere(&mut self, change: impl Fn(&mut Cluster)) {
+    pub(crate) fn everywhere(&mut self, change: impl Fn(&mut Cluster)) {
         for facts in self.facts.values_mut() {
             if let ClusterState::Answers(cluster) = &mut facts.cluster {
                 change(cluster);
             }
+        }
+    }
+
+    fn node(&mut self, name: &str, change: impl Fn(&mut Node)) {
+        self.everywhere(|cluster| {
+            if let Some(node) = cluster.nodes.get_mut(name) {
+                change(node);
+            }
+        });
+    }
+
+    /// What `kubeadm upgrade` leaves behind.
+    fn is_upgraded(&mut self, name: &str) {
+        let version = self.inventory.kubernetes.version;
+        let facts = self.facts_of(name);
+        assert!(
+            facts.packages["kubeadm"].version.starts_with(&version.to_string()),
+            "{name}: an older kubeadm"
+        );
+        if facts.api_server.is_some() {
+            facts.api_server = Some(version);
+            self.everywhere(|cluster| cluster.version = Some(version));
         }
     }
 
@@ -267,14 +375,20 @@ impl World {
             ClusterState::Answers(cluster) => Some(cluster.clone()),
             ClusterState::None | ClusterState::Silent => None,
         });
+        let version = self.inventory.kubernetes.version;
         if master {
-            self.facts_of(name).cluster = ClusterState::Answers(known.unwrap_or_default());
+            let facts = self.facts_of(name);
+            facts.cluster = ClusterState::Answers(known.unwrap_or_default());
+            facts.api_server = Some(version);
+            facts.ports.insert(2379, "etcd".into());
         }
         let node = Node {
             ready: true,
-            version: Some(self.inventory.kubernetes.version),
+            version: Some(version),
             address: Some(host.address),
             master,
+            cordoned: false,
+            by_halb: false,
         };
         let member = EtcdMember {
             id: format!("{:x}", u32::from(host.address)),
@@ -283,6 +397,7 @@ impl World {
             learner: false,
         };
         self.everywhere(|cluster| {
+            cluster.version = cluster.version.or(Some(version));
             cluster.nodes.insert(name.to_owned(), node.clone());
             if master {
                 cluster.etcd.push(member.clone());
@@ -380,6 +495,8 @@ fn bare(host: &inventory::Host, system: &str) -> Facts {
         firewall: el.then_some(crate::facts::Firewall::Firewalld),
         open: BTreeSet::new(),
         runtime: None,
+        api_server: None,
+        drained: BTreeSet::new(),
         cluster: ClusterState::None,
     }
 }

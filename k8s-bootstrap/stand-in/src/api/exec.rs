@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::path::parameters;
 use super::{Cluster, Refusal, json_response, respond};
+use crate::etcd;
 
 const PROTOCOL: &str = "v5.channel.k8s.io";
 
@@ -105,10 +106,16 @@ fn status(code: u8) -> Value {
     })
 }
 
-/// etcdctl: exit code, what it prints, what it complains of.
+/// etcdctl and etcdutl: exit code, what it prints, what it complains of.
 fn run(cluster: &Cluster, command: &[String]) -> (u8, String, String) {
     let words: Vec<_> =
         command.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
+    if let ["etcdctl", "snapshot", "save", path] = words.as_slice() {
+        return etcd::answer(etcd::save(&cluster.machine, path));
+    }
+    if let ["etcdutl", "snapshot", "status", path] = words.as_slice() {
+        return etcd::answer(etcd::status(&cluster.machine, path));
+    }
     let done = cluster.store.with(|state| match words.as_slice() {
         ["etcdctl", "member", "list"] => Ok(state.member_list()),
         ["etcdctl", "member", "remove", id] => {

@@ -117,25 +117,129 @@ pub(super) fn kubeconfigs(
     Ok(())
 }
 
+/// One thing that `kubeadm certs` tells of and renews.
+#[derive(Clone, Copy)]
+enum Renewable {
+    /// A certificate below the folder of them: its file, and who signs it.
+    Leaf(&'static str, &'static str),
+    /// The client's certificate in a kubeconfig.
+    Kubeconfig(&'static str),
+}
+
+impl Renewable {
+    fn all() -> Vec<Self> {
+        let leaves = LEAVES.iter().map(|(file, by, _, _)| Self::Leaf(file, by));
+        let files = KUBECONFIGS.iter().map(|(path, _, _)| Self::Kubeconfig(path));
+        [Self::Leaf("apiserver", "ca")].into_iter().chain(leaves).chain(files).collect()
+    }
+
+    /// What kubeadm calls it.
+    fn name(self) -> String {
+        match self {
+            Self::Leaf(file, _) => file.replace('/', "-"),
+            Self::Kubeconfig(path) => path.trim_start_matches("/etc/kubernetes/").to_owned(),
+        }
+    }
+
+    fn authority(self) -> &'static str {
+        match self {
+            Self::Leaf(_, by) => by,
+            Self::Kubeconfig(_) => "ca",
+        }
+    }
+
+    /// The certificate; none where this host has none.
+    fn certificate(self, machine: &Machine) -> Result<Option<String>, String> {
+        match self {
+            Self::Leaf(file, _) => {
+                let path = format!("{PKI}/{file}.crt");
+                if machine.has(&path) { machine.read(&path).map(Some) } else { Ok(None) }
+            }
+            Self::Kubeconfig(path) if machine.has(path) => {
+                let client = manifests::client_of(machine, path)?;
+                Ok(client.identity.map(|pair| pair.certificate))
+            }
+            Self::Kubeconfig(_) => Ok(None),
+        }
+    }
+
+    /// A new one for the same names by the same authority: what is there says which those are.
+    fn renew(self, machine: &Machine, old: &str) -> Result<(), String> {
+        let by = authority(machine, self.authority())?;
+        let (name, of, names) = crypto::names(old)?;
+        let of: Vec<_> = of.iter().map(String::as_str).collect();
+        match self {
+            Self::Kubeconfig(path) => {
+                let pair = by.issue(&name, &of, &Purpose::Client)?;
+                let server = manifests::client_of(machine, path)?.server;
+                let user = User::Certificate(&pair);
+                let text = manifests::kubeconfig(&server, &by.certificate, &name, &user);
+                machine.write(path, &text, 0o600)
+            }
+            Self::Leaf(file, _) => {
+                let purpose = match file {
+                    "apiserver" => Purpose::Server(names),
+                    "etcd/server" | "etcd/peer" => Purpose::Peer(names),
+                    _ => Purpose::Client,
+                };
+                let pair = by.issue(&name, &of, &purpose)?;
+                machine.write(&format!("{PKI}/{file}.crt"), &pair.certificate, 0o644)?;
+                machine.write(&format!("{PKI}/{file}.key"), &pair.key, 0o600)
+            }
+        }
+    }
+}
+
+/// `kubeadm certs renew`: all, or one by its name. Nothing is restarted.
+pub(super) fn renew(machine: &Machine, arguments: &[&str]) -> Result<(), Failure> {
+    let flags = Flags::parse(arguments, &["config", "cert-dir", "kubeconfig"], &[])?;
+    let [wanted] = flags.words.as_slice() else {
+        return Err(Failure::from(
+            "missing subcommand; \"renew\" is not meant to be run on its own".to_owned(),
+        ));
+    };
+    let all = Renewable::all();
+    let chosen: Vec<_> =
+        all.into_iter().filter(|one| *wanted == "all" || one.name() == *wanted).collect();
+    if chosen.is_empty() {
+        return Err(Failure::from(format!(
+            "unknown command {wanted:?} for \"kubeadm certs renew\""
+        )));
+    }
+    machine.phase("certs", "renew");
+    for one in chosen {
+        match one.certificate(machine)? {
+            Some(old) => {
+                one.renew(machine, &old)?;
+                println!("certificate {} renewed", one.name());
+            }
+            None => println!("MISSING! certificate {}", one.name()),
+        }
+    }
+    println!(
+        "Done renewing certificates. You must restart the kube-apiserver, kube-controller-manager, \
+         kube-scheduler and etcd, so that they can use the new certificates."
+    );
+    Ok(())
+}
+
 /// `kubeadm certs check-expiration`.
 pub(super) fn check(machine: &Machine, arguments: &[&str]) -> Result<(), Failure> {
     let flags = Flags::parse(arguments, &["o", "output", "config", "cert-dir"], &[])?;
     let json = flags.value("o").or_else(|| flags.value("output")) == Some("json");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let mut leaves = vec![("apiserver", "ca")];
-    leaves.extend(LEAVES.iter().map(|(file, by, _, _)| (*file, *by)));
     let mut certificates = Vec::new();
-    for (file, by) in leaves {
-        let text = machine.read(&format!("{PKI}/{file}.crt"))?;
+    for one in Renewable::all() {
+        let Some(text) = one.certificate(machine)? else { continue };
         let end = crypto::expiry(&text)?;
         let at = SystemTime::UNIX_EPOCH
             + std::time::Duration::from_secs(u64::try_from(end).unwrap_or_default());
         certificates.push(json!({
-            "name": file.replace('/', "-"),
+            "name": one.name(),
             "expirationDate": humantime::format_rfc3339_seconds(at).to_string(),
             "residualTime": end - now,
-            "caName": by.replace('/', "-"),
+            "caName": one.authority().replace('/', "-"),
             "externallyManaged": false,
         }));
     }

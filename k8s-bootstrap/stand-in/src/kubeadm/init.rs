@@ -265,7 +265,8 @@ pub(super) fn names(cluster: &ClusterConfiguration, node: &str, address: &str) -
 
 pub(super) fn etcd_data(machine: &Machine) -> Result<(), String> {
     let folder = machine.path("/var/lib/etcd/member");
-    fs::create_dir_all(folder).map_err(|error| format!("/var/lib/etcd/member: {error}"))
+    fs::create_dir_all(folder).map_err(|error| format!("/var/lib/etcd/member: {error}"))?;
+    crate::etcd::join(machine)
 }
 
 pub(super) fn static_pod(

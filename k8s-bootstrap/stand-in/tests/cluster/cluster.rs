@@ -263,13 +263,31 @@ impl Cluster {
 
     /// Begins an apply and leaves it running.
     pub(crate) fn begin(&self) -> Running {
-        let words = ["k8s", "apply", "--yes", "--inventory", "cluster.yaml"];
+        self.begin_order(&["apply", "--yes"])
+    }
+
+    /// Begins a command of `halb k8s` and leaves it running.
+    pub(crate) fn begin_order(&self, words: &[&str]) -> Running {
+        let words = [&["k8s"], words, &["--inventory", "cluster.yaml"]].concat();
         let mut command = self.command(&self.path("halb"), &words);
         let output = self.path("apply.out");
         let file = File::create(&output).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         let child = self.operator.run(|| command.spawn()).unwrap();
         Running { child, output }
+    }
+
+    /// A file of the operator's.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The one thing in a folder of the operator's.
+    pub(crate) fn only_file(&self, folder: &str) -> PathBuf {
+        let entries: Vec<_> =
+            fs::read_dir(self.path(folder)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        entries[0].path()
     }
 
     /// kubectl with the operator's own kubeconfig, through the virtual IP.

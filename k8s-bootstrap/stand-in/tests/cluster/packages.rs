@@ -102,6 +102,8 @@ pub(crate) fn kubernetes(work: &Path, pool: &Path) -> String {
     kubelet.text("usr/lib/systemd/system/kubelet.service", KUBELET_UNIT);
     let kubeadm = Draft::new(work, "kubeadm", KUBERNETES, "kubelet, kubectl, cri-tools");
     symlink("kubelet", kubeadm.path("usr/bin/kubeadm")).unwrap();
+    // What is in etcd's image, for the client of containerd below.
+    symlink("/usr/bin/kubelet", kubeadm.path("usr/share/stand-in/etcdutl")).unwrap();
     let kubectl = Draft::new(work, "kubectl", KUBERNETES, "");
     kubectl.program("usr/bin/kubectl", &real_kubectl());
     let tools = Draft::new(work, "cri-tools", KUBERNETES, "");
@@ -157,8 +159,17 @@ pub(crate) fn containerd(work: &Path, pool: &Path) -> String {
 }
 
 /// Instead of containerd's client, as kubeadm's stand-in: it looks for the runtime and asks the
-/// registry whether it is one. There are no images to be pulled.
+/// registry whether it is one. There are no images to be pulled, and of what is in them etcdutl runs.
 const CTR: &str = r#"#!/bin/sh
+case $* in
+"--namespace=k8s.io images ls -q") exit ;;
+"--namespace=k8s.io run --rm --mount type=bind,src=/var/lib/etcd,dst=/var/lib/etcd,options=rbind:rw "*" etcdutl "*)
+    [ -S /run/containerd/containerd.sock ] || { echo "ctr: no containerd" >&2; exit 1; }
+    while [ "$1" != etcdutl ]; do shift; done
+    shift
+    exec /usr/share/stand-in/etcdutl "$@"
+    ;;
+esac
 [ "$#" = 5 ] && [ "$1 $2 $3 $4" = "--namespace=k8s.io images pull --hosts-dir=/etc/containerd/certs.d" ] ||
     { echo "ctr: what is $*" >&2; exit 1; }
 [ -S /run/containerd/containerd.sock ] || { echo "ctr: no containerd" >&2; exit 1; }

@@ -14,6 +14,7 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("fault_clock_of_a_host_is_apart", clock_apart),
     ("fault_active_balancer_dies_while_a_master_joins", balancer_dies),
     ("fault_two_runs_at_once", two_runs),
+    ("fault_restore_and_reset_are_killed_and_run_again", restored_and_put_back),
 ];
 
 /// Name and readiness of each node.
@@ -91,12 +92,122 @@ fn bare_to_done() {
     assert!(again.contains("DNS           unproven") && again.contains("Unproven: "), "{again}");
     assert_eq!(begun(&cluster), before, "a second run runs no kubeadm");
 
+    certificates_renewed(&cluster);
     let active = cluster.holders().remove(0);
     cluster.host_mut(&active).power_cycle();
     cluster.await_true("an answer at the virtual IP", || {
         cluster.kubectl(&["get", "--raw=/readyz"]).code == Some(0)
     });
     assert_balancers(&cluster);
+}
+
+/// The end of a cluster, and what came before it.
+fn restored_and_put_back() {
+    let cluster = Cluster::new(Shape::SEVEN);
+    let bare = settings(&cluster);
+    cluster.apply_all();
+    backed_up_and_restored(&cluster);
+    put_back(&cluster, &bare);
+}
+
+/// What hosts are told by files that halb changes, and by packages that it installs.
+fn settings(cluster: &Cluster) -> Vec<String> {
+    const LOOK: &str = "cat /etc/hosts /etc/fstab; dpkg-query -W; \
+                        find /etc -path '*halb*' -o -path '/etc/kubernetes*' -o -name '99-halb*'; \
+                        ls /usr/bin /etc/apt/sources.list.d /var/lib; grep halb /etc/passwd || :; \
+                        systemctl is-enabled halb kubelet containerd 2>/dev/null || :";
+    let hosts = ["balancer", "master", "worker"].map(|role| cluster.names(role)).concat();
+    hosts.iter().map(|name| cluster.host(name).ok(&["sh", "-c", LOOK])).collect()
+}
+
+/// Hosts become what they were, in spite of a run that is killed on the way.
+fn put_back(cluster: &Cluster, bare: &[String]) {
+    let order = ["reset", "--cluster", "--yes"];
+    let mut running = cluster.begin_order(&order);
+    cluster.await_in(&mut running, "hosts to be put back", |running| {
+        running.text().contains("Put hosts back as they were")
+    });
+    running.kill();
+    let said = cluster.k8s(&order);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    for (before, after) in bare.iter().zip(settings(cluster)) {
+        let differ = |one: &str, other: &str| {
+            let lines = one.lines().filter(|line| !other.lines().any(|known| known == *line));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let none = (Vec::<String>::new(), Vec::new());
+        assert_eq!((differ(before, &after), differ(&after, before)), none, "gone, and left");
+    }
+    let again = cluster.k8s(&order);
+    assert!(again.text.contains("There is nothing to put back"), "{}", again.text);
+}
+
+/// A backup is taken, something is lost, and the backup brings it back: not while the cluster runs,
+/// unless that is said, and by a run that is killed with all masters stopped and the one after it.
+fn backed_up_and_restored(cluster: &Cluster) {
+    let configmap = |words: &[&str]| cluster.kubectl(&[words, &["configmap", "kept"]].concat());
+    cluster.write(
+        "kept.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept, namespace: default}\n",
+    );
+    cluster.await_true("something to be kept", || {
+        // As a file: of a kind that it knows, kubectl would send another form than JSON.
+        cluster.kubectl(&["create", "--validate=false", "-f", "kept.yaml"]);
+        configmap(&["get"]).code == Some(0)
+    });
+    let said = cluster.k8s(&["backup", "--to", "backups"]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    let folder = cluster.only_file("backups");
+    cluster.await_true("it to be lost", || {
+        configmap(&["delete", "--wait=false", "--ignore-not-found"]).code == Some(0)
+    });
+    let folder = folder.to_str().unwrap();
+    let refused = cluster.k8s(&["restore", folder, "--yes"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.text);
+    assert!(refused.text.contains("the cluster runs: its API server answers"), "{}", refused.text);
+    let order = ["restore", folder, "--yes", "--discard-running"];
+    let mut running = cluster.begin_order(&order);
+    cluster.await_in(&mut running, "etcd to be made anew", |running| {
+        running.text().contains("Make etcd anew out of the snapshot")
+    });
+    running.kill();
+    assert_eq!(configmap(&["get"]).code, Some(1), "nobody answers, or it isn't there");
+    let restored = cluster.k8s(&order);
+    assert_eq!(restored.code, Some(0), "{}", restored.text);
+    assert_nodes(cluster);
+    cluster.await_true("it to be back", || configmap(&["get"]).code == Some(0));
+    for name in cluster.names("master") {
+        let before = cluster.host(&name).ok(&["sh", "-c", "ls /var/lib/etcd/before-*"]);
+        assert!(before.contains("member"), "{name} kept nothing of what it had: {before}");
+    }
+}
+
+/// Certificates are renewed on all masters, by a run that is killed while etcd is away and by the
+/// one after it; what runs afterwards shows the new ones.
+fn certificates_renewed(cluster: &Cluster) {
+    let status = cluster.k8s(&["certs", "status"]);
+    assert_eq!(status.code, Some(0), "{}", status.text);
+    assert!(status.text.contains("None ends within 30 days"), "{}", status.text);
+    let shown =
+        || cluster.host("kmaster03").ok(&["sha256sum", "/etc/kubernetes/pki/apiserver.crt"]);
+    let before = shown();
+    let parked = || {
+        let host = cluster.host("kmaster01");
+        host.run(&["test", "-e", "/etc/kubernetes/halb-parked"]).status.success()
+    };
+    let mut running = cluster.begin_order(&["certs", "renew", "--yes"]);
+    cluster.await_in(&mut running, "a static pod to be away", |_| parked());
+    running.kill();
+    cluster.await_true("all static pods to be back", || !parked());
+    let renewed = cluster.k8s(&["certs", "renew", "--yes"]);
+    assert_eq!(renewed.code, Some(0), "{}", renewed.text);
+    assert_ne!(shown(), before);
+    for name in cluster.names("master") {
+        let pods = cluster.events(&name, "pod");
+        let started = pods.iter().filter(|event| event["pod"] == "kube-apiserver").count();
+        assert!(started >= 2, "{name}'s API server never restarted");
+    }
+    assert_nodes(cluster);
 }
 
 /// Begins a run, and kills it in a stage as soon as something holds.

@@ -27,6 +27,7 @@ const REAL: &[&str] = &[
     "date",
     "dirname",
     "env",
+    "find",
     "flock",
     "grep",
     "head",
@@ -40,6 +41,7 @@ const REAL: &[&str] = &[
     "paste",
     "readlink",
     "rm",
+    "rmdir",
     "sed",
     "setsid",
     "sh",
@@ -67,11 +69,13 @@ const BEGINS_WITH: &[&str] = &[
     "modprobe",
     "ss",
     "swapoff",
+    "swapon",
     "sysctl",
     "systemctl",
     "systemd-run",
     "systemd-sysusers",
     "uname",
+    "userdel",
 ];
 
 /// Where the scripts are.

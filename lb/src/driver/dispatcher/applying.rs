@@ -11,7 +11,7 @@ use super::super::handle::{Applied, ApplyError};
 use super::super::shared::{
     BackendNow, BackendStats, FrontendNow, FrontendStats, PerThread, ServerShared,
 };
-use super::super::{shared::Count, sockets};
+use super::super::{shared::Count, sockets, sys};
 use super::{BackendEntry, Dispatcher, FrontendEntry, Servers, listeners};
 use crate::admission::{AcceptRate, AccessList, Capacity};
 use crate::config::{Backend, Config, Frontend};
@@ -48,10 +48,10 @@ impl Dispatcher {
     }
 
     /// Descriptors that aren't for connections: the rest of the process's, a poll and a waker for
-    /// each thread, and listeners.
+    /// each thread, the dispatcher's own ones of the workers' polls, and listeners.
     fn reserved_fds(&self) -> u64 {
-        let threads = self.workers.len() as u64 + 1;
-        self.reserved_elsewhere + 2 * threads + self.listeners.len() as u64
+        let (threads, shared) = (self.workers.len() as u64 + 1, self.polls.len() as u64);
+        self.reserved_elsewhere + 2 * threads + shared + self.listeners.len() as u64
     }
 
     /// Opens what isn't open yet. All or nothing, and whatever is open stays as it is: this is the
@@ -92,12 +92,10 @@ impl Dispatcher {
     ) -> Result<usize, ApplyError> {
         if let Some(at) = self.inherited.iter().position(|(of, _)| *of == address) {
             let (_, socket) = self.inherited.swap_remove(at);
-            let (listeners, registry) = (&mut self.listeners, self.poll.registry());
-            return listeners::adopt(listeners, registry, address, frontend, socket);
+            return listeners::adopt(&mut self.listeners, &self.polls, address, frontend, socket);
         }
         let outgoing = self.outgoing_on_port(config, address.port());
-        let (listeners, registry) = (&mut self.listeners, self.poll.registry());
-        listeners::open(listeners, registry, address, frontend, &outgoing)
+        listeners::open(&mut self.listeners, &self.polls, address, frontend, &outgoing)
     }
 
     /// Copies of the listeners that stay.
@@ -110,11 +108,13 @@ impl Dispatcher {
     }
 
     /// Closes a listener here. Another process may have it, too, so that closing alone would leave
-    /// it in the poll, and its clients would wake this thread.
+    /// it in the polls, and its clients would wake the workers.
     fn close_listener(&mut self, key: usize) {
-        let mut listener = self.listeners.remove(key);
-        // A socket that can't be taken out wasn't in.
-        let _ = self.poll.registry().deregister(&mut listener.socket);
+        let listener = self.listeners.remove(key);
+        for poll in &self.polls {
+            // A socket that can't be taken out wasn't in.
+            let _ = sys::unwatch_shared(poll, &listener.socket);
+        }
     }
 
     fn listener_at(&self, address: SocketAddr) -> Option<usize> {

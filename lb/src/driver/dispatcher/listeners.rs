@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mio::Registry;
 use mio::net::TcpListener;
-use mio::{Interest, Registry, Token};
 use slab::Slab;
 
+use super::super::desk::listener_token;
 use super::super::handle::ApplyError;
 use super::super::shared::ListenerState;
-use super::super::sockets;
+use super::super::{sockets, sys};
 use crate::config::Frontend;
 
 pub(in crate::driver) struct Listener {
@@ -53,7 +54,7 @@ impl Listener {
 /// theirs (`*:6443` replaced by `10.0.0.1:6443`) unless both sockets allow it for a moment.
 pub(super) fn open(
     listeners: &mut Slab<Listener>,
-    registry: &Registry,
+    polls: &[Registry],
     address: SocketAddr,
     frontend: &Frontend,
     outgoing: &[usize],
@@ -65,13 +66,13 @@ pub(super) fn open(
     }
     let socket =
         sockets::listen(address, frontend.backlog, &frontend.client, beside).map_err(failed)?;
-    insert(listeners, registry, address, socket).map_err(failed)
+    insert(listeners, polls, address, socket).map_err(failed)
 }
 
 /// Takes a listener that another process has opened for this bind. It stays open there.
 pub(super) fn adopt(
     listeners: &mut Slab<Listener>,
-    registry: &Registry,
+    polls: &[Registry],
     address: SocketAddr,
     frontend: &Frontend,
     socket: std::net::TcpListener,
@@ -80,20 +81,22 @@ pub(super) fn adopt(
     socket.set_nonblocking(true).map_err(failed)?;
     let socket = TcpListener::from_std(socket);
     sockets::reconfigure(&socket, frontend.backlog, &frontend.client).map_err(failed)?;
-    insert(listeners, registry, address, socket).map_err(failed)
+    insert(listeners, polls, address, socket).map_err(failed)
 }
 
 fn insert(
     listeners: &mut Slab<Listener>,
-    registry: &Registry,
+    polls: &[Registry],
     address: SocketAddr,
-    mut socket: TcpListener,
+    socket: TcpListener,
 ) -> io::Result<usize> {
     // Port 0 asks for any; what the kernel chose is what people need to know.
     let bound = socket.local_addr()?;
     let entry = listeners.vacant_entry();
-    registry.register(&mut socket, Token(entry.key()), Interest::READABLE)?;
     let key = entry.key();
+    for poll in polls {
+        sys::watch_shared(poll, &socket, listener_token(key))?;
+    }
     entry.insert(Listener {
         socket,
         address,

@@ -1,5 +1,6 @@
-//! The dispatcher thread: accepts, chooses a server, hands the connection to a worker. It owns
-//! everything that must be decided in one place: listeners, pools, queues, limits.
+//! The dispatcher: accepts, chooses a server, and says which worker serves the connection. It owns
+//! everything that must be decided in one place: listeners, pools, queues, limits. Who works on it
+//! is the [desk](super::desk)'s business.
 
 mod accepting;
 mod applying;
@@ -7,21 +8,21 @@ mod listeners;
 mod routing;
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll};
+use mio::Registry;
 use slab::Slab;
 
 use self::listeners::Listener;
 use super::budget::Descriptors;
+use super::desk::Marks;
 use super::engine::Inherited;
 use super::handle::OrderError;
-use super::mail::{Inbox, Mailbox, Ticket, ToDispatcher, ToWorker, WAKER};
+use super::mail::{Adopted, Inbox, Mailbox, Ticket, ToDispatcher, ToWorker};
 use super::random::Random;
-use super::shared::{BackendNow, FrontendNow, Heartbeat, ServerShared, Wanted, WorkerState};
+use super::shared::{BackendNow, FrontendNow, ServerShared, Wanted, WorkerState};
 use super::view::{BackendView, FrontendView, ServerState, View};
 use crate::admission::{AcceptRate, AccessList};
 use crate::config::OnDown;
@@ -29,18 +30,13 @@ use crate::names::{BackendName, ServerRef};
 use crate::pool::{Effect, Loads, Pool, ServerKey};
 use crate::snapshot::{Admin, Cause, ConnectionRecord, Health};
 
-/// Readiness events taken at a time: listeners and the waker.
-const EVENTS_MAX: usize = 256;
-
-/// Longest sleep, so that the heartbeat tells a stuck dispatcher from an idle one.
-const HEARTBEAT: Duration = Duration::from_millis(500);
-
 /// How often removed servers whose last session has ended are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// What the dispatcher needs to live.
 pub(super) struct Parts {
-    pub(super) poll: Poll,
+    /// The workers' polls, which report clients.
+    pub(super) polls: Vec<Registry>,
     pub(super) mail: Inbox<ToDispatcher>,
     pub(super) workers: Vec<(Mailbox<ToWorker>, Arc<WorkerState>)>,
     pub(super) descriptors: Arc<Descriptors>,
@@ -48,14 +44,13 @@ pub(super) struct Parts {
     pub(super) view: Arc<Mutex<Arc<View>>>,
     pub(super) fd_limit: u64,
     pub(super) reserved_elsewhere: u64,
-    pub(super) heartbeat: Arc<Heartbeat>,
     pub(super) records: Option<SyncSender<Box<ConnectionRecord>>>,
     pub(super) inherited: Inherited,
 }
 
-/// The thread's own data.
+/// Everything that is decided in one place.
 pub(super) struct Dispatcher {
-    poll: Poll,
+    polls: Vec<Registry>,
     mail: Inbox<ToDispatcher>,
     workers: Vec<(Mailbox<ToWorker>, Arc<WorkerState>)>,
     descriptors: Arc<Descriptors>,
@@ -78,11 +73,13 @@ pub(super) struct Dispatcher {
     next_id: u64,
     /// The worker that wins a tie.
     turn: usize,
+    /// The worker that accepts at the moment, and what it is to serve itself.
+    at_desk: Option<usize>,
+    kept: Vec<Adopted>,
     random: Random,
     /// Accepting rests until then: the kernel was short of something.
     shortage_until: Option<Instant>,
     swept_at: Instant,
-    heartbeat: Arc<Heartbeat>,
     records: Option<SyncSender<Box<ConnectionRecord>>>,
     /// Something that readers see has changed.
     unpublished: bool,
@@ -121,7 +118,7 @@ impl Loads for Servers {
 impl Dispatcher {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
-            poll: parts.poll,
+            polls: parts.polls,
             mail: parts.mail,
             workers: parts.workers,
             descriptors: parts.descriptors,
@@ -138,10 +135,11 @@ impl Dispatcher {
             places_reason: String::new(),
             next_id: 1,
             turn: 0,
+            at_desk: None,
+            kept: Vec::new(),
             random: Random::seeded(),
             shortage_until: None,
             swept_at: Instant::now(),
-            heartbeat: parts.heartbeat,
             records: parts.records,
             unpublished: false,
             stopped: false,
@@ -149,40 +147,61 @@ impl Dispatcher {
         }
     }
 
-    /// The thread's life.
-    pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS_MAX);
-        while !self.exit {
-            let timeout = self.patience(Instant::now());
-            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                // epoll_wait fails otherwise only for a bad descriptor or address: a bug.
-                unreachable!("epoll_wait: {error}");
-            }
-            let now = Instant::now();
-            self.heartbeat.beat(now);
-            for event in events.iter().filter(|event| event.token() != WAKER) {
-                if let Some(listener) = self.listeners.get_mut(event.token().0) {
-                    listener.ready = true;
-                }
-            }
-            self.read_mail(now);
-            self.keep_time(now);
-            self.accept(now);
-            // Last: a server that became free after a choice above fell on "wait" is seen here, or
-            // by the wake-up that this asks for.
-            self.serve_queues(now);
-            if self.unpublished {
-                self.publish();
-            }
+    /// What the thread at the desk does each time it is woken, or something is due.
+    pub(super) fn round(&mut self, marks: Marks, now: Instant) {
+        self.note(marks);
+        self.read_mail(now);
+        self.work(now);
+    }
+
+    /// A worker accepts; into `kept` go the connections that it is to serve itself.
+    pub(super) fn accept_for(
+        &mut self,
+        worker: usize,
+        marks: Marks,
+        now: Instant,
+        kept: &mut Vec<Adopted>,
+    ) {
+        self.at_desk = Some(worker);
+        std::mem::swap(&mut self.kept, kept);
+        self.note(marks);
+        self.work(now);
+        std::mem::swap(&mut self.kept, kept);
+        self.at_desk = None;
+        // The desk's own thread keeps the time, and sleeps: it doesn't know what became due here.
+        if !self.waiting.is_empty() || self.accept_due(now).is_some() {
+            self.mail.ring();
         }
     }
 
-    fn patience(&self, now: Instant) -> Duration {
+    /// Does what is due, and accepts.
+    fn work(&mut self, now: Instant) {
+        self.keep_time(now);
+        self.accept(now);
+        // Last: a server that became free after a choice above fell on "wait" is seen here, or
+        // by the wake-up that this asks for.
+        self.serve_queues(now);
+        if self.unpublished {
+            self.publish();
+        }
+    }
+
+    fn note(&mut self, marks: Marks) {
+        for (key, listener) in &mut self.listeners {
+            listener.ready |= marks.contain(key);
+        }
+    }
+
+    /// How long nothing is due.
+    pub(super) fn patience(&self, now: Instant) -> Duration {
         let pools = self.backends.iter().filter_map(|backend| backend.pool.poll_timeout());
         let due = pools.map(|(at, _)| at).chain(self.accept_due(now)).min();
-        due.map_or(HEARTBEAT, |at| at.saturating_duration_since(now).min(HEARTBEAT))
+        due.map_or(Duration::MAX, |at| at.saturating_duration_since(now))
+    }
+
+    /// It was told to end.
+    pub(super) fn is_over(&self) -> bool {
+        self.exit
     }
 
     fn read_mail(&mut self, now: Instant) {

@@ -65,9 +65,10 @@ impl Worker {
             // A pool chooses none of these; if it did, that server would have failed.
             None => Err(io::ErrorKind::AddrNotAvailable.into()),
         };
+        let token = token(session, key, Side::Server);
         let registered = attempt.and_then(|mut stream| {
             let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut stream, token(key, Side::Server), interest)?;
+            self.poll.registry().register(&mut stream, token, interest)?;
             Ok(stream)
         });
         session.readable[index(Side::Server)] = false;
@@ -109,7 +110,10 @@ impl Worker {
         let session = &mut self.sessions[key];
         let attempt = session.server.take();
         let target = session.target.clone().expect("an attempt has a target");
-        attempt.into_iter().for_each(|mut socket| self.unwatch(&mut socket));
+        if let Some(mut attempt) = attempt {
+            // The next attempt has the same token. Fails only for a socket that wasn't watched.
+            let _ = self.poll.registry().deregister(&mut attempt);
+        }
         self.blame(&target, why);
         let session = &mut self.sessions[key];
         match session.attempts.failed(target.server.key, why, &target.backend.options) {

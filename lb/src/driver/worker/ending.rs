@@ -38,8 +38,6 @@ impl Worker {
     pub(super) fn end(&mut self, key: usize, end: End, now: Instant) {
         let mut session = self.sessions.remove(key);
         self.wheel.cancel(wheel_key(key));
-        self.unwatch(&mut session.client);
-        session.server.iter_mut().for_each(|server| self.unwatch(server));
         count_bytes(&mut session, self.index);
         self.give_back_pipes(&mut session);
         let record = session.frontend.options.access_log.then(|| record(&session, end, now));

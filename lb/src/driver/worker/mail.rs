@@ -56,7 +56,7 @@ impl Worker {
         }
     }
 
-    fn adopt(&mut self, adopted: Adopted, now: Instant) {
+    pub(super) fn adopt(&mut self, adopted: Adopted, now: Instant) {
         let refused = match &adopted.opening {
             Opening::Refused(_, why) => Some(*why),
             Opening::Inspect | Opening::Queued(_) | Opening::Chosen(_) => None,
@@ -69,7 +69,7 @@ impl Worker {
         }
         let entry = self.sessions.vacant_entry();
         let key = entry.key();
-        let client = token(key, Side::Client);
+        let client = token(&session, key, Side::Client);
         let registered =
             self.poll.registry().register(&mut session.client, client, Interest::READABLE);
         let id = session.id;

@@ -1,7 +1,7 @@
 //! A worker thread: one readiness loop, its sessions in a slab, its timers in a wheel.
 //!
 //! Each round: wait for readiness, mail or the next deadline; note readiness in the sessions; read
-//! the mail; let timers fire; then run every session that has something to do, one turn each.
+//! the mail; accept; let timers fire; then run every session that has something to do, one turn each.
 
 mod connecting;
 mod ending;
@@ -17,14 +17,14 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use self::session::{Session, State};
 use super::budget::Descriptors;
+use super::desk::Desk;
 use super::engine::PassiveSignal;
-use super::mail::{Inbox, Mailbox, ToDispatcher, ToWorker, WAKER};
+use super::mail::{Adopted, Inbox, Mailbox, ToDispatcher, ToWorker, WAKER};
 use super::pipe::Pipes;
 use super::random::Random;
 use super::shared::{Wanted, WorkerState};
@@ -44,6 +44,7 @@ pub(super) struct Parts {
     pub(super) poll: Poll,
     pub(super) mail: Inbox<ToWorker>,
     pub(super) dispatcher: Mailbox<ToDispatcher>,
+    pub(super) desk: Arc<Desk>,
     pub(super) state: Arc<WorkerState>,
     pub(super) descriptors: Arc<Descriptors>,
     pub(super) wanted: Arc<Wanted>,
@@ -57,6 +58,7 @@ pub(super) struct Worker {
     poll: Poll,
     mail: Inbox<ToWorker>,
     dispatcher: Mailbox<ToDispatcher>,
+    desk: Arc<Desk>,
     state: Arc<WorkerState>,
     descriptors: Arc<Descriptors>,
     wanted: Arc<Wanted>,
@@ -64,6 +66,8 @@ pub(super) struct Worker {
     passive: PassiveSignal,
 
     sessions: Slab<Session>,
+    /// Connections just accepted; empty between two rounds.
+    accepted: Vec<Adopted>,
     /// Sessions that the dispatcher owes an answer, by their id.
     waiting: HashMap<u64, usize>,
     /// Sessions with something to do. One entry per session at most, see [`Session::queued`].
@@ -83,6 +87,7 @@ impl Worker {
             poll: parts.poll,
             mail: parts.mail,
             dispatcher: parts.dispatcher,
+            desk: parts.desk,
             state: parts.state,
             pipes: Pipes::new(Arc::clone(&parts.descriptors)),
             descriptors: parts.descriptors,
@@ -90,6 +95,7 @@ impl Worker {
             records: parts.records,
             passive: parts.passive,
             sessions: Slab::new(),
+            accepted: Vec::new(),
             waiting: HashMap::new(),
             runnable: VecDeque::new(),
             wheel: Wheel::new(Instant::now()),
@@ -116,6 +122,7 @@ impl Worker {
                 self.note(event);
             }
             self.read_mail(now);
+            self.accept(now);
             self.fire_timers(now);
             self.run_sessions(now);
         }
@@ -130,18 +137,25 @@ impl Worker {
         next.map_or(HEARTBEAT, |next| next.min(HEARTBEAT))
     }
 
-    /// Takes a socket out of the poll before it is closed. The close alone would do, but for a child
-    /// between fork and exec: it holds the socket too, and events would go on to come, by then
-    /// perhaps for another session under the same key.
-    fn unwatch(&self, socket: &mut TcpStream) {
-        // Fails only for a socket that was never watched.
-        let _ = self.poll.registry().deregister(socket);
+    /// Accepts who waits, and takes on what is to be served here.
+    fn accept(&mut self, now: Instant) {
+        let mut accepted = std::mem::take(&mut self.accepted);
+        self.desk.accept(self.index, now, &mut accepted);
+        for adopted in accepted.drain(..) {
+            self.adopt(adopted, now);
+        }
+        self.accepted = accepted;
     }
 
     /// Notes what the kernel says about a socket.
     fn note(&mut self, event: &Event) {
-        let (key, side) = unpack(event.token());
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        if self.desk.note(event.token()) {
+            return;
+        }
+        let (id, key, side) = unpack(event.token());
+        let Some(session) = self.sessions.get_mut(key).filter(|it| low_half(it.id) == id) else {
+            return;
+        };
         let closing = event.is_read_closed() || event.is_error();
         if event.is_readable() || closing {
             session.note_readable(side, closing);
@@ -208,10 +222,20 @@ fn wheel_key(key: usize) -> u32 {
     u32::try_from(key).expect("fewer than 2^32 sessions")
 }
 
-fn token(key: usize, side: Side) -> Token {
-    Token(key << 1 | usize::from(side == Side::Server))
+const _: () = assert!(usize::BITS == 64, "a token holds a place and half an id");
+
+/// What a session's sockets are watched under: half of its id, its place in the slab, the side. A
+/// place is used again at once, and a closed socket may go on to report, as long as a child between
+/// fork and exec holds it too: the id tells. It spares a call to take each socket out of the poll.
+fn token(session: &Session, key: usize, side: Side) -> Token {
+    Token(low_half(session.id) << 32 | key << 1 | usize::from(side == Side::Server))
 }
 
-fn unpack(token: Token) -> (usize, Side) {
-    (token.0 >> 1, if token.0 & 1 == 0 { Side::Client } else { Side::Server })
+fn unpack(token: Token) -> (usize, usize, Side) {
+    let side = if token.0 & 1 == 0 { Side::Client } else { Side::Server };
+    (token.0 >> 32, (token.0 & 0xffff_ffff) >> 1, side)
+}
+
+fn low_half(id: u64) -> usize {
+    usize::try_from(id & 0xffff_ffff).expect("a usize has 64 bits")
 }

@@ -47,7 +47,7 @@ impl Worker {
         }
         session.wants_client_writable = true;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let token = token(key, Side::Client);
+        let token = token(session, key, Side::Client);
         // Modifying an interest that exists fails only for want of kernel memory; then the idle
         // and fin timeouts end the session.
         let _ = self.poll.registry().reregister(&mut session.client, token, interest);

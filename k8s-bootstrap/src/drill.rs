@@ -1,0 +1,315 @@
+//! A drill: one host is taken away on purpose, and what clients notice is written down.
+//!
+//! ```text
+//!  Calm ──all good for a while──▶ (act) Away ──all good without it──▶ (undo) Back
+//!    │                                │                                 │
+//!    └── never good ──▶ Over          └────── too long ──▶ Over ◀──all good for a while
+//! ```
+//!
+//! Whoever drives it lets a witness among the hosts ask the API through the endpoint, again and
+//! again, and every balancer say whether it holds the virtual IP; the drill is told of each answer
+//! with its time and says when to act. What came of it is a timeline and a verdict.
+
+mod choose;
+mod script;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use choose::{Drill, How, Kind, choose};
+pub use script::{balancer_script, read, witness_script};
+
+/// How long all has to be good before something is done, or is over.
+const CALM: Duration = Duration::from_secs(3);
+
+/// How long it may take until all is good before a drill begins.
+const CALM_MAX: Duration = Duration::from_secs(60);
+
+/// How long the rest may take to go on without the host.
+const AWAY_MAX: Duration = Duration::from_secs(90);
+
+/// How long the host may take to come back: longer than any server needs to boot.
+const BACK_MAX: Duration = Duration::from_secs(600);
+
+/// Longest time without an answer that counts as a drill passed: a fail-over at an advert a second,
+/// and the checks that find a master gone, take less.
+const OUTAGE_MAX: Duration = Duration::from_secs(15);
+
+/// Entries of a timeline: whatever flaps more often is told by its last ones.
+const ENTRIES_MAX: usize = 1000;
+
+/// Something that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The API's answer through the endpoint; none if there was none.
+    Api(Option<u16>),
+    /// Whether a balancer has the virtual IP.
+    Holds(String, bool),
+    /// Whether a node is ready.
+    Node(String, bool),
+    /// Whether a member of etcd answers.
+    Etcd(String, bool),
+    /// The host that was taken away has started anew, or serves again.
+    Returned,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Go on watching.
+    Watch,
+    /// Take the host away.
+    Act,
+    /// Bring it back, where it doesn't come by itself.
+    Undo,
+    /// It is over.
+    Over,
+}
+
+/// How far a drill is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Calm,
+    Away,
+    Back,
+    Over,
+}
+
+/// A line of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Since the host was taken away; 0 before that. In milliseconds.
+    pub at_ms: u64,
+    /// What happened.
+    pub what: String,
+}
+
+/// What came of a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Whether clients went on, and all was as before at the end.
+    pub passed: bool,
+    /// The longest time without an answer of the API, in milliseconds.
+    pub longest_outage_ms: u64,
+    /// Requests that were answered, and that weren't.
+    pub answered: u64,
+    /// See above.
+    pub unanswered: u64,
+    /// Why it isn't passed.
+    pub faults: Vec<String>,
+}
+
+/// A drill that is under way.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    drill: Drill,
+    phase: Phase,
+    phase_begun: Duration,
+    acted: Option<Duration>,
+    /// Since when all is good.
+    good_since: Option<Duration>,
+    api: Option<bool>,
+    last_answer: Option<Duration>,
+    outage: Duration,
+    counts: (u64, u64),
+    holders: BTreeMap<String, bool>,
+    nodes: BTreeMap<String, bool>,
+    etcd: BTreeMap<String, bool>,
+    returned: bool,
+    faults: Vec<String>,
+    timeline: Vec<Entry>,
+}
+
+impl Watch {
+    /// Nothing seen yet. Times are since any moment before.
+    #[must_use]
+    pub fn new(drill: Drill) -> Self {
+        Self {
+            drill,
+            phase: Phase::Calm,
+            phase_begun: Duration::ZERO,
+            acted: None,
+            good_since: None,
+            api: None,
+            last_answer: None,
+            outage: Duration::ZERO,
+            counts: (0, 0),
+            holders: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            etcd: BTreeMap::new(),
+            returned: false,
+            faults: Vec::new(),
+            timeline: Vec::new(),
+        }
+    }
+
+    /// What was written down so far.
+    #[must_use]
+    pub fn timeline(&self) -> &[Entry] {
+        &self.timeline
+    }
+
+    /// Takes in what was seen.
+    pub fn take(&mut self, now: Duration, seen: Seen) {
+        match seen {
+            Seen::Api(code) => self.answer(now, code),
+            Seen::Holds(host, holds) => {
+                let before = self.holders.insert(host.clone(), holds);
+                let ip = if holds { "has the virtual IP" } else { "has the virtual IP no more" };
+                if before != Some(holds) && (holds || before.is_some()) {
+                    self.note(now, format!("{host} {ip}"));
+                }
+            }
+            Seen::Node(node, ready) => {
+                if self.nodes.insert(node.clone(), ready).is_some_and(|before| before != ready) {
+                    let how = if ready { "is ready" } else { "isn't ready" };
+                    self.note(now, format!("node {node} {how}"));
+                }
+            }
+            Seen::Etcd(member, up) => {
+                if self.etcd.insert(member.clone(), up).is_some_and(|before| before != up) {
+                    let how = if up { "is up" } else { "is down" };
+                    self.note(now, format!("etcd of {member} {how}"));
+                }
+            }
+            Seen::Returned => {
+                if !self.returned && self.acted.is_some() {
+                    self.returned = true;
+                    self.note(now, format!("{} is back", self.drill.host));
+                }
+            }
+        }
+        let good = match self.phase {
+            Phase::Calm => self.api == Some(true) && self.is_whole(None),
+            Phase::Away => self.api == Some(true) && self.goes_on_without(),
+            Phase::Back => self.api == Some(true) && self.returned && self.is_whole(None),
+            Phase::Over => true,
+        };
+        self.good_since = good.then(|| self.good_since.unwrap_or(now));
+    }
+
+    fn answer(&mut self, now: Duration, code: Option<u16>) {
+        let good = code.is_some_and(|code| (200..300).contains(&code));
+        if good {
+            let gap = self.last_answer.map(|last| now.saturating_sub(last));
+            if let (Some(gap), Some(false)) = (gap, self.api) {
+                self.outage = self.outage.max(gap);
+                self.note(now, format!("the API answers again, after {}", seconds(gap)));
+            }
+            (self.last_answer, self.counts.0) = (Some(now), self.counts.0 + 1);
+        } else {
+            self.counts.1 += 1;
+            if self.api != Some(false) {
+                let how = code
+                    .map_or_else(|| "doesn't answer".to_owned(), |code| format!("answers {code}"));
+                self.note(now, format!("the API {how}"));
+            }
+        }
+        self.api = Some(good);
+    }
+
+    /// What to do now. It changes with what is seen, and with time.
+    pub fn poll(&mut self, now: Duration) -> Next {
+        let calm = self.good_since.is_some_and(|since| now.saturating_sub(since) >= CALM);
+        let waited = now.saturating_sub(self.phase_begun);
+        match self.phase {
+            Phase::Calm if calm => {
+                self.acted = Some(now);
+                self.enter(Phase::Away, now);
+                self.note(now, format!("{}: {}", self.drill.host, self.drill.how.words()));
+                Next::Act
+            }
+            Phase::Calm if waited > CALM_MAX => self.fail(now, "all wasn't good before"),
+            Phase::Away if calm => {
+                self.enter(Phase::Back, now);
+                Next::Undo
+            }
+            Phase::Away if waited > AWAY_MAX => {
+                let text = "the rest didn't go on without it";
+                self.faults.push(text.to_owned());
+                self.note(now, text.to_owned());
+                self.enter(Phase::Back, now);
+                Next::Undo
+            }
+            Phase::Back if calm => {
+                self.note(now, "all is as before".to_owned());
+                self.phase = Phase::Over;
+                Next::Over
+            }
+            Phase::Back if waited > BACK_MAX => self.fail(now, "not all came back"),
+            Phase::Over => Next::Over,
+            Phase::Calm | Phase::Away | Phase::Back => Next::Watch,
+        }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let mut faults = self.faults.clone();
+        if self.outage > OUTAGE_MAX {
+            let (was, may) = (seconds(self.outage), seconds(OUTAGE_MAX));
+            faults.push(format!("the API was away for {was}, longer than {may}"));
+        }
+        if self.phase != Phase::Over {
+            faults.push("it didn't come to its end".to_owned());
+        }
+        Verdict {
+            passed: faults.is_empty(),
+            longest_outage_ms: milliseconds(self.outage),
+            answered: self.counts.0,
+            unanswered: self.counts.1,
+            faults,
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, now: Duration) {
+        (self.phase, self.phase_begun, self.good_since) = (phase, now, None);
+    }
+
+    fn fail(&mut self, now: Duration, why: &str) -> Next {
+        self.faults.push(why.to_owned());
+        self.note(now, why.to_owned());
+        self.phase = Phase::Over;
+        Next::Over
+    }
+
+    /// Whether every node and member is up, but for one that is away.
+    fn is_whole(&self, but: Option<&str>) -> bool {
+        let all = |map: &BTreeMap<String, bool>| {
+            !map.is_empty() && map.iter().all(|(name, up)| *up || Some(name.as_str()) == but)
+        };
+        let holders = self.holders.iter().filter(|(_, holds)| **holds).count();
+        all(&self.nodes) && all(&self.etcd) && (self.holders.is_empty() || holders == 1)
+    }
+
+    /// Whether the host is seen to be gone, and the rest goes on.
+    fn goes_on_without(&self) -> bool {
+        let host = self.drill.host.as_str();
+        let is_gone = match self.drill.kind {
+            Kind::Balancer => self.holders.get(host) != Some(&true),
+            Kind::Master => self.etcd.get(host) != Some(&true) || self.returned,
+            Kind::Worker => self.nodes.get(host) != Some(&true) || self.returned,
+        };
+        is_gone && self.is_whole(Some(host))
+    }
+
+    fn note(&mut self, now: Duration, what: String) {
+        let at_ms = self.acted.map_or(0, |acted| milliseconds(now.saturating_sub(acted)));
+        if self.timeline.len() < ENTRIES_MAX {
+            self.timeline.push(Entry { at_ms, what });
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;
