@@ -26,8 +26,9 @@ pub fn split(line: &str) -> Vec<Words> {
             }
             ' ' | '\t' | '\r' => end_word(&mut words, &mut word),
             '\\' => {
-                let word = word.get_or_insert_default();
-                word.extend(characters.next());
+                if let Some(taken) = characters.next() {
+                    word.get_or_insert_default().push(taken);
+                }
             }
             other => word.get_or_insert_default().push(other),
         }
@@ -70,6 +71,7 @@ mod tests {
     fn a_backslash_takes_the_next_character_as_it_is() {
         assert_eq!(split(r"a\;b c\ d \\"), [["a;b", "c d", r"\"]]);
         assert_eq!(split(r"a\"), [["a"]]);
+        assert_eq!(split(r"show \"), [["show"]], "with nothing to take it is no word either");
         assert_eq!(split("get 'a b'"), [["get", "'a", "b'"]]);
     }
 
