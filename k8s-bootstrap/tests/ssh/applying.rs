@@ -255,7 +255,8 @@ async fn a_lost_connection_in_the_middle_of_an_act_is_no_failure() {
 #[tokio::test]
 async fn a_failure_says_where_what_why_and_what_to_do() {
     let world = World::new(&["lb01", "lb02"]).await;
-    let work = "cat; echo 'cp: error writing: No space left on device' >&2; exit 3";
+    // One stream: what comes on two may be told in either order.
+    let work = "cat >&2; echo 'cp: error writing: No space left on device' >&2; exit 3";
     let mut failing = noting("a", work);
     let Act::Run { command } = &mut failing.act else { unreachable!("it is made above") };
     command.stdin = Some(Content::Secret(Secret::new("hunter2hunter2")));
@@ -270,7 +271,7 @@ async fn a_failure_says_where_what_why_and_what_to_do() {
     assert_eq!(failure.what, "it ended with exit code 3");
     assert_eq!(failure.said, ["(secret)cp: error writing: No space left on device"]);
     assert!(failure.hint.is_some_and(|hint| hint.contains("disk is full")), "{failure:?}");
-    assert!(failure.command.starts_with("cat; echo"), "{failure:?}");
+    assert!(failure.command.starts_with("cat >&2; echo"), "{failure:?}");
     let log = fs::read_to_string(&failure.log).unwrap();
     assert!(log.contains("No space left") && log.contains("(secret)"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
