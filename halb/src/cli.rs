@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::run::Begin;
 use crate::{config, demo, run, top};
@@ -298,9 +298,43 @@ Examples:
     Man(pages::Manual),
 }
 
+/// Flags of all commands, each with those that have no use for it.
+const WITHOUT: [(&str, &[&str]); 2] = [
+    ("config", &["bench", "import", "k8s", "failover-test", "demo", "completions", "man"]),
+    (
+        "socket",
+        &[
+            "check",
+            "bench",
+            "import",
+            "k8s",
+            "failover-test",
+            "demo",
+            "doctor",
+            "completions",
+            "man",
+        ],
+    ),
+];
+
+/// The command line as it is parsed and shown: help names a flag only where it does something.
+fn command_line() -> clap::Command {
+    let whole = Arguments::command();
+    let flags: Vec<_> = whole.get_arguments().cloned().collect();
+    WITHOUT.iter().fold(whole, |whole, (flag, commands)| {
+        let flag = flags.iter().find(|one| one.get_id() == flag).expect("it is one of Arguments");
+        commands.iter().fold(whole, |whole, command| {
+            whole.mut_subcommand(command, |command| command.arg(flag.clone().hide(true)))
+        })
+    })
+}
+
 /// Does what the command line says.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let parsed = command_line()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version come this way too. Nobody may be left to read either.

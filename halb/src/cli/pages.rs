@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 
 use super::output::Output;
-use super::{Arguments, Exit, output};
+use super::{Exit, command_line, output};
 
 /// Where manual pages go.
 #[derive(Debug, Args)]
@@ -35,20 +35,20 @@ pub(super) fn manual(order: &Manual, out: &mut Output) -> Exit {
 
 pub(super) fn completions(shell: Shell, out: &mut Output) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "halb", &mut script);
+    clap_complete::generate(shell, &mut command_line(), "halb", &mut script);
     out.text(&String::from_utf8_lossy(&script)).err().unwrap_or(Exit::Done)
 }
 
 fn page() -> io::Result<String> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+    clap_mangen::Man::new(command_line()).render(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// `halb.1`, `halb-server-drain.1` and so on; hidden commands have none.
 fn pages(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(Arguments::command(), folder)
+    clap_mangen::generate_to(command_line(), folder)
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-use clap::{Command, Parser as _};
+use clap::{Command, FromArgMatches as _, Parser as _};
 
 use super::*;
+use crate::cli::Arguments;
 
 /// Calls `look` with each command that people see, and its words.
 fn each(command: &Command, name: &str, look: &mut impl FnMut(&Command, &str)) {
@@ -17,7 +18,7 @@ fn each(command: &Command, name: &str, look: &mut impl FnMut(&Command, &str)) {
 
 #[test]
 fn each_command_and_each_flag_has_a_sentence_and_each_command_an_example() {
-    let mut command = Arguments::command();
+    let mut command = command_line();
     command.build();
     let mut wrong = Vec::new();
     let mut seen = 0;
@@ -41,10 +42,38 @@ fn each_command_and_each_flag_has_a_sentence_and_each_command_an_example() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn help_names_the_daemons_file_and_socket_only_where_they_do_something() {
+    let mut command = command_line();
+    command.build();
+    let mut shown: BTreeSet<(String, String)> = BTreeSet::new();
+    each(&command, "halb", &mut |command, name| {
+        let seen = command.get_arguments().filter(|argument| !argument.is_hide_set());
+        shown.extend(seen.map(|argument| (name.to_owned(), argument.get_id().to_string())));
+    });
+    let is_shown = |name: &str, flag: &str| shown.contains(&(name.to_owned(), flag.to_owned()));
+    assert!(is_shown("halb status", "socket") && is_shown("halb server drain", "config"));
+    assert!(is_shown("halb check", "config") && !is_shown("halb check", "socket"));
+    for name in ["halb bench", "halb demo", "halb k8s", "halb k8s node add", "halb import"] {
+        assert!(!is_shown(name, "socket") && !is_shown(name, "config"), "{name}");
+    }
+}
+
+#[test]
+fn the_file_is_taken_before_and_after_a_command() {
+    for line in ["halb --config one.toml check", "halb check --config one.toml"] {
+        let matches = command_line().try_get_matches_from(line.split_whitespace()).unwrap();
+        let parsed = Arguments::from_arg_matches(&matches).unwrap();
+        assert_eq!(parsed.config, Path::new("one.toml"), "{line}");
+    }
+    let line = "halb --socket one.sock k8s status";
+    assert!(command_line().try_get_matches_from(line.split_whitespace()).is_ok());
+}
+
 /// Every flag of an example exists; whoever copies it gets what it promises.
 #[test]
 fn each_example_is_a_command_line_that_halb_understands() {
-    let mut command = Arguments::command();
+    let mut command = command_line();
     command.build();
     let mut examples = Vec::new();
     each(&command, "halb", &mut |command, _| {
@@ -97,7 +126,7 @@ fn reference() -> String {
          Made of the program itself; `halb COMMAND --help` says the same, and so do its manual pages\n\
          (`man halb-server-drain`).\n",
     );
-    let mut command = Arguments::command().term_width(WIDTH);
+    let mut command = command_line().term_width(WIDTH);
     command.build();
     chapter(&mut command, "halb", &mut text);
     text
@@ -141,7 +170,7 @@ fn each_command_that_people_see_has_a_manual_page() {
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     let mut wanted = BTreeSet::new();
-    each(&Arguments::command(), "halb", &mut |_, name| {
+    each(&command_line(), "halb", &mut |_, name| {
         wanted.insert(format!("{}.1", name.replace(' ', "-")));
     });
     assert_eq!(written, wanted);
@@ -152,9 +181,9 @@ fn each_command_that_people_see_has_a_manual_page() {
 #[test]
 fn completions_know_every_command_of_the_first_row() {
     let mut script = Vec::new();
-    clap_complete::generate(Shell::Bash, &mut Arguments::command(), "halb", &mut script);
+    clap_complete::generate(Shell::Bash, &mut command_line(), "halb", &mut script);
     let script = String::from_utf8(script).unwrap();
-    for command in Arguments::command().get_subcommands().filter(|one| !one.is_hide_set()) {
+    for command in command_line().get_subcommands().filter(|one| !one.is_hide_set()) {
         assert!(script.contains(command.get_name()), "{}", command.get_name());
     }
 }
