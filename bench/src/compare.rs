@@ -223,20 +223,27 @@ impl Work<'_> {
         thread::sleep(SETTLING);
         running.at_rest = running.usage()?.map(|usage| usage.memory);
         let deadline = Instant::now() + COMING;
-        while !self.site.from_client(|| load::answers(running.address, PROBE)).unwrap_or(false) {
+        while !self
+            .site
+            .on_client_host(contender, || load::answers(running.address, PROBE))
+            .unwrap_or(false)
+        {
             if Instant::now() > deadline {
                 return Err(match contender {
                     Contender::Target(address) => Error::Foreign { address },
-                    Contender::Balancer(_) | Contender::Kernel | Contender::Direct => {
-                        Error::Silent { name, words: running.words() }
-                    }
+                    Contender::Balancer(_)
+                    | Contender::Kernel
+                    | Contender::Router
+                    | Contender::Direct => Error::Silent { name, words: running.words() },
                 });
             }
             thread::sleep(BETWEEN_PROBES);
         }
         // What the first connections make a program set up is no connection's share.
         for _ in 0..FIRST {
-            self.site.from_client(|| load::answers(running.address, PROBE)).unwrap_or(false);
+            self.site
+                .on_client_host(contender, || load::answers(running.address, PROBE))
+                .unwrap_or(false);
         }
         thread::sleep(SETTLING);
         running.in_use = running.usage()?.map(|usage| usage.memory);
@@ -252,7 +259,8 @@ impl Work<'_> {
         let parts = scenario.parts(scale);
         let load = Load { target: running.address, parts, begins, window, threads: *threads };
         let (tallies, seen) = thread::scope(|scope| {
-            let generator = scope.spawn(|| self.site.from_client(|| load::run(&load)));
+            let generator =
+                scope.spawn(|| self.site.on_client_host(running.contender, || load::run(&load)));
             let seen = look_on(scenario, running, window);
             let tallies = generator.join().unwrap_or(Err(load::generator::Error::Panicked));
             (tallies, seen)

@@ -86,8 +86,31 @@ fn in_the_lab_client_balancer_and_server_are_hosts_of_their_own_for_an_ordinary_
     command.args(["bench", "--lab", "--scenario", "requests,upload", "--json"]).args(BRIEF);
     command.current_dir("/").uid(NOBODY).gid(NOBODY);
     let report = json(&command.output().expect("the binary starts"));
-    assert_eq!(report["place"], "three network namespaces on a bridge");
+    assert_eq!(report["place"], "network namespaces on a bridge");
     assert!(row(&report, "request_rate")["cells"][0]["summary"]["median"].is_f64());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_kernel_and_a_mere_router_are_compared_between_hosts() {
+    let compare =
+        ["--lab", "--compare", "kernel,router,direct", "--scenario", "requests", "--json"];
+    let report = json(&bench(&[&BRIEF[..], &compare].concat()));
+    assert_eq!(report["names"], serde_json::json!(["kernel", "router", "direct"]));
+    assert_eq!(report["notes"], serde_json::json!([]), "nothing failed");
+    for cell in row(&report, "request_rate")["cells"].as_array().expect("cells") {
+        assert!(cell["summary"]["median"].as_f64().is_some_and(|rate| rate > 100.0), "{cell}");
+    }
+}
+
+#[test]
+fn who_passes_on_between_hosts_is_not_compared_on_loopback() {
+    for name in ["kernel", "router"] {
+        let output = bench(&["--compare", name]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("'{name}' forwards between hosts")), "{said}");
+    }
 }
 
 /// A backend of ours, gone with the test.

@@ -23,6 +23,9 @@ pub enum Contender {
     Balancer(Balancer),
     /// halb, and the kernel forwards; on hosts of the lab only.
     Kernel,
+    /// A host that routes, without a rule, a translation or a process: what passing through another
+    /// host costs, whoever does it; on hosts of the lab only.
+    Router,
     /// Nobody between client and server.
     Direct,
     /// Whoever answers at this address, with a backend of ours behind it.
@@ -62,6 +65,7 @@ impl Contender {
         match self {
             Self::Balancer(balancer) => balancer.name(),
             Self::Kernel => KERNEL,
+            Self::Router => ROUTER,
             Self::Direct => DIRECT,
             Self::Target(_) => "target",
         }
@@ -80,9 +84,15 @@ impl Contender {
         match self {
             Self::Balancer(balancer) => version(balancer, programs).unwrap_or_default(),
             Self::Kernel => version(Balancer::Halb, programs).unwrap_or_default(),
-            Self::Direct => String::new(),
+            Self::Router | Self::Direct => String::new(),
             Self::Target(address) => address.to_string(),
         }
+    }
+
+    /// Whether it takes hosts: on loopback nothing passes through a host.
+    #[must_use]
+    pub fn takes_hosts(self) -> bool {
+        matches!(self, Self::Kernel | Self::Router)
     }
 
     /// Whether a scenario says anything about it.
@@ -104,6 +114,11 @@ impl Contender {
             Self::Target(address) => address,
             Self::Balancer(balancer) => return start(balancer, site, backend, programs),
             Self::Kernel => return start_forwarding(site, backend, programs),
+            Self::Router => {
+                let files = |source| subject::Error::Files { program: ROUTER, source };
+                site.route().map_err(files)?;
+                backend
+            }
         };
         Ok(Running::new(self, address, None))
     }
@@ -116,12 +131,13 @@ impl FromStr for Contender {
         match name {
             DIRECT => return Ok(Self::Direct),
             KERNEL => return Ok(Self::Kernel),
+            ROUTER => return Ok(Self::Router),
             _ => {}
         }
         let names = || Balancer::ALL.map(Balancer::name).join(", ");
         name.parse()
             .map(Self::Balancer)
-            .map_err(|_| format!("none of {}, {KERNEL}, {DIRECT}", names()))
+            .map_err(|_| format!("none of {}, {KERNEL}, {ROUTER}, {DIRECT}", names()))
     }
 }
 
@@ -201,6 +217,7 @@ fn version_in(text: &str) -> Option<String> {
 
 const DIRECT: &str = "direct";
 const KERNEL: &str = "kernel";
+const ROUTER: &str = "router";
 
 /// Threads that carry data: as many as the smallest balancer of a cluster has cores.
 const THREADS: usize = 2;
@@ -230,7 +247,8 @@ mod tests {
     #[test]
     fn a_contender_is_known_by_its_name() {
         let balancers = Balancer::ALL.map(Contender::Balancer);
-        for contender in balancers.into_iter().chain([Contender::Direct, Contender::Kernel]) {
+        let others = [Contender::Direct, Contender::Kernel, Contender::Router];
+        for contender in balancers.into_iter().chain(others) {
             assert_eq!(contender.name().parse(), Ok(contender));
         }
         assert!("apache".parse::<Contender>().unwrap_err().contains("haproxy, nginx"));
@@ -239,7 +257,8 @@ mod tests {
     #[test]
     fn nobody_has_a_process_where_nobody_was_started() {
         let address = SocketAddr::from(([127, 0, 0, 1], 9));
-        for contender in [Contender::Direct, Contender::Kernel, Contender::Target(address)] {
+        let others = [Contender::Direct, Contender::Kernel, Contender::Router];
+        for contender in others.into_iter().chain([Contender::Target(address)]) {
             assert!(!contender.takes(Scenario::Idle) && contender.takes(Scenario::Requests));
         }
         assert!(Contender::HALB.takes(Scenario::Idle));

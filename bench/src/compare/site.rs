@@ -1,7 +1,7 @@
 //! Where a comparison takes place: on loopback, or on hosts of the lab.
 
 use std::{
-    fmt, io,
+    fmt, fs, io,
     net::{IpAddr, SocketAddr},
     process::Command,
     time::Duration,
@@ -9,14 +9,14 @@ use std::{
 
 use halb_lab::{Host, Lab, Loopback, Process, net, subject::Here, subject::Place};
 
-use super::contender::Programs;
+use super::contender::{Contender, Programs};
 
 /// Three hosts, or one.
 #[derive(Debug)]
 pub enum Site {
     /// Everything on this host, at an address of loopback that nobody else has.
     Loopback(Loopback),
-    /// Client, balancer and server each in a network namespace of its own, on one bridge.
+    /// Clients, balancer and server each in a network namespace of its own, on one bridge.
     Lab(Box<Hosts>),
 }
 
@@ -24,6 +24,8 @@ pub enum Site {
 #[derive(Debug)]
 pub struct Hosts {
     client: Host,
+    /// In a network of its own, from which the balancer routes.
+    beyond: Host,
     balancer: Host,
     server: Host,
     _lab: Lab,
@@ -57,18 +59,24 @@ impl Site {
         Ok(Self::Loopback(Loopback::claim()?))
     }
 
-    /// Three hosts of the lab. It takes the right to make network namespaces.
+    /// Hosts of the lab. It takes the right to make network namespaces.
     ///
     /// # Errors
     /// [`Error::Lab`].
     pub fn lab() -> Result<Self, Error> {
         let lab = Lab::new()?;
-        Ok(Self::Lab(Box::new(Hosts {
-            client: lab.host("client", "172.16.16.11/24")?,
-            balancer: lab.host("loadbalancer01", "172.16.16.51/24")?,
-            server: lab.host("kmaster1", "172.16.16.101/24")?,
-            _lab: lab,
-        })))
+        let client = lab.host("client", "172.16.16.11/24")?;
+        let beyond = lab.host("client beyond", "172.16.18.11/24")?;
+        let balancer = lab.host("loadbalancer01", "172.16.16.51/24")?;
+        let server = lab.host("kmaster1", "172.16.16.101/24")?;
+        balancer.add_address("172.16.18.51/24")?;
+        beyond.add_route("172.16.16.0/24", [172, 16, 18, 51].into())?;
+        server.add_route("172.16.18.0/24", balancer.ip())?;
+        for host in [&client, &beyond] {
+            // A connection for each request uses up the ports that are usual within seconds.
+            host.run(|| set("ipv4/ip_local_port_range", "1024 65535"))?;
+        }
+        Ok(Self::Lab(Box::new(Hosts { client, beyond, balancer, server, _lab: lab })))
     }
 
     /// Where balancers run.
@@ -91,12 +99,34 @@ impl Site {
         }
     }
 
-    /// Does something where clients are.
-    pub fn from_client<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match self {
-            Self::Loopback(_) => work(),
-            Self::Lab(hosts) => hosts.client.run(work),
+    /// Does something where clients of a contender are.
+    pub(super) fn on_client_host<R: Send>(
+        &self,
+        contender: Contender,
+        work: impl FnOnce() -> R + Send,
+    ) -> R {
+        match (self, contender) {
+            (Self::Loopback(_), _) => work(),
+            (Self::Lab(hosts), Contender::Router) => hosts.beyond.run(work),
+            (
+                Self::Lab(hosts),
+                Contender::Balancer(_)
+                | Contender::Kernel
+                | Contender::Direct
+                | Contender::Target(_),
+            ) => hosts.client.run(work),
         }
+    }
+
+    /// Has the balancer pass packets on between its networks; nothing to do on loopback.
+    pub(super) fn route(&self) -> io::Result<()> {
+        let Self::Lab(hosts) = self else { return Ok(()) };
+        hosts.balancer.run(|| {
+            set("ipv4/ip_forward", "1")?;
+            // Both networks are on one link: hosts would be told to speak past the router.
+            set("ipv4/conf/all/send_redirects", "0")?;
+            set(&format!("ipv4/conf/{}/send_redirects", net::INTERFACE), "0")
+        })
     }
 
     /// Starts the backend.
@@ -127,9 +157,14 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Loopback(_) => "loopback",
-            Self::Lab(_) => "three network namespaces on a bridge",
+            Self::Lab(_) => "network namespaces on a bridge",
         })
     }
+}
+
+/// Sets what the kernel lets each network namespace choose, in that of this thread.
+fn set(name: &str, value: &str) -> io::Result<()> {
+    fs::write(format!("/proc/sys/net/{name}"), value)
 }
 
 fn free_port(host: &Host) -> io::Result<SocketAddr> {

@@ -25,8 +25,9 @@ use super::{Exit, output};
 /// What to run.
 #[derive(Debug, Args)]
 pub(super) struct Order {
-    /// Beside these, in turn: haproxy, nginx, envoy, direct (nobody between). With kernel, which
-    /// takes --lab, halb has the kernel forward, and is compared like that
+    /// Beside these, in turn: haproxy, nginx, envoy, direct (nobody between). With --lab also
+    /// kernel, then halb has the kernel forward and is compared like that; and router, a host
+    /// between that only routes
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with_all = ["target", "serve"])]
     compare: Vec<Contender>,
 
@@ -155,8 +156,8 @@ fn measure(order: &Order) -> anyhow::Result<Report> {
         // Before any thread is started, which it needs.
         halb_lab::enter_user_namespace()?;
     }
-    if order.compare.contains(&Contender::Kernel) && !order.lab {
-        anyhow::bail!("the kernel forwards between hosts, not on loopback; add --lab");
+    if let Some(one) = order.compare.iter().find(|one| one.takes_hosts() && !order.lab) {
+        anyhow::bail!("'{}' forwards between hosts, not on loopback; add --lab", one.name());
     }
     let site = if order.lab { Site::lab() } else { Site::loopback() }?;
     let comparison = comparison(order, &this);

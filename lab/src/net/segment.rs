@@ -1,6 +1,7 @@
 //! The bridge that connects the hosts, in a namespace of its own.
 
 use std::{
+    fs, io,
     os::fd::AsRawFd,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -38,6 +39,9 @@ pub(super) struct Segment {
 impl Segment {
     pub(super) fn create() -> Result<Self, Error> {
         let namespace = Namespace::create(BRIDGE)?;
+        namespace
+            .run(switch_only)
+            .map_err(Error::kernel(BRIDGE, "keeping IP's rules away from the bridge"))?;
         let bridge = namespace
             .netlink(async |netlink: Handle| {
                 // Snooping without a querier on the network would end multicast after minutes.
@@ -114,6 +118,20 @@ impl Segment {
             .netlink(async move |netlink: Handle| netlink.link().del(port).execute().await)
             .map_err(Error::netlink(host, "unplugging it from the bridge"))
     }
+}
+
+/// Keeps a bridge from showing what it carries to the rules for IP, as the kernel does by default
+/// once `br_netfilter` is loaded (`net.bridge.bridge-nf-call-*`): no switch does that, and it costs
+/// each packet another way through the hooks. Elsewhere there are no such settings.
+fn switch_only() -> io::Result<()> {
+    for rules in ["iptables", "ip6tables", "arptables"] {
+        let setting = format!("/proc/sys/net/bridge/bridge-nf-call-{rules}");
+        match fs::write(setting, "0") {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The bridge's interface, for those who look inside.
