@@ -35,9 +35,10 @@ fn a_certificate_is_for_its_address_and_for_a_time() {
 /// What a real registry and a real containerd make of what they are told: of a pod's variables and
 /// files, of the file that tells containerd, and of the steps that push and pull.
 fn pushed_and_pulled(transport: &str) {
-    let inventory = with(
-        &REGISTRY.replace("volume: registry", &format!("volume: registry, transport: {transport}")),
-    );
+    let told =
+        REGISTRY.replace("volume: images}", &format!("volume: images, transport: {transport}}}"));
+    assert!(told.contains(transport), "{told}");
+    let inventory = with(&told);
     let registry = inventory.addons.registry.as_ref().expect("it is wanted");
     let keys = keys(registry.address);
     let folder = tempfile::tempdir().expect("a folder");
