@@ -1,4 +1,5 @@
 mod genuine;
+mod schemas;
 
 use std::net::Ipv4Addr;
 
