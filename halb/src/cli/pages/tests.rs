@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use clap::error::ErrorKind;
 use clap::{Command, FromArgMatches as _, Parser as _};
 
 use super::*;
@@ -94,29 +95,94 @@ fn each_example_is_a_command_line_that_halb_understands() {
     }
 }
 
-/// Command lines in the documentation, in blocks that are to be typed.
+/// Where a command line of the documentation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In a block that is to be typed.
+    Block,
+    /// Within a sentence or a table, where a command may be named without what it wants.
+    Sentence,
+}
+
+/// Every page of the documentation that people write, with its name.
+fn written_pages() -> Vec<(String, String)> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = vec![top.join("README.md"), top.join("CONTRIBUTING.md")];
+    for folder in [top.join("docs"), top.join("docs/guide")] {
+        files.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    files.retain(|file| file.extension().is_some_and(|end| end == "md"));
+    files.retain(|file| !file.ends_with("docs/cli.md"));
+    let read = |file: &PathBuf| fs::read_to_string(file).unwrap();
+    files.iter().map(|file| (file.display().to_string(), read(file))).collect()
+}
+
+/// The command lines of a page, without what follows a redirection or a comment.
+fn command_lines(page: &str) -> Vec<(Place, String)> {
+    let joined: Vec<_> = page.split("\\\n").map(str::trim_start).collect();
+    let page = joined.concat();
+    let mut lines = Vec::new();
+    for (index, part) in page.split("```").enumerate() {
+        if index % 2 == 1 {
+            // Where one line has a prompt, the others are what is answered.
+            let is_typed =
+                part.starts_with("sh\n") || part.starts_with('\n') && !part.contains("$ ");
+            let typed = part.lines().filter_map(|line| {
+                let prompt = line.split_once("$ ").filter(|(host, _)| !host.contains(' '));
+                prompt.map(|(_, line)| line.trim_start()).or(is_typed.then_some(line))
+            });
+            lines.extend(typed.map(|line| (Place::Block, line)));
+        } else {
+            lines.extend(part.split('`').skip(1).step_by(2).map(|span| (Place::Sentence, span)));
+        }
+    }
+    let own = lines.into_iter().filter_map(|(place, line)| {
+        let line = line.strip_prefix("sudo ").unwrap_or(line);
+        let own = line.split(['|', '>', '#', ';', '&', '…']).next().unwrap_or_default();
+        // What stands apart says what it is for; in a table a bar has a backslash before it.
+        let own = own.split("  ").next().unwrap_or_default().trim_end_matches(['\\', ' ']);
+        own.starts_with("halb ").then(|| (place, own.to_owned()))
+    });
+    own.collect()
+}
+
 #[test]
 fn each_command_line_of_the_documentation_is_one_that_halb_understands() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let mut lines = Vec::new();
-    for folder in [docs.clone(), docs.join("guide")] {
-        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.extension().is_some_and(|end| end == "md") {
-                let text = fs::read_to_string(&entry).unwrap().replace("\\\n", " ");
-                let blocks = text.split("```sh\n").skip(1);
-                let typed = blocks.filter_map(|block| block.split("```").next());
-                let own = typed.flat_map(str::lines).filter(|line| line.starts_with("halb "));
-                lines.extend(own.map(|line| (entry.display().to_string(), line.to_owned())));
+    let (mut typed, mut wrong) = (0, Vec::new());
+    for (page, text) in written_pages() {
+        for (place, line) in command_lines(&text) {
+            typed += usize::from(place == Place::Block);
+            let parsed = Arguments::try_parse_from(line.split_whitespace());
+            let Some(error) = parsed.err().filter(clap::Error::use_stderr) else { continue };
+            let is_named = matches!(
+                error.kind(),
+                ErrorKind::MissingRequiredArgument
+                    | ErrorKind::MissingSubcommand
+                    | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            ) || error.to_string().contains("none was supplied");
+            if place == Place::Block || !is_named {
+                wrong.push(format!("{page}: {line}: {error}"));
             }
         }
     }
-    assert!(lines.len() > 10, "only {} lines", lines.len());
-    for (page, line) in lines {
-        let own = line.split(['|', '>', '#', ';', '&', '…']).next().unwrap_or_default();
-        let parsed = Arguments::try_parse_from(own.split_whitespace());
-        let wrong = parsed.err().filter(|error| error.use_stderr());
-        assert!(wrong.is_none(), "{page}: {line}: {}", wrong.unwrap());
-    }
+    assert!(typed > 60, "only {typed} lines");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn command_lines_are_found_in_blocks_after_prompts_and_in_sentences() {
+    let page = "By `halb k8s node` or `halb reload\\|stop`, not `kubectl get`.\n\
+                ```sh\nhalb k8s plan   # all of it\nhalb run \\\n    --config a   all of it\nls\n```\n\
+                ```\n$ halb status | head\nhalb says so\nclient$   halb bench\n```\n\
+                Then `sudo halb doctor`.\n";
+    let found = command_lines(page);
+    let of = |wanted: Place| -> Vec<&str> {
+        let own = found.iter().filter(|(place, _)| *place == wanted);
+        own.map(|(_, line)| line.as_str()).collect()
+    };
+    let typed = ["halb k8s plan", "halb run --config a", "halb status", "halb bench"];
+    assert_eq!(of(Place::Block), typed);
+    assert_eq!(of(Place::Sentence), ["halb k8s node", "halb reload", "halb doctor"]);
 }
 
 /// The command line as docs/cli.md has it.
