@@ -97,6 +97,9 @@ fn the_inventory_to_begin_with_is_the_example() {
 #[test]
 fn an_inventory_that_is_bad_or_missing_ends_each_command_with_3_and_no_host_is_asked() {
     let bad = example::HIGHLY_AVAILABLE.replace("address: 172.16.16.51", "address: 176.16.16.51");
+    let mut lines = (1..).zip(bad.lines());
+    let at = lines.find_map(|(line, text)| Some((line, text.find("176.16.16.51")? + 1)));
+    let (line, column) = at.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let said = |command: &[&str]| {
         let mut halb = Command::new(env!("CARGO_BIN_EXE_halb"));
@@ -112,7 +115,8 @@ fn an_inventory_that_is_bad_or_missing_ends_each_command_with_3_and_no_host_is_a
     fs::write(folder.path().join("cluster.yaml"), bad).unwrap();
     for command in commands {
         let text = said(command);
-        for words in ["cluster.yaml:51:53", "did you mean 172.16.16.51?"] {
+        let place = format!("cluster.yaml:{line}:{column}");
+        for words in [place.as_str(), "did you mean 172.16.16.51?"] {
             assert!(text.contains(words), "no «{words}» in {text}");
         }
     }

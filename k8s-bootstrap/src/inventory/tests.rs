@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::addon::Name;
 use crate::inventory::problem::Span;
 
 /// Problems as `line:column: what | consequence | remedy`.
@@ -45,6 +46,25 @@ fn the_inventories_that_are_printed_are_good() {
     let text = told(example::ONE_BALANCER, &loaded.lints);
     assert_eq!(text.lines().count(), 3, "one balancer is worth a word, and only that: {text}");
     assert_eq!(loaded.inventory.endpoint.address.to_string(), "10.20.1.5");
+}
+
+/// The example with its section of add-ons: what has two marks of a comment stays one.
+#[test]
+fn the_add_ons_of_the_printed_inventory_are_good_without_their_comment() {
+    let begin = example::HIGHLY_AVAILABLE.find("# addons:").expect("it has such a section");
+    let (before, rest) = example::HIGHLY_AVAILABLE.split_at(begin);
+    let (section, after) = rest.split_once("\n\n").expect("more comes after it");
+    let lines = section.lines().map(|line| line.strip_prefix("# ").expect("all of it is one"));
+    let section = lines.collect::<Vec<_>>().join("\n");
+    let text = format!("{before}{section}\n\n{after}");
+    let loaded = parse(&text).unwrap_or_else(|problems| panic!("{}", told(&text, &problems)));
+    assert_eq!(loaded.lints, []);
+    let wanted: Vec<_> =
+        Name::ALL.into_iter().filter(|name| name.is_wanted(&loaded.inventory)).collect();
+    assert_eq!(wanted, Name::ALL, "an add-on has no example");
+    // Nothing of it takes effect as it is printed.
+    let printed = parse(example::HIGHLY_AVAILABLE).expect("no error").inventory;
+    assert!(Name::ALL.iter().all(|name| !name.is_wanted(&printed)));
 }
 
 #[test]
