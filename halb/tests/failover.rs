@@ -46,10 +46,10 @@ fn check(drills: &[Value], expected: &[(&str, u64, [bool; 2])]) {
 #[ignore = "needs root"]
 fn connections_outlive_the_node_that_forwards_them() {
     let drills = play_with(
-        "kill,yield",
+        "kill,yield,peer-returns",
         &["--settings", "1s", "--subject", "kernel-flow", "--streams", "24"],
     );
-    check(&drills, &[("kill", 1, SECOND), ("yield", 1, SECOND)]);
+    check(&drills, &[("kill", 1, SECOND), ("yield", 1, SECOND), ("peer-returns", 1, FIRST)]);
     for drill in &drills {
         let figures = &drill["figures"];
         assert_eq!(figures["connections_open"], 12 + 24, "{drill:#}");

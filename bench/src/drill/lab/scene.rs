@@ -233,7 +233,7 @@ impl<'a> Scene<'a> {
         let connections = Connections {
             open: watches.open + streams.open,
             ended: watches.ended + streams.ended,
-            silent: watches.silent + streams.silent + self.stage.streams.untold(0),
+            silent: watches.silent + streams.silent + self.stage.streams.untold(),
         };
         let streams = self
             .stage

@@ -44,8 +44,18 @@ struct State {
     ended: bool,
     /// Something else came than was sent.
     wrong: bool,
-    /// It was opened for something that is over.
-    forgotten: bool,
+    counts: Counts,
+}
+
+/// What is expected of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    /// That it goes on.
+    Lasting,
+    /// That its client is told of its end: its server is gone.
+    Told,
+    /// Nothing: it was opened for something that is over, and may go on where the kernel forwards.
+    Forgotten,
 }
 
 /// What became of them.
@@ -113,7 +123,7 @@ impl Streams {
     /// All of them are open.
     pub(super) fn are_open(&self) -> bool {
         let states = lock(&self.states);
-        states.iter().filter(|state| !state.forgotten && !state.ended).count() == self.wanted
+        states.iter().filter(|state| state.is_lasting() && !state.ended).count() == self.wanted
     }
 
     /// What was before doesn't count any more.
@@ -129,21 +139,21 @@ impl Streams {
 
     /// Those that were opened before don't count any more.
     pub(super) fn forget(&self) {
-        lock(&self.states).iter_mut().for_each(|state| state.forgotten = true);
+        lock(&self.states).iter_mut().for_each(|state| state.counts = Counts::Forgotten);
     }
 
     /// What becomes of those to this server doesn't count, as long as their clients are told.
     pub(super) fn give_up_server(&self, number: u8) {
         let mut states = lock(&self.states);
-        // A client of a server that is gone only has to be told.
-        let of_it = states.iter_mut().filter(|state| state.server == number);
-        of_it.for_each(|state| state.forgotten = !state.ended);
+        // One that ended before was lost, whatever became of its server later.
+        let of_it = states.iter_mut().filter(|state| state.server == number && !state.ended);
+        of_it.filter(|state| state.is_lasting()).for_each(|state| state.counts = Counts::Told);
     }
 
     /// Clients of a server that was given up that still wait for it.
-    pub(super) fn untold(&self, number: u8) -> usize {
+    pub(super) fn untold(&self) -> usize {
         let states = lock(&self.states);
-        let is_untold = |state: &&State| state.server == number && state.forgotten && !state.ended;
+        let is_untold = |state: &&State| state.counts == Counts::Told && !state.ended;
         states.iter().filter(is_untold).count()
     }
 
@@ -151,7 +161,7 @@ impl Streams {
     pub(super) fn outcome(&self) -> Outcome {
         let now = Instant::now();
         let states = lock(&self.states);
-        let counted: Vec<&State> = states.iter().filter(|state| !state.forgotten).collect();
+        let counted: Vec<&State> = states.iter().filter(|state| state.is_lasting()).collect();
         let waits = |state: &State| state.waits.map(|since| now.saturating_duration_since(since));
         let is_silent =
             |state: &&&State| !state.ended && waits(state).is_some_and(|time| time > SILENT);
@@ -165,6 +175,24 @@ impl Streams {
                 + self.servers.iter().map(Server::wrong).sum::<usize>(),
             stall: stalls.max().unwrap_or_default(),
         }
+    }
+}
+
+impl State {
+    /// Of one that was just opened, at which something is owed.
+    fn new(server: u8) -> Self {
+        Self {
+            server,
+            waits: Some(Instant::now()),
+            stall: Duration::ZERO,
+            ended: false,
+            wrong: false,
+            counts: Counts::Lasting,
+        }
+    }
+
+    fn is_lasting(&self) -> bool {
+        self.counts == Counts::Lasting
     }
 }
 
@@ -186,11 +214,9 @@ struct Place {
 
 impl Place {
     fn new(states: Arc<Mutex<Vec<State>>>, server: u8) -> Self {
-        let (waits, stall) = (Some(Instant::now()), Duration::ZERO);
-        let state = State { server, waits, stall, ended: false, wrong: false, forgotten: false };
         let mut all = lock(&states);
         let index = all.len();
-        all.push(state);
+        all.push(State::new(server));
         drop(all);
         Self { states, index }
     }
@@ -274,4 +300,54 @@ async fn listen(stream: &mut TcpStream, seed: u64, length: usize, place: &Place)
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each change is complete before the next one; a panic elsewhere spoils nothing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections to these servers.
+    fn streams(servers: &[u8]) -> Streams {
+        let states: Vec<_> = servers.iter().copied().map(State::new).collect();
+        Streams {
+            target: SocketAddr::from(([127, 0, 0, 1], PORT)),
+            wanted: servers.len(),
+            states: Arc::new(Mutex::new(states)),
+            servers: Vec::new(),
+        }
+    }
+
+    fn end(streams: &Streams, index: usize) {
+        lock(&streams.states)[index].ended = true;
+    }
+
+    #[test]
+    fn connections_of_before_that_go_on_are_no_losses() {
+        let streams = streams(&[0, 1, 2]);
+        streams.forget();
+        lock(&streams.states).extend([0, 1, 2].map(State::new));
+        assert!(streams.are_open());
+        let outcome = streams.outcome();
+        assert_eq!((outcome.open, outcome.ended, outcome.silent, streams.untold()), (3, 0, 0, 0));
+        // Nor are their ends.
+        end(&streams, 0);
+        assert_eq!((streams.outcome().ended, streams.untold()), (0, 0));
+        end(&streams, 3);
+        assert_eq!((streams.outcome().ended, streams.are_open()), (1, false));
+    }
+
+    #[test]
+    fn a_client_of_a_server_that_is_given_up_has_to_be_told() {
+        let streams = streams(&[0, 0, 0, 1]);
+        end(&streams, 0);
+        streams.give_up_server(0);
+        assert_eq!(streams.untold(), 2);
+        end(&streams, 1);
+        assert_eq!(streams.untold(), 1);
+        let outcome = streams.outcome();
+        assert_eq!((outcome.open, outcome.ended), (2, 1), "one was lost before");
+        streams.forget();
+        streams.give_up_server(0);
+        assert_eq!((streams.outcome().open, streams.untold()), (0, 0));
+    }
 }
