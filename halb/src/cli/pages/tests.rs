@@ -129,7 +129,7 @@ fn command_lines(page: &str) -> Vec<(Place, String)> {
                 part.starts_with("sh\n") || part.starts_with('\n') && !part.contains("$ ");
             let typed = part.lines().filter_map(|line| {
                 let prompt = line.split_once("$ ").filter(|(host, _)| !host.contains(' '));
-                prompt.map(|(_, line)| line.trim_start()).or(is_typed.then_some(line))
+                prompt.map(|(_, line)| line.trim_start()).or_else(|| is_typed.then_some(line))
             });
             lines.extend(typed.map(|line| (Place::Block, line)));
         } else {
