@@ -69,6 +69,8 @@ fn beside_servers(status: &Status) -> &'static str {
     let routers = || status.vrrp.iter().flat_map(|vrrp| &vrrp.instances);
     if routers().any(|router| router.state == vrrp::State::Fault) {
         "a virtual IP is in FAULT"
+    } else if status.vrrp.as_ref().is_some_and(vrrp::notices::is_claimed) {
+        "another machine claimed the address"
     } else if status.peer.as_ref().is_some_and(|peer| peer.state == peer::State::Silent) {
         "the other balancer is silent"
     } else if routers().any(|router| router.priority.sick && !router.yielded) {

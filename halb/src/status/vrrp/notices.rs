@@ -1,7 +1,7 @@
 //! What is unusual about the virtual IPs, in sentences.
 
 use super::remedy::{OTHER_ADDRESSES, SAME_PRIORITY, SPLIT};
-use super::{Instance, NotifyFifo, Peer, State, Vrrp};
+use super::{ForeignClaim, Instance, NotifyFifo, Peer, State, Vrrp};
 use crate::status::notices::Severity;
 use crate::status::readiness::HEARTBEAT_LATE;
 use crate::status::words::{span, things};
@@ -32,6 +32,26 @@ pub fn is_held_twice(instance: &Instance) -> bool {
         None => instance.foreign_claims.last.iter().any(|claim| claimed(claim.ago_seconds)),
     };
     two && instance.state == State::Active && since >= SETTLED_SECONDS
+}
+
+/// Another machine claimed addresses that this node holds, and nobody says that it is over.
+#[must_use]
+pub fn is_claimed(vrrp: &Vrrp) -> bool {
+    let open = |instance| recent_claims(instance).any(|claim| !is_over(instance, claim));
+    vrrp.instances.iter().any(open)
+}
+
+/// Claims of other machines since this node became active; one that only follows them has none.
+fn recent_claims(instance: &Instance) -> impl Iterator<Item = &ForeignClaim> {
+    let since = instance.since_seconds;
+    let holds = instance.state == State::Active && since >= SETTLED_SECONDS;
+    let recent = move |ago: f64| holds && ago < RECENT_SECONDS && ago < since;
+    instance.foreign_claims.last.iter().filter(move |claim| recent(claim.ago_seconds))
+}
+
+/// The other halb doesn't hold what was claimed, and nobody has claimed it again.
+fn is_over(instance: &Instance, claim: &ForeignClaim) -> bool {
+    said_over_the_link(instance) == Some(false) && claim.ago_seconds > CLAIM_SECONDS
 }
 
 /// Whether the other halb says that it is active; none: it says nothing that counts.
@@ -145,19 +165,16 @@ fn split_brain(instance: &Instance, add: &mut impl FnMut(Severity, String)) {
         let text = format!("vip {name}: {} says that it is active too: {SPLIT}", word.from);
         add(Severity::Warning, text);
     }
-    let recent = |ago: f64| ago < RECENT_SECONDS && ago < since;
-    for claim in instance.foreign_claims.last.iter().filter(|claim| recent(claim.ago_seconds)) {
+    for claim in recent_claims(instance) {
         let (address, who, ago) = (&claim.address, &claim.hardware, span(claim.ago_seconds));
         let claimed = format!("vip {name}: {who} said {ago} ago that {address} is its own");
-        match said_over_the_link(instance) {
-            // Told already.
-            Some(true) => {}
-            Some(false) if claim.ago_seconds > CLAIM_SECONDS => {
-                add(Severity::Note, format!("{claimed}; the other halb doesn't hold it now"));
-            }
-            Some(false) | None => {
-                add(Severity::Warning, format!("{claimed}, so two nodes may hold it: {SPLIT}"));
-            }
+        if said_over_the_link(instance) == Some(true) {
+            continue; // Told already.
+        }
+        if is_over(instance, claim) {
+            add(Severity::Note, format!("{claimed}; the other halb doesn't hold it now"));
+        } else {
+            add(Severity::Warning, format!("{claimed}, so two nodes may hold it: {SPLIT}"));
         }
     }
 }
@@ -230,6 +247,9 @@ mod tests {
         let mut vrrp = node.vrrp();
         vrrp.instances[0].foreign_claims.last[0].ago_seconds = 3.0;
         assert!(!is_split(&vrrp), "the other halb has given it up since");
+        assert!(is_claimed(&vrrp), "but it was claimed");
+        vrrp.instances[0].foreign_claims.last[0].ago_seconds = CLAIM_SECONDS + 1.0;
+        assert!(!is_claimed(&vrrp), "nobody claimed it again");
     }
 
     #[test]
