@@ -19,7 +19,7 @@ mod socket;
 mod sysctl;
 
 pub use error::{Error, StartError};
-pub use handle::{Handle, Notice, Status, StopHow, start};
+pub use handle::{Handle, Notice, Status, StopHow, clear, start};
 pub use sysctl::Changed;
 
 use crate::table::Table;
@@ -31,4 +31,7 @@ pub struct Settings {
     pub table: Table,
     /// Tells this start from others of this node, for the peer: a random number.
     pub epoch: u32,
+    /// Settings of the kernel that a run before changed and didn't put back. Whoever keeps them
+    /// knows that they are of this boot and this network namespace.
+    pub changed: Vec<Changed>,
 }

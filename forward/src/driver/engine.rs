@@ -65,7 +65,8 @@ impl Engine {
         let now = Instant::now();
         // Asking for the watch loads what the settings belong to, where it is a module.
         let watch = Watch::open()?;
-        let changed = sysctl::set(&settings.table)?;
+        let mut changed = settings.changed.clone();
+        change(&settings.table, &mut changed, &mut notices)?;
         let mut rules = Rules::open(now)?;
         rules.start(&settings.table, &mut notices)?;
         let mut engine = Self {
@@ -149,8 +150,8 @@ impl Engine {
         let ended = self.settings.table.ended_by(&table);
         self.settings.table = table;
         // Addresses of a family that wasn't there before need settings of their own.
-        match sysctl::set(&self.settings.table) {
-            Ok(changed) => self.changed.extend(changed),
+        match change(&self.settings.table, &mut self.changed, &mut self.notices) {
+            Ok(()) => {}
             Err(StartError::Kernel(error)) => (self.notices)(Notice::Trouble(error)),
             Err(StartError::Setting { name, value, source }) => {
                 let what = format!("set {name} to {value}");
@@ -349,6 +350,21 @@ impl Engine {
         // A signal ends it early, which is as good.
         let _ = poll(&mut fds, timeout.unwrap_or(PollTimeout::MAX));
     }
+}
+
+/// Settings that this table needs. What they were is told before they are changed, so that whoever
+/// keeps it knows of each change, however the process ends.
+fn change(
+    table: &Table,
+    changed: &mut Vec<Changed>,
+    notices: &mut Box<dyn FnMut(Notice) + Send>,
+) -> Result<(), StartError> {
+    let planned = sysctl::plan(table)?;
+    if !planned.is_empty() {
+        sysctl::merge(changed, &planned);
+        notices(Notice::Settings(changed.clone()));
+    }
+    sysctl::set(&planned)
 }
 
 /// An entry as it is copied; none for one that opens or is over.

@@ -53,7 +53,7 @@ pub enum StartError {
         /// Its name, as sysctl has it.
         name: String,
         /// What it should be.
-        value: &'static str,
+        value: String,
         /// The kernel's reason.
         #[source]
         source: io::Error,

@@ -9,9 +9,11 @@ use std::thread::{self, JoinHandle};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::engine::Engine;
-use super::{Changed, Settings, StartError};
+use super::nftables::Nftables;
+use super::{Changed, Settings, StartError, sysctl};
 use crate::accounts::Served;
 use crate::flows::{publisher, shadow};
+use crate::program::Step;
 use crate::table::Table;
 use crate::{driver::Error, ending};
 
@@ -34,6 +36,10 @@ pub enum Notice {
     Applied,
     /// Someone else changed the table: where, in words. It is put right.
     Drift(Vec<String>),
+    /// Settings of the kernel are about to be changed: all changes by now, and what was before
+    /// them. [`Settings::changed`] of the next start, unless this one is stopped with
+    /// [`StopHow::RemoveTable`].
+    Settings(Vec<Changed>),
     /// The kernel refused something; it is tried again.
     Trouble(Error),
 }
@@ -114,6 +120,17 @@ pub fn start(
     let named = thread::Builder::new().name("forward".to_owned());
     let thread = named.spawn(move || engine.run()).map_err(StartError::Thread)?;
     Ok(Handle { mailbox, thread: Some(thread) })
+}
+
+/// Takes away what a run left that was ended without [`StopHow::RemoveTable`] and isn't to go on: its
+/// table, and its changes of settings.
+///
+/// # Errors
+/// The kernel keeps the table; then settings stay as well.
+pub fn clear(changed: &[Changed]) -> Result<(), Error> {
+    Nftables::open()?.commit(&[Step::AddTable, Step::DeleteTable])?;
+    sysctl::put_back(changed);
+    Ok(())
 }
 
 impl Handle {

@@ -1,6 +1,6 @@
 //! One node forwards.
 
-use halb_forward::driver::StopHow;
+use halb_forward::driver::{StopHow, clear};
 use halb_forward::table::Balance;
 use halb_lab::eventually;
 
@@ -145,6 +145,38 @@ fn a_stop_on_purpose_leaves_nothing_behind() {
     let handle = std::sync::Arc::into_inner(node.handle).unwrap();
     assert!(handle.status().settings.iter().any(|changed| changed.name == names[0]));
     handle.stop(StopHow::RemoveTable);
+    assert_eq!(run(host, &["nft", "list", "tables"]), "");
+    assert_eq!(settings(), before);
+}
+
+/// A run that is killed puts nothing back; whoever comes later does, or clears up after it.
+#[test]
+#[ignore = "needs root"]
+fn what_a_killed_run_changed_is_put_back_by_whoever_comes_later() {
+    let world = World::new();
+    let host = &world.nodes[0];
+    let names = ["net.ipv4.ip_forward", "net.ipv4.conf.eth1.send_redirects"];
+    let settings = || names.map(|name| run(host, &["sysctl", "-n", name]).trim().to_owned());
+    let before = settings();
+    let table = table(Balance::RoundRobin, &[]);
+    let killed = |node: Node| {
+        let changed = node.handle.status().settings;
+        assert!(node.has_told(&format!("{changed:?}")), "told when they were changed");
+        changed
+    };
+    let changed = killed(Node::start(host, &table));
+    assert_eq!(settings(), ["1", "0"]);
+    // Nothing is left to change, and nothing is forgotten.
+    let next = Node::start_after(host, &table, changed.clone());
+    assert!(next.has_told("Adopted") && !next.has_told("Settings"), "{:?}", next.notices);
+    let handle = std::sync::Arc::into_inner(next.handle).unwrap();
+    assert_eq!(handle.status().settings, changed);
+    handle.stop(StopHow::RemoveTable);
+    assert_eq!(settings(), before);
+
+    let changed = killed(Node::start(host, &table));
+    assert_eq!(settings(), ["1", "0"]);
+    host.run(|| clear(&changed)).unwrap();
     assert_eq!(run(host, &["nft", "list", "tables"]), "");
     assert_eq!(settings(), before);
 }

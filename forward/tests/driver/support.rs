@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use halb_forward::driver::{Handle, Notice, Settings, start};
+use halb_forward::driver::{Changed, Handle, Notice, Settings, start};
 use halb_forward::table::{Balance, Frontend, Server, Standing, Strays, Table};
 use halb_lab::{Host, Lab, eventually};
 
@@ -232,16 +232,23 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(host: &Host, table: &Table) -> Self {
+        Self::start_after(host, table, Vec::new())
+    }
+
+    /// After a run that had changed these settings and didn't put them back.
+    pub(crate) fn start_after(host: &Host, table: &Table, changed: Vec<Changed>) -> Self {
         let (sender, messages) = mpsc::channel();
         let notices = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&notices);
         let notice = move |notice| match notice {
             Notice::Send(bytes) => sender.send(bytes).unwrap_or_default(),
-            other @ (Notice::Adopted | Notice::Applied | Notice::Drift(_) | Notice::Trouble(_)) => {
-                told.lock().unwrap().push(format!("{other:?}"))
-            }
+            other @ (Notice::Adopted
+            | Notice::Applied
+            | Notice::Drift(_)
+            | Notice::Settings(_)
+            | Notice::Trouble(_)) => told.lock().unwrap().push(format!("{other:?}")),
         };
-        let settings = Settings { table: table.clone(), epoch: 7 };
+        let settings = Settings { table: table.clone(), epoch: 7, changed };
         let handle = host.run(|| start(settings, notice)).unwrap();
         Self { handle: Arc::new(handle), notices, messages: Some(messages) }
     }

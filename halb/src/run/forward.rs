@@ -8,10 +8,12 @@
 //!  peer link ◀────────────────────copies of connections───────▶
 //! ```
 
+mod memory;
 mod told;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +27,7 @@ use halb_lb::names::ServerRef;
 use halb_lb::snapshot::{Admin, BackendSnapshot, ServerSnapshot, Snapshot};
 use tracing::{error, info};
 
+use self::memory::Memory;
 use crate::status::forward::View;
 
 /// Takes what is for the other balancer; returns at once.
@@ -33,6 +36,7 @@ pub(super) type Copy = Arc<dyn Fn(&[u8]) + Send + Sync>;
 /// What the kernel forwards for this daemon; it may be nothing.
 pub(super) struct Forward {
     copy: Copy,
+    memory: Memory,
     running: Mutex<Option<Running>>,
     /// As in `running`, without a lock.
     is_on: AtomicBool,
@@ -53,10 +57,12 @@ struct Running {
 }
 
 impl Forward {
-    /// Forwards nothing before the first [`Forward::apply`]; copies of connections will go to `copy`.
-    pub(super) fn new(copy: Copy) -> Self {
+    /// Forwards nothing before the first [`Forward::apply`]; copies of connections will go to `copy`,
+    /// and what settings of the kernel were is kept in `state_dir`.
+    pub(super) fn new(copy: Copy, state_dir: &Path) -> Self {
         Self {
             copy,
+            memory: Memory::new(state_dir),
             running: Mutex::default(),
             is_on: AtomicBool::new(false),
             standings: Mutex::default(),
@@ -132,7 +138,10 @@ impl Forward {
     ) -> anyhow::Result<Vec<String>> {
         let mut running = self.running();
         match (running.as_mut(), forwarded.is_empty()) {
-            (None, true) => Ok(Vec::new()),
+            (None, true) => {
+                self.clear();
+                Ok(Vec::new())
+            }
             (None, false) => {
                 drop(running);
                 self.set(Some(self.begin(forwarded, lb, addresses)?));
@@ -169,8 +178,12 @@ impl Forward {
         let standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
         let table = table(&forwarded, &backends, &standings)?;
         drop(standings);
-        let settings = driver::Settings { table: table.clone(), epoch: epoch() };
-        let handle = driver::start(settings, told::teller(Arc::clone(&self.copy)))
+        let changed = self.memory.recall().unwrap_or_default();
+        // That there is something to clear up is known from now on.
+        self.memory.keep(&changed);
+        let settings = driver::Settings { table: table.clone(), epoch: epoch(), changed };
+        let teller = told::teller(Arc::clone(&self.copy), self.memory.clone());
+        let handle = driver::start(settings, teller)
             .context("can't let the kernel forward (without: forward = \"proxy\")")?;
         told::tell_settings(&handle.status().settings);
         let held = held(&table, addresses);
@@ -207,7 +220,23 @@ impl Forward {
     pub(super) fn stop(&self) {
         if let Some(running) = self.set(None) {
             running.handle.stop(StopHow::RemoveTable);
+            self.memory.forget();
             info!("the kernel forwards nothing any more");
+        }
+    }
+
+    /// Takes away what a daemon left that was killed, where the configuration has no more use for it.
+    fn clear(&self) {
+        let Some(changed) = self.memory.recall() else { return };
+        match driver::clear(&changed) {
+            Ok(()) => {
+                self.memory.forget();
+                info!("the rules of kernel forwarding that a daemon before this one left are gone");
+            }
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                error!("a daemon before this one left rules of kernel forwarding: {error:#}");
+            }
         }
     }
 }
@@ -318,7 +347,8 @@ mod tests {
     #[test]
     fn a_daemon_that_forwards_nothing_asks_the_kernel_for_nothing() {
         let settings = halb_config::parse(&FILE.replace("kernel", "proxy"), "test.toml").unwrap();
-        let forward = Forward::new(Arc::new(|_: &[u8]| panic!("there is nothing to copy")));
+        let copy = Arc::new(|_: &[u8]| panic!("there is nothing to copy"));
+        let forward = Forward::new(copy, Path::new("/nonexistent"));
         let settings = settings.settings;
         let applied = forward.apply(&settings.forwarded, &settings.lb, &[]);
         assert_eq!(applied.unwrap(), Vec::<String>::new());
@@ -349,7 +379,7 @@ mod tests {
 
     #[test]
     fn what_was_said_of_servers_is_what_the_kernel_begins_with() {
-        let forward = Forward::new(Arc::new(|_: &[u8]| {}));
+        let forward = Forward::new(Arc::new(|_: &[u8]| {}), Path::new("/nonexistent"));
         let mut sample = samples::all_fine();
         sample.server(1).admin = Admin::Drain;
         forward.look(&sample.snapshot, |_, server| match server.name.as_str() {

@@ -114,7 +114,7 @@ async fn prepare(
     let begin = if taker.is_some() { Begin::TakeOver } else { Begin::Anew };
     let (peer, vip) = start_pair(&settings, control.path(), begin).await?;
     let changes = Arc::<Changes>::default();
-    let forward = open_forwarding(&peer);
+    let forward = open_forwarding(&peer, &settings.global.state_dir);
     let daemon = Arc::new(Daemon {
         engine: engine.handle(),
         checks: checks.clone(),
@@ -318,9 +318,10 @@ async fn start_pair(
 }
 
 /// What the kernel may come to forward, and its way to the other balancer, which has copies of it.
-fn open_forwarding(peer: &Arc<Peer>) -> Arc<Forward> {
+fn open_forwarding(peer: &Arc<Peer>, state_dir: &Path) -> Arc<Forward> {
     let link = Arc::clone(peer);
-    let forward = Arc::new(Forward::new(Arc::new(move |flows: &[u8]| link.copy(flows))));
+    let copy = Arc::new(move |flows: &[u8]| link.copy(flows));
+    let forward = Arc::new(Forward::new(copy, state_dir));
     let hearing = Arc::downgrade(&forward);
     peer.bring_flows_to(Arc::new(move |flows| {
         if let Some(forward) = hearing.upgrade() {

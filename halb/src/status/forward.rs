@@ -83,7 +83,7 @@ impl View {
         let setting = |changed: driver::Changed| Setting {
             name: changed.name,
             before: changed.before,
-            now: changed.now.to_owned(),
+            now: changed.now,
         };
         Forward {
             applied: self.status.is_applied,
@@ -187,7 +187,7 @@ pub(crate) mod samples {
         let changed = driver::Changed {
             name: "net.ipv4.ip_forward".to_owned(),
             before: "0".to_owned(),
-            now: "1",
+            now: "1".to_owned(),
         };
         View {
             status: driver::Status {

@@ -213,6 +213,44 @@ fn an_upgrade_costs_no_request_and_the_new_daemon_goes_on_with_the_rules() {
     assert_eq!(answers(&network, &masters, 4), others, "orders are kept");
 }
 
+#[test]
+#[ignore = "needs root"]
+fn what_daemons_changed_that_were_killed_or_replaced_is_put_back_by_the_one_that_stops() {
+    let network = Network::new();
+    let masters = network.api_servers();
+    let directory = tempfile::tempdir().unwrap();
+    let state_dir = directory.path().display().to_string();
+    let [proxy, kernel] = ["proxy", "kernel"].map(|forward| {
+        configuration(network.frontend(PORT), &masters, forward).replace("/nonexistent", &state_dir)
+    });
+    let setting = || printed(&network.balancer, &["sysctl", "-n", "net.ipv4.ip_forward"]);
+    let kill_one = || {
+        let halb = Daemon::start(&network.balancer, &kernel);
+        halb.signal(Signal::SIGKILL).unwrap();
+        halb.wait(PATIENCE).unwrap();
+        assert_eq!(setting(), "1");
+    };
+    kill_one();
+    let halb = Daemon::start(&network.balancer, &kernel);
+    let _successor = Successor(&halb);
+    assert!(halb.done(&["upgrade"]).contains("serves"));
+    assert_eq!(halb.wait(PATIENCE).unwrap(), Exit::Code(0));
+    let status = halb.status();
+    let settings = status.forward.unwrap().settings;
+    let forward = settings.iter().find(|one| one.name == "net.ipv4.ip_forward").unwrap();
+    assert_eq!((forward.before.as_str(), forward.now.as_str()), ("0", "1"));
+    kill(Pid::from_raw(i32::try_from(status.process.pid).unwrap()), Signal::SIGTERM).unwrap();
+    let nothing = || (setting(), tables(&network.balancer)) == ("0".to_owned(), String::new());
+    eventually("the one that stops leaves nothing behind", PATIENCE, nothing);
+
+    // Nor does the next one, whose file has no use for it.
+    kill_one();
+    assert_ne!(tables(&network.balancer), "");
+    let halb = Daemon::start(&network.balancer, &proxy);
+    assert!(nothing(), "{}", halb.output());
+    assert_eq!(answers(&network, &masters, 6), even(&masters.names(), 2));
+}
+
 pub(crate) const VIP: &str = "172.16.16.100";
 
 /// What differs from one balancer of a pair to the other, and from test to test.

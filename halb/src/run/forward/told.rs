@@ -5,10 +5,12 @@ use halb_forward::driver::{Changed, Notice};
 use tracing::{debug, error, info, warn};
 
 use super::Copy;
+use super::memory::Memory;
 use crate::cli::chain;
 
-/// What takes notices: it returns at once, as the thread waits for it.
-pub(super) fn teller(copy: Copy) -> impl FnMut(Notice) + Send + 'static {
+/// What takes notices: it returns at once, as the thread waits for it. Settings are kept, which is
+/// rare, and waits for no disk.
+pub(super) fn teller(copy: Copy, memory: Memory) -> impl FnMut(Notice) + Send + 'static {
     move |notice| match notice {
         Notice::Send(message) => copy(&message),
         Notice::Adopted => info!("the kernel's rules of before were found as they should be"),
@@ -17,6 +19,7 @@ pub(super) fn teller(copy: Copy) -> impl FnMut(Notice) + Send + 'static {
             differences = differences.join("; "),
             "somebody else changed the rules of kernel forwarding; they are put right"
         ),
+        Notice::Settings(changed) => memory.keep(&changed),
         Notice::Trouble(error) => error!("kernel forwarding: {}", chain(&error)),
     }
 }
