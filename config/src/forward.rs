@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use halb_forward::table::{self, Standing, Strays, Table as Forwarding};
+use halb_forward::table::{self, Limits, Standing, Strays, Table as Forwarding};
+use halb_lb::admission::canonical;
 use halb_lb::config::{Backend, Balance, OnDown, Server};
+use ipnet::IpNet;
 
 use crate::backend::BackendDraft;
 use crate::defaults;
@@ -19,11 +21,7 @@ const OF_PROXIES: &[(&[&str], &str)] = &[
         &["routes", "accept_proxy", "inspect_timeout"],
         "the kernel reads nothing of what clients send",
     ),
-    (
-        &["maxconn", "backlog", "accept_rate"],
-        "the kernel hands connections on as they come, and counts none before",
-    ),
-    (&["allow", "deny"], "it is for the host's firewall to say whom packets are taken from"),
+    (&["backlog"], "the kernel hands connections on as they come, and none waits here"),
     (
         &["idle_timeout", "max_age", "max_age_jitter", "fin_timeout", "keepalive", "user_timeout"],
         "connections are the two ends' own; the kernel forgets one by \
@@ -161,7 +159,7 @@ fn check_servers(sink: &Sink, draft: &BackendDraft, kernel: &Span) {
         if server.maxconn.is_some() {
             wrong(
                 format!("'{name}' can't have a 'maxconn' where the kernel forwards"),
-                "the kernel hands connections on as they come, and counts none before",
+                "the kernel counts connections of a frontend, and not those of a server",
                 "remove 'maxconn', or let halb itself move bytes: forward = \"proxy\"",
             );
         }
@@ -219,7 +217,15 @@ fn lint_backend(
 fn forwarded(draft: &FrontendDraft) -> Option<Forwarded> {
     let name = draft.frontend.name.clone();
     let backend = draft.frontend.default_backend.clone()?;
-    Some(Forwarded { name, binds: draft.frontend.binds.clone(), backend })
+    let frontend = &draft.frontend;
+    let prefixes = |list: &[IpNet]| list.iter().copied().map(canonical).collect();
+    let limits = Limits {
+        allow: prefixes(&frontend.allow),
+        deny: prefixes(&frontend.deny),
+        maxconn: frontend.maxconn,
+        accept_rate: frontend.accept_rate,
+    };
+    Some(Forwarded { name, binds: frontend.binds.clone(), backend, limits })
 }
 
 /// What a good draft amounts to.
@@ -267,6 +273,7 @@ impl Forwarded {
             servers: backend.servers.iter().filter_map(server).collect(),
             spread,
             strays: Strays::Drop,
+            limits: self.limits.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use halb_forward::table::Limits;
 use halb_healthcheck::config::Target;
 use halb_lb::config::Config;
 use halb_lb::names::{BackendName, FrontendName, ServerRef};
@@ -99,6 +100,8 @@ pub struct Forwarded {
     pub binds: Vec<SocketAddr>,
     /// The backend whose servers share its connections; it is one of [`Settings::lb`]'s.
     pub backend: BackendName,
+    /// Who may connect, and how many.
+    pub limits: Limits,
 }
 
 /// `[vrrp.NAME]` of all names.

@@ -176,7 +176,7 @@ fn credit(served: &mut Served, before: [u64; 2], after: [u64; 2]) {
 mod tests {
     use super::*;
     use crate::flows::{Entry, Phase};
-    use crate::table::{Balance, Frontend, Server, Standing, Strays, Table};
+    use crate::table::{Balance, Frontend, Limits, Server, Standing, Strays, Table};
 
     fn address(last: u8, port: u16) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, last], port))
@@ -205,6 +205,7 @@ mod tests {
             servers: servers.iter().map(server).collect(),
             spread: Duration::ZERO,
             strays: Strays::Drop,
+            limits: Limits::default(),
         };
         Scope::new(&Table::new(vec![frontend]).unwrap(), [address(100, 0).ip()])
     }

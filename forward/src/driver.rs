@@ -19,7 +19,7 @@ mod socket;
 mod sysctl;
 
 pub use error::{Error, StartError};
-pub use handle::{Handle, Notice, Status, StopHow, clear, start};
+pub use handle::{Handle, Limited, Notice, Status, StopHow, clear, start};
 pub use sysctl::Changed;
 
 use crate::table::Table;

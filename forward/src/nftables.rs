@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 pub(crate) use held::{Held, Item, differences};
 
-use crate::attribute::Attribute;
+use crate::attribute::{Attribute, find, number, text};
 use crate::program::{
     Chain, ChainKind, Data, DataType, Element, Family, HookPoint, Key, KeyType, Set, Step, TABLE,
 };
@@ -49,6 +49,9 @@ pub(crate) mod message {
     pub(crate) const NEW_ELEMENTS: u8 = 12;
     pub(crate) const GET_ELEMENTS: u8 = 13;
     pub(crate) const DELETE_ELEMENTS: u8 = 14;
+    pub(crate) const NEW_OBJECT: u8 = 18;
+    pub(crate) const GET_OBJECT: u8 = 19;
+    pub(crate) const DELETE_OBJECT: u8 = 20;
 }
 
 /// `NFTA_*` of the objects.
@@ -64,6 +67,12 @@ pub(crate) mod kind {
     pub(crate) const RULE_TABLE: u16 = 1;
     pub(crate) const RULE_CHAIN: u16 = 2;
     pub(crate) const RULE_EXPRESSIONS: u16 = 4;
+    pub(crate) const OBJECT_TABLE: u16 = 1;
+    pub(crate) const OBJECT_NAME: u16 = 2;
+    pub(crate) const OBJECT_TYPE: u16 = 3;
+    pub(crate) const OBJECT_DATA: u16 = 4;
+    pub(crate) const COUNTER_BYTES: u16 = 1;
+    pub(crate) const COUNTER_PACKETS: u16 = 2;
     pub(crate) const SET_TABLE: u16 = 1;
     pub(crate) const SET_NAME: u16 = 2;
     pub(crate) const SET_FLAGS: u16 = 3;
@@ -93,6 +102,9 @@ const DATA_TYPE_VERDICT: u32 = 0xffff_ff00;
 /// `NFT_GOTO`, which is −4.
 const GOTO: u32 = 0xffff_fffc;
 
+/// `NFT_OBJECT_COUNTER`.
+const OBJECT_COUNTER: u32 = 1;
+
 /// `NF_ACCEPT`: what no rule concerns passes.
 const ACCEPT: u32 = 1;
 
@@ -113,6 +125,14 @@ pub(crate) fn orders(step: &Step, set_id: u32) -> Vec<Order> {
         Step::DeleteTable => {
             one(message::DELETE_TABLE, No, vec![Attribute::text(kind::TABLE_NAME, TABLE)])
         }
+        Step::AddCounter(name) => {
+            let mut attributes = counter_attributes(name);
+            let zero = [kind::COUNTER_BYTES, kind::COUNTER_PACKETS]
+                .map(|kind| Attribute::bytes(kind, 0u64.to_be_bytes()));
+            attributes.push(Attribute::nested(kind::OBJECT_DATA, zero));
+            one(message::NEW_OBJECT, Anyway, attributes)
+        }
+        Step::DeleteCounter(name) => one(message::DELETE_OBJECT, No, counter_attributes(name)),
         Step::AddSet(set) => {
             let mut attributes = set_attributes(set);
             attributes.push(Attribute::u32(kind::SET_ID, set_id));
@@ -155,6 +175,22 @@ fn element_orders(kind: u8, creation: Creation, set: &str, elements: &[Element])
         Order { kind, creation, attributes }
     };
     parts.map(order).collect()
+}
+
+fn counter_attributes(name: &str) -> Vec<Attribute> {
+    vec![
+        Attribute::text(kind::OBJECT_TABLE, TABLE),
+        Attribute::text(kind::OBJECT_NAME, name),
+        Attribute::u32(kind::OBJECT_TYPE, OBJECT_COUNTER),
+    ]
+}
+
+/// The packets that a counter has counted, and its name.
+pub(crate) fn counter(attributes: &[u8]) -> Option<(String, u64)> {
+    let name = text(find(attributes, kind::OBJECT_NAME)?)?;
+    let data = find(attributes, kind::OBJECT_DATA)?;
+    let packets = u64::from_be_bytes(number(data, kind::COUNTER_PACKETS)?);
+    Some((name.to_owned(), packets))
 }
 
 fn chain_attributes(chain: &Chain) -> Vec<Attribute> {

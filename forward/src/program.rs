@@ -3,6 +3,7 @@
 //! ```text
 //!  prerouting -150 strays   a segment from a server, for an address of ours, that no flow explains: drop
 //!                           one from a client that begins nothing, or that nobody serves: its frontend says
+//!  prerouting -140 limits    what would begin a connection that its frontend's limits refuse: reset or drop
 //!  prerouting -100 translate address and port of a new connection ──map──▶ chain of its frontend:
 //!                           counter or hash ──map──▶ server
 //!  prerouting  -90 rest     still for a forwarded address and port: drop, never the host's own stack
@@ -14,12 +15,16 @@
 //! node go on with a connection.
 
 mod build;
+mod limits;
 mod transaction;
 
 pub use build::program;
+pub use limits::{Counted, counters};
 pub use transaction::{Step, transaction};
 
 use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
 
 /// Name of the table, in family `inet`.
 pub const TABLE: &str = "halb";
@@ -31,6 +36,8 @@ pub const SEED: u32 = 0x6861_6c62;
 /// A whole table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Program {
+    /// Names of counters, none twice.
+    pub counters: Vec<String>,
     /// Sets and maps; no name twice.
     pub sets: Vec<Set>,
     /// Chains; no name twice.
@@ -166,6 +173,23 @@ pub enum Expression {
     BegunTo(SocketAddr),
     /// Goes on only if the segment's flags under the mask `FIN | SYN | RST | ACK` aren't just SYN.
     BeginsNothing,
+    /// Goes on only if the segment's flags under that mask are just SYN.
+    Begins,
+    /// Goes on only if the packet comes from this prefix; its family is known.
+    From(IpNet),
+    /// Goes on only if more packets than `each_second` come here, but for so many at once.
+    OverRate {
+        /// Packets that it leaves out.
+        each_second: u32,
+        /// The same at once.
+        burst: u32,
+    },
+    /// Goes on only if more flows than this came here and aren't over; the packet's is one of them.
+    OverCount(u32),
+    /// Counts the packet under this name.
+    Counter(String),
+    /// Goes on in this chain, and doesn't come back.
+    Goto(String),
     /// Puts an address and perhaps its port into a register and what follows it.
     Load {
         /// Whose.

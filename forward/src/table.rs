@@ -5,7 +5,10 @@ mod slots;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 pub(crate) use slots::slots;
 
@@ -31,6 +34,22 @@ pub struct Frontend {
     /// What becomes of a segment in the middle of a connection that this kernel doesn't know. It
     /// concerns [`Balance::RoundRobin`]: with the others a hash finds the server again.
     pub strays: Strays,
+    /// Who may connect, and how many.
+    pub limits: Limits,
+}
+
+/// Who may connect, and how many; without any of it, everyone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Not empty: only clients from these prefixes are served.
+    pub allow: Vec<IpNet>,
+    /// Clients from these prefixes are refused, also where `allow` names them.
+    pub deny: Vec<IpNet>,
+    /// Most connections at a time, of those that began here. Beyond it what would begin one is
+    /// dropped, so that the client asks again a second later.
+    pub maxconn: Option<NonZeroU32>,
+    /// Most connections that begin in a second; beyond it as beyond `maxconn`.
+    pub accept_rate: Option<NonZeroU32>,
 }
 
 /// Who takes connections.
@@ -124,7 +143,7 @@ pub enum TableError {
     /// More than the bounds.
     #[error(
         "kernel forwarding carries at most {FRONTENDS_MAX} frontends with {BINDS_MAX} addresses \
-         and {SERVERS_MAX} servers each"
+         {SERVERS_MAX} servers and {PREFIXES_MAX} prefixes of clients each"
     )]
     TooMany,
 }
@@ -137,6 +156,10 @@ pub const BINDS_MAX: usize = 32;
 
 /// Servers of a frontend, so that a slot map has room for each.
 pub const SERVERS_MAX: usize = 128;
+
+/// Prefixes of clients of a frontend, allowed and denied: each is a rule that the first segment of a
+/// connection may have to pass.
+pub const PREFIXES_MAX: usize = 256;
 
 /// Largest weight, as HAProxy's.
 pub const WEIGHT_MAX: u16 = 256;
@@ -235,7 +258,9 @@ impl Frontend {
         if !(1..=NAME_LEN_MAX).contains(&self.name.len()) || !self.name.chars().all(is_plain) {
             return Err(TableError::Name(name()));
         }
-        if self.binds.len() > BINDS_MAX || self.servers.len() > SERVERS_MAX {
+        let prefixes = self.limits.allow.len() + self.limits.deny.len();
+        let is_long = self.binds.len() > BINDS_MAX || self.servers.len() > SERVERS_MAX;
+        if is_long || prefixes > PREFIXES_MAX {
             return Err(TableError::TooMany);
         }
         for &bind in &self.binds {

@@ -9,5 +9,5 @@ mod list;
 mod rate;
 
 pub use capacity::{Capacity, FDS_PER_CONNECTION, RESERVED_FDS};
-pub use list::AccessList;
+pub use list::{AccessList, canonical};
 pub use rate::AcceptRate;

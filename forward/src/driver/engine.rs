@@ -15,7 +15,7 @@ use super::conntrack::{Conntrack, Outcome, Watch, event};
 use super::handle::{Letters, Mailbox};
 use super::raw::Raw;
 use super::socket::Heard;
-use super::{Changed, Notice, Settings, StartError, StopHow, sysctl};
+use super::{Changed, Limited, Notice, Settings, StartError, StopHow, sysctl};
 use crate::accounts::Accounts;
 use crate::conntrack::{TcpState, Told};
 use crate::ending::{self, Ending};
@@ -39,6 +39,8 @@ pub(super) struct Engine {
     shadow: Shadow,
     ending: Ending,
     accounts: Accounts,
+    limited: Vec<Limited>,
+    limited_at: Instant,
     /// Addresses held here, and since when.
     held: BTreeMap<IpAddr, Instant>,
     /// Numbers what this node asks of the peer.
@@ -52,6 +54,9 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// Between looks at the status.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
+
+/// Between looks at what limits refused, as often as bytes are counted.
+const LIMITED_EVERY: Duration = Duration::from_secs(5);
 
 /// Rounds of actions in one turn, so that orders are heard in between.
 const ROUNDS_MAX: usize = 64;
@@ -74,6 +79,8 @@ impl Engine {
             shadow: Shadow::new(now),
             ending: Ending::default(),
             accounts: Accounts::new(now),
+            limited: Vec::new(),
+            limited_at: now,
             conntrack: Conntrack::open()?,
             raw: Raw::open()?,
             held: BTreeMap::new(),
@@ -277,12 +284,20 @@ impl Engine {
         }
     }
 
-    /// Reads how many bytes each connection has moved, when that is due.
+    /// Reads how many bytes each connection has moved, and what limits refused, when that is due.
     fn count(&mut self, now: Instant) {
         if self.accounts.poll(now) {
             let listed = self.list();
             let open = listed.iter().filter(|told| entry(told).is_some());
             self.accounts.listed(open.map(|told| (told.flow, told.bytes)));
+        }
+        // The status wakes more often than that.
+        if self.limited_at <= now {
+            self.limited_at = now + LIMITED_EVERY;
+            match self.rules.limited(&self.settings.table) {
+                Ok(limited) => self.limited = limited,
+                Err(error) => (self.notices)(Notice::Trouble(error)),
+            }
         }
     }
 
@@ -325,6 +340,7 @@ impl Engine {
         status.shadow = self.shadow.counters();
         status.ended = self.ending.counters();
         status.served = self.accounts.served();
+        status.limited.clone_from(&self.limited);
         status.settings.clone_from(&self.changed);
     }
 

@@ -78,8 +78,22 @@ pub struct Status {
     pub mended: u64,
     /// Messages of the peer that make no sense, or were too many at a time.
     pub unreadable: u64,
+    /// What limits refused, of each frontend that has any.
+    pub limited: Vec<Limited>,
     /// Settings of the kernel that were changed.
     pub settings: Vec<Changed>,
+}
+
+/// What limits of a frontend refused since its rules were made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited {
+    /// The frontend.
+    pub frontend: String,
+    /// Clients that were refused by their address.
+    pub denied: u64,
+    /// Segments that would have begun a connection beyond a limit and were dropped; a client repeats
+    /// its own.
+    pub held_back: u64,
 }
 
 /// What the thread finds when it looks.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::Error;
 use super::socket::{Header, Netfilter, Received, write};
 use crate::attribute::{Attribute, find, number, text};
-use crate::nftables::{Creation, Held, Item, kind, message, orders};
+use crate::nftables::{Creation, Held, Item, counter, kind, message, orders};
 use crate::program::{Step, TABLE};
 
 /// Where transactions go.
@@ -102,6 +102,19 @@ impl Nftables {
         Err(Error::Unsteady { what: "rules" })
     }
 
+    /// What each of our counters has counted, in packets.
+    pub(super) fn counters(&mut self) -> Result<Vec<(String, u64)>, Error> {
+        let mut counted = Vec::new();
+        let of_table = [Attribute::text(kind::OBJECT_TABLE, TABLE)];
+        self.ask(message::GET_OBJECT, NLM_F_DUMP, &of_table, |attributes| {
+            if find(attributes, kind::OBJECT_TABLE).and_then(text) == Some(TABLE) {
+                counted.extend(counter(attributes));
+            }
+        })
+        .map_err(Error::refused("list its counters"))?;
+        Ok(counted)
+    }
+
     fn read(&mut self) -> io::Result<Held> {
         let mut held = Held::default();
         let table = [Attribute::text(kind::TABLE_NAME, TABLE)];
@@ -111,6 +124,7 @@ impl Nftables {
             Err(error) => return Err(error),
         }
         let lists = [
+            (message::GET_OBJECT, Item::Counter, kind::OBJECT_TABLE),
             (message::GET_CHAIN, Item::Chain, kind::CHAIN_TABLE),
             (message::GET_RULE, Item::Rule, kind::RULE_TABLE),
             (message::GET_SET, Item::Set, kind::SET_TABLE),
@@ -153,6 +167,8 @@ fn describe(step: &Step) -> String {
     match step {
         Step::AddTable => "make a table".to_owned(),
         Step::DeleteTable => "delete a table".to_owned(),
+        Step::AddCounter(name) => format!("make counter {name}"),
+        Step::DeleteCounter(name) => format!("delete counter {name}"),
         Step::AddSet(set) => format!("make set {}", set.name),
         Step::DeleteSet(name) => format!("delete set {name}"),
         Step::AddChain(chain) => format!("make chain {}", chain.name),

@@ -9,7 +9,7 @@ use super::publisher::{Action, Publisher};
 use super::shadow::{Order, Shadow};
 use super::wire::{ADDRESSES_MAX, Body, CHANGES_MAX, LEN_MAX, Message, ParseError};
 use super::*;
-use crate::table::{Balance, Frontend, Server, Standing, Strays, Table};
+use crate::table::{Balance, Frontend, Limits, Server, Standing, Strays, Table};
 
 fn at(last: u8, port: u16) -> SocketAddr {
     SocketAddr::from(([172, 16, 16, last], port))
@@ -24,6 +24,7 @@ fn table() -> Table {
         servers: [101, 102, 103].map(server).to_vec(),
         spread: Duration::ZERO,
         strays: Strays::Reset,
+        limits: Limits::default(),
     };
     Table::new(vec![frontend]).unwrap()
 }

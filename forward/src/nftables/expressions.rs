@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{address_bytes, kind};
+use ipnet::IpNet;
+
+use super::{GOTO, OBJECT_COUNTER, address_bytes, kind};
 use crate::attribute::Attribute;
 use crate::program::{End, Expression, Family, SEED};
 
@@ -64,11 +66,22 @@ fn expression(expression: &Expression) -> Vec<Attribute> {
         Expression::FlowState(bits) => flow_bits(CT_STATE, *bits),
         Expression::FlowStatus(bit) => flow_bits(CT_STATUS, *bit),
         Expression::BegunTo(bind) => begun_to(*bind),
-        Expression::BeginsNothing => vec![
-            payload(TRANSPORT, FLAGS_OFFSET, 1, FIRST),
-            mask(&[FIN_SYN_RST_ACK]),
-            compare(NOT_EQUAL, &[SYN]),
-        ],
+        Expression::BeginsNothing => flags(NOT_EQUAL),
+        Expression::Begins => flags(EQUAL),
+        Expression::From(prefix) => from(*prefix),
+        Expression::OverRate { each_second, burst } => vec![over_rate(*each_second, *burst)],
+        // NFTA_CONNLIMIT_COUNT, _FLAGS (NFT_CONNLIMIT_F_INV)
+        Expression::OverCount(most) => {
+            vec![named("connlimit", [Attribute::u32(1, *most), Attribute::u32(2, 1)])]
+        }
+        // NFTA_OBJREF_IMM_TYPE (NFT_OBJECT_COUNTER), _IMM_NAME
+        Expression::Counter(name) => {
+            vec![named("objref", [Attribute::u32(1, OBJECT_COUNTER), Attribute::text(2, name)])]
+        }
+        Expression::Goto(chain) => vec![verdict(&[
+            Attribute::u32(kind::VERDICT_CODE, GOTO),
+            Attribute::text(kind::VERDICT_CHAIN, chain),
+        ])],
         Expression::Load { end, family, with_port, register } => {
             load(*end, *family, *with_port, *register)
         }
@@ -106,13 +119,8 @@ fn expression(expression: &Expression) -> Vec<Attribute> {
         Expression::TranslateSource(address) => {
             vec![immediate(FIRST, *address), translate(0, Family::of(*address), None)]
         }
-        Expression::Drop => {
-            // NFTA_VERDICT_CODE: NF_DROP
-            let code = [Attribute::u32(kind::VERDICT_CODE, 0)];
-            let verdict = [Attribute::nested(kind::DATA_VERDICT, code)];
-            let data = [Attribute::u32(1, VERDICT), Attribute::nested(2, verdict)];
-            vec![named("immediate", data)]
-        }
+        // NFTA_VERDICT_CODE: NF_DROP
+        Expression::Drop => vec![verdict(&[Attribute::u32(kind::VERDICT_CODE, 0)])],
         // NFTA_REJECT_TYPE: NFT_REJECT_TCP_RST
         Expression::Reset => vec![named("reject", [Attribute::u32(1, 1)])],
         Expression::Untracked => {
@@ -132,9 +140,8 @@ fn port_register(register: u32, family: Family) -> u32 {
 
 fn load(end: End, family: Family, with_port: bool, register: u32) -> Vec<Attribute> {
     let offset = match (family, end) {
-        (Family::V4, End::Source) => 12,
+        (family, End::Source) => source_offset(family),
         (Family::V4, End::Destination) => 16,
-        (Family::V6, End::Source) => 8,
         (Family::V6, End::Destination) => 24,
     };
     let mut loaded = vec![payload(NETWORK, offset, family.address_len(), register)];
@@ -146,6 +153,56 @@ fn load(end: End, family: Family, with_port: bool, register: u32) -> Vec<Attribu
         loaded.push(payload(TRANSPORT, offset, 2, port_register(register, family)));
     }
     loaded
+}
+
+/// The first segment of a connection, or any other.
+fn flags(how: u32) -> Vec<Attribute> {
+    vec![payload(TRANSPORT, FLAGS_OFFSET, 1, FIRST), mask(&[FIN_SYN_RST_ACK]), compare(how, &[SYN])]
+}
+
+fn from(prefix: IpNet) -> Vec<Attribute> {
+    let (network, bits) = compared(prefix);
+    let length = u32::try_from(network.len()).expect("an address has at most 16 bytes");
+    let offset = source_offset(Family::of(prefix.network()));
+    let mut parts = vec![payload(NETWORK, offset, length, FIRST)];
+    parts.extend(bits.map(|bits| mask(&bits)));
+    parts.push(compare(EQUAL, &network));
+    parts
+}
+
+/// Where the bits of a prefix lie: whole bytes are compared as they are, and others under a mask.
+fn compared(prefix: IpNet) -> (Vec<u8>, Option<Vec<u8>>) {
+    let mut network = address_bytes(prefix.network());
+    if prefix.prefix_len().is_multiple_of(8) {
+        network.truncate(usize::from(prefix.prefix_len() / 8));
+        return (network, None);
+    }
+    (network, Some(address_bytes(prefix.netmask())))
+}
+
+/// Where a network header has the address of its sender.
+fn source_offset(family: Family) -> u32 {
+    match family {
+        Family::V4 => 12,
+        Family::V6 => 8,
+    }
+}
+
+fn over_rate(each_second: u32, burst: u32) -> Attribute {
+    // NFTA_LIMIT_RATE, _UNIT (in seconds), _BURST, _TYPE (NFT_LIMIT_PKTS), _FLAGS (NFT_LIMIT_F_INV)
+    let attributes = [
+        Attribute::bytes(1, u64::from(each_second).to_be_bytes()),
+        Attribute::bytes(2, 1u64.to_be_bytes()),
+        Attribute::u32(3, burst),
+        Attribute::u32(4, 0),
+        Attribute::u32(5, 1),
+    ];
+    named("limit", attributes)
+}
+
+fn verdict(attributes: &[Attribute]) -> Attribute {
+    let verdict = [Attribute::nested(kind::DATA_VERDICT, attributes)];
+    named("immediate", [Attribute::u32(1, VERDICT), Attribute::nested(2, verdict)])
 }
 
 fn meta(key: u32, value: u8) -> Vec<Attribute> {
@@ -222,4 +279,22 @@ fn translate(how: u32, family: Family, port: Option<u32>) -> Attribute {
     ];
     attributes.extend(port.map(|register| Attribute::u32(5, register)));
     named("nat", attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_bytes_of_a_prefix_need_no_mask() {
+        for (prefix, network, mask) in [
+            ("10.1.0.0/16", &[10, 1][..], None),
+            ("10.1.2.3/32", &[10, 1, 2, 3], None),
+            ("10.1.16.0/20", &[10, 1, 16, 0], Some(&[255, 255, 240, 0][..])),
+            ("fd00::/8", &[0xfd], None),
+        ] {
+            let expected = (network.to_vec(), mask.map(<[u8]>::to_vec));
+            assert_eq!(compared(prefix.parse().unwrap()), expected, "{prefix}");
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{chain_attributes, element, expressions, key_bytes, kind, set_attributes};
+use super::{
+    chain_attributes, counter_attributes, element, expressions, key_bytes, kind, set_attributes,
+};
 use crate::attribute::{are_held, find, parse, text};
 use crate::program::Program;
 
@@ -11,6 +13,7 @@ use crate::program::Program;
 pub(crate) struct Held {
     /// There is a table of our name.
     pub(crate) is_there: bool,
+    counters: Vec<Vec<u8>>,
     chains: Vec<Vec<u8>>,
     rules: Vec<Vec<u8>>,
     sets: Vec<Vec<u8>>,
@@ -21,6 +24,7 @@ pub(crate) struct Held {
 /// What a message of the kernel tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Item {
+    Counter,
     Chain,
     Rule,
     Set,
@@ -31,6 +35,7 @@ impl Held {
     /// Takes the attributes of one message of a list.
     pub(crate) fn push(&mut self, item: Item, attributes: &[u8]) {
         let list = match item {
+            Item::Counter => &mut self.counters,
             Item::Chain => &mut self.chains,
             Item::Rule => &mut self.rules,
             Item::Set => &mut self.sets,
@@ -59,10 +64,25 @@ pub(crate) fn differences(should: &Program, held: &Held) -> Vec<String> {
         return vec!["there is no table".to_owned()];
     }
     let mut found = Vec::new();
+    counters(should, held, &mut found);
     chains(should, held, &mut found);
     sets(should, held, &mut found);
     found.truncate(DIFFERENCES_MAX);
     found
+}
+
+fn counters(should: &Program, held: &Held, found: &mut Vec<String>) {
+    for counter in &should.counters {
+        let should = counter_attributes(counter);
+        if !held.counters.iter().any(|held| are_held(&should, held)) {
+            found.push(format!("counter {counter} is gone"));
+        }
+    }
+    for counter in held.counters.iter().filter_map(|counter| name(counter, kind::OBJECT_NAME)) {
+        if !should.counters.iter().any(|known| known == counter) {
+            found.push(format!("counter {counter} is not ours"));
+        }
+    }
 }
 
 fn chains(should: &Program, held: &Held, found: &mut Vec<String>) {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::limits::{self, is_limited};
 use super::{
     Chain, ChainKind, Data, DataType, Element, End, Expression, Family, Hook, HookPoint, Key,
     KeyType, Program, Set,
@@ -17,6 +18,7 @@ const STATUS_TRANSLATED: u32 = 1 << 5;
 
 /// After conntrack (-200), before translation.
 const PRIORITY_STRAYS: i32 = -150;
+const PRIORITY_LIMITS: i32 = -140;
 /// `NF_IP_PRI_NAT_DST`, `NF_IP_PRI_NAT_SRC`, `NF_IP_PRI_RAW`.
 const PRIORITY_DNAT: i32 = -100;
 const PRIORITY_SNAT: i32 = 100;
@@ -38,9 +40,13 @@ pub fn program(table: &Table) -> Program {
                 service(frontend, family, &mut program);
             }
         }
+        if is_limited(frontend) {
+            limits::add(frontend, &mut program);
+        }
     }
     program.chains.extend([
         base("strays", ChainKind::Filter, HookPoint::Prerouting, PRIORITY_STRAYS, strays()),
+        base("limits", ChainKind::Filter, HookPoint::Prerouting, PRIORITY_LIMITS, limited()),
         base("translate", ChainKind::Nat, HookPoint::Prerouting, PRIORITY_DNAT, dispatch()),
         base("rest", ChainKind::Filter, HookPoint::Prerouting, PRIORITY_REST, rest()),
         base("sources", ChainKind::Nat, HookPoint::Postrouting, PRIORITY_SNAT, sources(table)),
@@ -70,7 +76,7 @@ fn shared_sets(table: &Table, family: Family, program: &mut Program) {
     let suffix = family.suffix();
     let endpoint = KeyType::Endpoint(family);
     let mut forwarded = Vec::new();
-    let (mut to, mut judged) = (Vec::new(), Vec::new());
+    let (mut to, mut judged, mut limited) = (Vec::new(), Vec::new(), Vec::new());
     let mut servers: Vec<SocketAddr> = Vec::new();
     for frontend in table.frontends() {
         for bind in binds(frontend, family) {
@@ -82,6 +88,10 @@ fn shared_sets(table: &Table, family: Family, program: &mut Program) {
             }
             if !stray_rules(frontend, family).is_empty() {
                 judged.push(Element { key, data: chain(STRAYS) });
+            }
+            if is_limited(frontend) {
+                let chain = Data::Chain(limits::chain(frontend));
+                limited.push(Element { key, data: Some(chain) });
             }
         }
         servers.extend(frontend.servers.iter().map(|server| server.address));
@@ -106,6 +116,7 @@ fn shared_sets(table: &Table, family: Family, program: &mut Program) {
         set("servers", endpoint, None, servers.into_iter().map(Key::Endpoint).map(plain).collect()),
         set("frontends", endpoint, Some(DataType::Chain), to),
         set("judged", endpoint, Some(DataType::Chain), judged),
+        set("limited", endpoint, Some(DataType::Chain), limited),
     ]);
 }
 
@@ -229,6 +240,19 @@ fn strays() -> Vec<Vec<Expression>> {
         ]
     };
     Family::ALL.into_iter().flat_map(|family| [of_servers(family), of_clients(family)]).collect()
+}
+
+fn limited() -> Vec<Vec<Expression>> {
+    let rule = |family| {
+        vec![
+            Expression::FlowState(STATE_NEW),
+            Expression::Family(family),
+            Expression::Tcp,
+            load(End::Destination, family, true),
+            lookup("limited", family, Some(0)),
+        ]
+    };
+    Family::ALL.map(rule).into()
 }
 
 fn dispatch() -> Vec<Vec<Expression>> {

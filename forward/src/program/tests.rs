@@ -4,12 +4,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::table::{Balance, Frontend, Server, Standing, Strays, Table};
+use crate::table::{Balance, Frontend, Limits, Server, Standing, Strays, Table};
 
 /// A kernel that refuses what the real one refuses.
 #[derive(Debug, Default, PartialEq, Eq, Clone)]
 struct Kernel {
     is_there: bool,
+    counters: BTreeMap<String, ()>,
     sets: BTreeMap<String, (String, HashMap<Key, Option<Data>>)>,
     chains: BTreeMap<String, (String, Vec<Vec<Expression>>)>,
 }
@@ -25,13 +26,33 @@ impl Kernel {
         named
     }
 
+    fn rules(&self) -> impl Iterator<Item = &Expression> {
+        self.chains.values().flat_map(|(_, rules)| rules).flatten()
+    }
+
+    fn counted(&self) -> HashSet<String> {
+        let mut counted = HashSet::new();
+        for expression in self.rules() {
+            if let Expression::Counter(name) = expression {
+                counted.insert(name.clone());
+            }
+        }
+        counted
+    }
+
     fn pointed_to(&self) -> HashSet<String> {
         let data = self.sets.values().flat_map(|(_, elements)| elements.values());
         let chains = data.filter_map(|data| match data {
             Some(Data::Chain(chain)) => Some(chain.clone()),
             _ => None,
         });
-        chains.collect()
+        let mut chains: HashSet<_> = chains.collect();
+        for expression in self.rules() {
+            if let Expression::Goto(chain) = expression {
+                chains.insert(chain.clone());
+            }
+        }
+        chains
     }
 
     fn take(&mut self, step: &Step) {
@@ -40,6 +61,13 @@ impl Kernel {
             Step::DeleteTable => {
                 assert!(self.is_there);
                 *self = Self::default();
+            }
+            Step::AddCounter(name) => {
+                assert_eq!(self.counters.insert(name.clone(), ()), None, "{name}");
+            }
+            Step::DeleteCounter(name) => {
+                assert!(!self.counted().contains(name), "{name} is in use");
+                self.counters.remove(name).unwrap();
             }
             Step::AddSet(set) => {
                 assert!(self.is_there && set.elements.is_empty());
@@ -69,6 +97,8 @@ impl Kernel {
                     assert!(self.sets.contains_key(&set), "no set {set}");
                 }
                 self.chains.get_mut(chain).unwrap().1.push(rule.clone());
+                assert!(self.counted().iter().all(|name| self.counters.contains_key(name)));
+                assert!(self.pointed_to().iter().all(|name| self.chains.contains_key(name)));
             }
             Step::DeleteElements { set, elements } => {
                 for element in elements {
@@ -95,6 +125,19 @@ impl Kernel {
     }
 }
 
+fn limits() -> impl Strategy<Value = Limits> {
+    let prefix = prop_oneof![Just("10.0.0.0/8"), Just("10.1.2.0/20"), Just("fd00::/16")];
+    let prefixes = || prop::collection::vec(prefix.clone().prop_map(net), 0..3);
+    let number = || prop::option::of((1..3u32).prop_map(|n| n.try_into().unwrap()));
+    (prefixes(), prefixes(), number(), number()).prop_map(|(allow, deny, maxconn, accept_rate)| {
+        Limits { allow, deny, maxconn, accept_rate }
+    })
+}
+
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
 fn tables() -> impl Strategy<Value = Table> {
     let standing =
         prop_oneof![Just(Standing::Serving), Just(Standing::Draining), Just(Standing::Down),];
@@ -102,11 +145,12 @@ fn tables() -> impl Strategy<Value = Table> {
     let balance =
         prop_oneof![Just(Balance::RoundRobin), Just(Balance::Flow), Just(Balance::Source)];
     let strays = prop_oneof![Just(Strays::Drop), Just(Strays::Reset)];
-    let frontend = (prop::collection::vec(server, 1..4), balance, strays, 1..3u16, any::<bool>());
+    let servers = prop::collection::vec(server, 1..4);
+    let frontend = (servers, balance, strays, 1..3u16, any::<bool>(), limits());
     let named = prop::collection::btree_map(0..4u16, frontend, 0..4);
     named.prop_map(|frontends| {
         let frontends = frontends.into_iter().map(|(number, frontend)| {
-            let (servers, balance, strays, binds, both) = frontend;
+            let (servers, balance, strays, binds, both, limits) = frontend;
             let families = if both { 0..2u16 } else { 0..1 };
             let address = |family: u16, host: u16, port: u16| match family {
                 0 => SocketAddr::from(([10, 0, 0, host.to_be_bytes()[1]], port)),
@@ -125,7 +169,7 @@ fn tables() -> impl Strategy<Value = Table> {
                 })
             });
             let (name, servers) = (format!("f{number}"), servers.collect());
-            Frontend { name, binds, balance, servers, spread: Duration::ZERO, strays }
+            Frontend { name, binds, balance, servers, spread: Duration::ZERO, strays, limits }
         });
         Table::new(frontends.collect()).unwrap()
     })
@@ -166,6 +210,7 @@ fn table(frontends: &[(&str, u16, [Standing; 3])]) -> Table {
             .collect(),
         spread: Duration::ZERO,
         strays: Strays::Reset,
+        limits: Limits::default(),
     };
     Table::new(frontends.iter().map(frontend).collect()).unwrap()
 }
@@ -196,4 +241,45 @@ fn a_cycle_is_as_long_as_its_map() {
     assert!(chain.rules[0].contains(&Expression::Count { modulus: 3 }));
     let slots = program.sets.iter().find(|set| set.name == "slots_a_v4").unwrap();
     assert_eq!(slots.elements.len(), 3);
+}
+
+#[test]
+fn whom_lists_refuse_is_told_before_anything_is_counted() {
+    let mut frontends = table(&[("a", 1, [Standing::Serving; 3])]).frontends().to_vec();
+    frontends[0].limits = Limits {
+        allow: vec![net("10.0.0.0/8")],
+        deny: vec![net("10.66.0.0/16")],
+        maxconn: 7u32.try_into().ok(),
+        accept_rate: 50u32.try_into().ok(),
+    };
+    let program = program(&Table::new(frontends).unwrap());
+    let rules = |name: &str| {
+        let mut chains = program.chains.iter();
+        chains.find(|chain| chain.name == name).unwrap().rules.clone()
+    };
+    let refuse = [Expression::Counter("denied_a".to_owned()), Expression::Reset];
+    let [denied, allowed, others] = &rules("limits_a")[..] else { panic!() };
+    assert!(denied.contains(&Expression::From(net("10.66.0.0/16"))) && denied.ends_with(&refuse));
+    assert!(allowed.contains(&Expression::From(net("10.0.0.0/8"))));
+    assert_eq!(allowed.last(), Some(&Expression::Goto("counted_a".to_owned())));
+    assert_eq!(others[1..], refuse);
+    let counted = rules("counted_a");
+    assert!(counted[0].contains(&Expression::OverRate { each_second: 50, burst: 5 }));
+    assert!(counted[1].contains(&Expression::OverCount(7)));
+    assert_eq!(program.counters, ["denied_a", "held_back_a"]);
+}
+
+#[test]
+fn another_limit_leaves_cycle_and_counters_alone() {
+    let with = |maxconn: u32| {
+        let mut frontends = table(&[("a", 1, [Standing::Serving; 3])]).frontends().to_vec();
+        frontends[0].limits.maxconn = maxconn.try_into().ok();
+        program(&Table::new(frontends).unwrap())
+    };
+    let steps = transaction(Some(&with(7)), &with(8));
+    let [Step::AddTable, Step::FlushChain(emptied), Step::AddRule { chain, .. }] = &steps[..]
+    else {
+        panic!("{steps:?}")
+    };
+    assert_eq!((emptied.as_str(), chain.as_str()), ("counted_a", "counted_a"));
 }

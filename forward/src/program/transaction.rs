@@ -11,6 +11,10 @@ pub enum Step {
     AddTable,
     /// Takes the table away with all that it holds.
     DeleteTable,
+    /// Makes a counter.
+    AddCounter(String),
+    /// Takes a counter away that no rule names any more.
+    DeleteCounter(String),
     /// Makes a set, without elements.
     AddSet(Set),
     /// Takes a set away that no rule names any more.
@@ -75,6 +79,8 @@ fn difference(before: &Program, after: &Program) -> Vec<Step> {
         .filter(|chain| old_chain(&chain.name).is_none_or(|old| old.rules != chain.rules))
         .collect();
 
+    let new_counters = after.counters.iter().filter(|name| !before.counters.contains(name));
+    steps.extend(new_counters.cloned().map(Step::AddCounter));
     let new_sets = after.sets.iter().filter(|set| old_set(&set.name).is_none());
     steps.extend(new_sets.map(|set| Step::AddSet(Set { elements: Vec::new(), ..set.clone() })));
     let new_chains = after.chains.iter().filter(is_new);
@@ -103,6 +109,8 @@ fn difference(before: &Program, after: &Program) -> Vec<Step> {
     }
     steps.extend(gone_sets.map(|set| Step::DeleteSet(set.name.clone())));
     steps.extend(gone_chains.map(|chain| Step::DeleteChain(chain.name.clone())));
+    let gone_counters = before.counters.iter().filter(|name| !after.counters.contains(name));
+    steps.extend(gone_counters.cloned().map(Step::DeleteCounter));
     steps
 }
 

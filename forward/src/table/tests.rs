@@ -21,6 +21,7 @@ fn frontend(name: &str, bind: &str, servers: Vec<Server>) -> Frontend {
         servers,
         spread: Duration::ZERO,
         strays: Strays::Drop,
+        limits: Limits::default(),
     }
 }
 

@@ -3,20 +3,26 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZeroU32;
 
-use halb_forward::table::Balance;
+use halb_forward::table::{Balance, Limits};
 use halb_lab::Lab;
 
-use super::support::{Node, run, table};
+use super::support::{Node, limited, run, table};
 
 /// What the driver should load, in the language of `nft`. It can't name a map of slots whose key is
 /// a number, so that those are anonymous here.
-fn text(numbers: [&str; 2], strays: bool) -> String {
+fn text(numbers: [&str; 2], strays: bool, limits: bool) -> String {
     let goes = |kind: &str, family: &str| {
         let vip = if family == "v4" { "172.16.16.100" } else { "fd00::100" };
         format!("elements = {{ {vip} . 6443 : goto {kind}_kubernetes_{family} }}")
     };
     let judged = |family| if strays { goes("strays", family) } else { String::new() };
+    // Of no family.
+    let limited = |family: &str| {
+        let chain = goes("limits", family).replace(&format!("kubernetes_{family}"), "kubernetes");
+        if limits { chain } else { String::new() }
+    };
     let mut text = "table inet halb {\n".to_owned();
     for (family, kind, vip, server) in [
         ("v4", "ipv4_addr", "172.16.16.100", "172.16.16."),
@@ -28,10 +34,12 @@ fn text(numbers: [&str; 2], strays: bool) -> String {
              set addresses_{family} {{ type {kind}; elements = {{ {vip} }}; }}
              set servers_{family} {{ type {kind} . inet_service; elements = {{ {} }}; }}
              map frontends_{family} {{ type {kind} . inet_service : verdict; {}; }}
-             map judged_{family} {{ type {kind} . inet_service : verdict; {}; }}\n",
+             map judged_{family} {{ type {kind} . inet_service : verdict; {}; }}
+             map limited_{family} {{ type {kind} . inet_service : verdict; {}; }}\n",
             servers.join(", "),
             goes("to", family),
             judged(family),
+            limited(family),
         );
     }
     let slots = |server: &str, count: usize| {
@@ -55,11 +63,18 @@ fn text(numbers: [&str; 2], strays: bool) -> String {
             );
         }
     }
+    if limits {
+        text += LIMITS;
+    }
     text += "chain strays { type filter hook prerouting priority -150;
          ct state invalid,new ip daddr @addresses_v4 ip saddr . tcp sport @servers_v4 drop
          ct state new ip daddr . tcp dport vmap @judged_v4
          ct state invalid,new ip6 daddr @addresses_v6 ip6 saddr . tcp sport @servers_v6 drop
          ct state new ip6 daddr . tcp dport vmap @judged_v6
+         }
+         chain limits { type filter hook prerouting priority -140;
+         ct state new ip daddr . tcp dport vmap @limited_v4
+         ct state new ip6 daddr . tcp dport vmap @limited_v6
          }
          chain translate { type nat hook prerouting priority -100;
          ip daddr . tcp dport vmap @frontends_v4
@@ -81,6 +96,34 @@ fn text(numbers: [&str; 2], strays: bool) -> String {
          }
          }\n";
     text.replace("verdict; ;", "verdict;")
+}
+
+/// What [`limits`] are in the language of `nft`.
+const LIMITS: &str = "counter denied_kubernetes { }
+    counter held_back_kubernetes { }
+    chain counted_kubernetes {
+    meta l4proto tcp tcp flags & (fin|syn|rst|ack) == syn limit rate over 250/second \
+    burst 25 packets counter name \"held_back_kubernetes\" drop
+    meta l4proto tcp tcp flags & (fin|syn|rst|ack) == syn ct count over 2000 \
+    counter name \"held_back_kubernetes\" drop
+    }
+    chain limits_kubernetes {
+    meta l4proto tcp ip saddr 10.66.0.0/20 counter name \"denied_kubernetes\" reject with tcp reset
+    meta l4proto tcp ip6 saddr fd00:66::/33 counter name \"denied_kubernetes\" reject with tcp reset
+    ip saddr 10.0.0.0/8 goto counted_kubernetes
+    ip saddr 192.0.2.1 goto counted_kubernetes
+    ip6 saddr fd00::/16 goto counted_kubernetes
+    meta l4proto tcp counter name \"denied_kubernetes\" reject with tcp reset
+    }\n";
+
+fn limits() -> Limits {
+    let prefixes = |prefixes: &[&str]| prefixes.iter().map(|one| one.parse().unwrap()).collect();
+    Limits {
+        allow: prefixes(&["10.0.0.0/8", "192.0.2.1/32", "fd00::/16"]),
+        deny: prefixes(&["10.66.0.0/20", "fd00:66::/33"]),
+        maxconn: NonZeroU32::new(2000),
+        accept_rate: NonZeroU32::new(250),
+    }
 }
 
 /// What the kernel holds, as `nft` shows it below its own language: rules with their chain, and
@@ -123,17 +166,23 @@ fn shown(listing: &str) -> BTreeSet<String> {
 fn the_kernel_holds_what_nft_would_have_made() {
     let directory = tempfile::tempdir().unwrap();
     let list = ["nft", "--debug=netlink", "list", "table", "inet", "halb"];
-    for (balance, numbers, strays) in [
-        (Balance::RoundRobin, ["numgen inc"; 2], true),
-        (Balance::Flow, ["jhash ip saddr . tcp sport", "jhash ip6 saddr . tcp sport"], false),
-        (Balance::Source, ["jhash ip saddr", "jhash ip6 saddr"], false),
+    let none = Limits::default();
+    for (balance, numbers, strays, limits) in [
+        (Balance::RoundRobin, ["numgen inc"; 2], true, limits()),
+        (
+            Balance::Flow,
+            ["jhash ip saddr . tcp sport", "jhash ip6 saddr . tcp sport"],
+            false,
+            none.clone(),
+        ),
+        (Balance::Source, ["jhash ip saddr", "jhash ip6 saddr"], false, none.clone()),
     ] {
         let lab = Lab::new().unwrap();
         let [ours, theirs] =
             [51, 52].map(|last| lab.host("host", &format!("172.16.16.{last}/24")).unwrap());
-        let _node = Node::start(&ours, &table(balance, &[]));
+        let _node = Node::start(&ours, &limited(&table(balance, &[]), &limits));
         let file = directory.path().join("halb.nft");
-        fs::write(&file, text(numbers, strays)).unwrap();
+        fs::write(&file, text(numbers, strays, limits != none)).unwrap();
         run(&theirs, &["nft", "-f", file.to_str().unwrap()]);
         let [ours, theirs] = [ours, theirs].map(|host| shown(&run(&host, &list)));
         assert!(theirs.len() > 20, "{theirs:#?}");

@@ -5,5 +5,6 @@
 mod encoding;
 mod failures;
 mod forwarding;
+mod limits;
 mod support;
 mod takeover;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use halb_forward::driver::{Changed, Handle, Notice, Settings, start};
-use halb_forward::table::{Balance, Frontend, Server, Standing, Strays, Table};
+use halb_forward::table::{Balance, Frontend, Limits, Server, Standing, Strays, Table};
 use halb_lab::{Host, Lab, eventually};
 
 /// A busy machine may stand still for long; what never comes fails all the same.
@@ -300,8 +300,16 @@ pub(crate) fn table(balance: Balance, down: &[u8]) -> Table {
         servers: (101..=103).flat_map(server).collect(),
         spread: Duration::ZERO,
         strays: Strays::Drop,
+        limits: Limits::default(),
     };
     Table::new(vec![frontend]).unwrap()
+}
+
+/// The same with limits of its frontend.
+pub(crate) fn limited(table: &Table, limits: &Limits) -> Table {
+    let mut frontends = table.frontends().to_vec();
+    frontends.iter_mut().for_each(|frontend| frontend.limits = limits.clone());
+    Table::new(frontends).unwrap()
 }
 
 /// True if these are all different.

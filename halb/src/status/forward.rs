@@ -26,6 +26,8 @@ pub struct Forward {
     pub ended: u64,
     /// Times that rules which somebody else had changed were put right.
     pub repairs: u64,
+    /// Segments that would have begun a connection beyond `maxconn` or `accept_rate` and were dropped.
+    pub held_back: u64,
     /// Connections of the other balancer that this node could go on with.
     pub copies: u64,
     /// Connections told to the other balancer, also again.
@@ -79,6 +81,7 @@ impl View {
                 served().for_each(|served| credit(backend, served));
             }
         }
+        let held_back = self.status.limited.iter().map(|limited| limited.held_back).sum();
         let connections = self.status.served.iter().map(|served| served.open).sum();
         let setting = |changed: driver::Changed| Setting {
             name: changed.name,
@@ -91,6 +94,7 @@ impl View {
             connections,
             ended: self.status.ended.ended,
             repairs: self.status.repairs,
+            held_back,
             copies: u64::try_from(self.status.copies).unwrap_or(u64::MAX),
             copies_told: self.status.published.told,
             copies_lost: self.status.shadow.lost,
@@ -112,6 +116,8 @@ impl View {
             true => FrontendState::Open,
             false => FrontendState::Stop,
         };
+        let limited = self.status.limited.iter().find(|of| of.frontend == one.name.as_str());
+        let denied = limited.map_or(0, |limited| limited.denied);
         Frontend {
             name: one.name.to_string(),
             state,
@@ -119,9 +125,9 @@ impl View {
             listeners: one.binds.iter().map(listener).collect(),
             backends: vec![one.backend.to_string()],
             connections: sum(|served| served.open),
-            connections_max: None,
+            connections_max: one.limits.maxconn.map(|most| most.get().into()),
             accepted: sum(|served| served.begun),
-            denied: 0,
+            denied,
             bytes_in: sum(|served| served.bytes_in),
             bytes_out: sum(|served| served.bytes_out),
         }
@@ -164,6 +170,9 @@ pub fn sentence(forward: &Forward) -> String {
     if forward.copies > 0 {
         let _ = write!(line, ", {} of the other node copied here", count(forward.copies));
     }
+    if forward.held_back > 0 {
+        let _ = write!(line, ", {} held back by limits", count(forward.held_back));
+    }
     if forward.ended > 0 {
         let _ = write!(line, ", {} ended with their server", count(forward.ended));
     }
@@ -179,7 +188,7 @@ pub(crate) mod samples {
     /// One connection, one that was ended, and everything else once.
     pub(crate) fn busy() -> View {
         let file = "[frontend.api]\nforward = \"kernel\"\nbind = [\"172.16.16.100:6444\"]\n\
-                    backend = \"masters\"\n[backend.masters]\ncheck = false\n\
+                    backend = \"masters\"\nmaxconn = 500\n[backend.masters]\ncheck = false\n\
                     [backend.masters.server]\nkmaster1 = \"172.16.16.101:6443\"\n";
         let bind: SocketAddr = "172.16.16.100:6444".parse().unwrap();
         let server = "172.16.16.101:6443".parse().unwrap();
@@ -189,8 +198,10 @@ pub(crate) mod samples {
             before: "0".to_owned(),
             now: "1".to_owned(),
         };
+        let limited = driver::Limited { frontend: "api".to_owned(), denied: 2, held_back: 7 };
         View {
             status: driver::Status {
+                limited: vec![limited],
                 is_applied: true,
                 repairs: 1,
                 served: vec![served],
@@ -219,6 +230,7 @@ mod tests {
             (frontend.name.as_str(), frontend.accepted, frontend.bytes_out),
             ("api", 5, 2_000)
         );
+        assert_eq!((frontend.denied, frontend.connections_max), (2, Some(500)));
         assert_eq!(frontend.listeners[0].address, "172.16.16.100:6444");
         let server = |status: &crate::status::Status| status.backends[0].servers[0].clone();
         assert_eq!(server(&status).connections, server(&before).connections + 1);
@@ -227,9 +239,10 @@ mod tests {
         let forward = status.forward.as_mut().unwrap();
         assert_eq!(
             super::sentence(forward),
-            "1 connection to 172.16.16.100, 3 ended with their server"
+            "1 connection to 172.16.16.100, 7 held back by limits, 3 ended with their server"
         );
         (forward.held, forward.ended, forward.copies) = (Vec::new(), 0, 24);
+        forward.held_back = 0;
         assert_eq!(
             super::sentence(forward),
             "none of its addresses is here, 24 of the other node copied here"

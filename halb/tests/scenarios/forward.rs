@@ -115,7 +115,7 @@ fn a_killed_daemon_costs_no_request_and_the_next_one_adopts_its_rules() {
     assert_eq!(answers(&network, &masters, 10), even(&rest, 5));
     eventually("its end is counted", PATIENCE, || {
         let forward = next.status().forward.unwrap();
-        if forward.ended >= 1 { Ok(()) } else { Err(forward) }
+        if forward.ended >= 1 { Ok(()) } else { Err(Box::new(forward)) }
     });
 
     next.signal(Signal::SIGTERM).unwrap();
@@ -330,7 +330,7 @@ fn connections_go_on_through_the_other_node_when_the_one_that_forwards_is_killed
     work_on(&load);
     eventually("they are the other node's now", PATIENCE, || {
         let two = two.status().forward.unwrap();
-        if two.connections == all { Ok(()) } else { Err(two) }
+        if two.connections == all { Ok(()) } else { Err(Box::new(two)) }
     });
     // It is off the network as well: nothing that still came by it counts.
     network.balancer.link_down().unwrap();

@@ -32,7 +32,8 @@ impl AccessList {
 }
 
 /// `::ffff:10.0.0.0/104` as `10.0.0.0/8`.
-fn canonical(net: IpNet) -> IpNet {
+#[must_use]
+pub fn canonical(net: IpNet) -> IpNet {
     let mapped = match net {
         IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
         IpNet::V4(_) => None,

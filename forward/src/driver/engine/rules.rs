@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::super::nftables::Nftables;
-use super::super::{Error, Notice};
+use super::super::{Error, Limited, Notice};
 use crate::nftables::differences;
-use crate::program::{Program, Step, program, transaction};
+use crate::program::{Counted, Program, Step, counters, program, transaction};
 use crate::table::{Strays, Table};
 
 /// The kernel's rules.
@@ -121,6 +121,25 @@ impl Rules {
         self.held = Some(wanted);
         self.is_applied = true;
         Ok(())
+    }
+
+    /// What the table's counters of limits say, frontend by frontend.
+    pub(super) fn limited(&mut self, table: &Table) -> Result<Vec<Limited>, Error> {
+        let names = counters(table);
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let counted = self.nftables.counters()?;
+        let of = |name: &str| {
+            let mut counted = counted.iter();
+            counted.find(|(known, _)| known == name).map_or(0, |(_, packets)| *packets)
+        };
+        let limited = |one: Counted| Limited {
+            denied: of(&one.denied),
+            held_back: of(&one.held_back),
+            frontend: one.frontend,
+        };
+        Ok(names.into_iter().map(limited).collect())
     }
 
     /// Takes the table away.

@@ -21,6 +21,10 @@ metrics! {
         "halb_forward_repairs_total", "", KERNEL,
         "Times that rules which somebody else had changed were put right"
     );
+    HELD_BACK = counter(
+        "halb_forward_held_back_total", "", KERNEL,
+        "Segments that would have begun a connection beyond `maxconn` or `accept_rate` and were dropped; clients repeat theirs"
+    );
     COPIES = gauge(
         "halb_forward_copies", "", KERNEL,
         "Connections of the other balancer that this node could go on with"
