@@ -17,6 +17,7 @@ mod clients;
 mod detection;
 mod etcd;
 mod forward;
+mod forward_reload;
 mod haproxy_api;
 mod import;
 mod kubernetes;
