@@ -9,6 +9,7 @@ pub mod drill;
 pub mod inventory;
 pub mod kubeconfig;
 pub mod life;
+pub mod patroni_drill;
 pub mod site;
 pub mod state;
 pub mod status;

@@ -18,12 +18,13 @@
 pub mod keys;
 pub mod registry;
 
+pub(crate) mod patroni;
+
 mod apply;
 mod manifest;
 mod metallb;
 mod nginx;
 mod objects;
-mod patroni;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -296,4 +297,4 @@ fn made_of(context: Context<'_>, stages: impl IntoIterator<Item = Stage>) -> Pla
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,6 +10,8 @@
 //! again, and every balancer say whether it holds the virtual IP; the drill is told of each answer
 //! with its time and says when to act. What came of it is a timeline and a verdict.
 
+pub mod patroni;
+
 mod choose;
 mod script;
 

@@ -11,6 +11,7 @@
 //! command runs as a unit of the host's systemd, and locks go with the connection that holds them.
 
 pub mod access;
+pub mod drill;
 pub mod execute;
 pub mod gather;
 pub mod host;

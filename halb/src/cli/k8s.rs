@@ -3,6 +3,7 @@
 mod addon;
 mod backup;
 mod certs;
+mod drill;
 mod life;
 mod render;
 mod reset;
@@ -100,14 +101,16 @@ pub(super) enum Order {
     #[command(after_help = "Example: halb k8s upgrade 1.37.2")]
     Upgrade(life::To),
 
-    /// Takes one host away on purpose, and tells what clients noticed of it
+    /// Takes one host or the database's leader away on purpose, and tells what clients noticed
     ///
     /// A master asks the API through the virtual IP five times a second, balancers say who holds it,
-    /// nodes and members of etcd are watched; then comes a timeline and a verdict. Refused where it
-    /// would cost the quorum of etcd, or where not all is well before. The exit code is 0 if clients
-    /// went on and all came back.
+    /// nodes and members of etcd are watched; for the database it asks each member whether it leads
+    /// or streams. Then comes a timeline and a verdict. Refused where it would cost the quorum of
+    /// etcd or the last member that has everything, or where not all is well before. The exit code
+    /// is 0 if clients went on and all came back.
     #[command(after_help = "Example: halb k8s drill balancer")]
-    Drill(life::Drill),
+    Drill(drill::Drill),
+
     /// Certificates: what is left of each, and how they are renewed
     #[command(subcommand)]
     Certs(certs::Order),
@@ -215,7 +218,7 @@ pub(super) fn run(order: Order, out: &mut Output) -> Exit {
         }
         Order::Node(order) => life::node(order),
         Order::Upgrade(to) => life::upgrade(to),
-        Order::Drill(order) => life::drill(order),
+        Order::Drill(order) => drill::drill(order),
     }
 }
 

@@ -36,10 +36,10 @@ pub struct Asked {
 
 /// All that is told of a drill.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
-    drill: &'a Drill,
+struct Told<'a, D, V> {
+    drill: &'a D,
     timeline: &'a [Entry],
-    verdict: Verdict,
+    verdict: &'a V,
 }
 
 /// Longest watch.
@@ -132,21 +132,29 @@ async fn carry_out(site: &Site, drill: Drill, json: bool) -> Result<Exit, Exit> 
     conclude(&drill, &watched, json)
 }
 
-fn line(entry: &Entry) -> String {
+/// A line of the timeline.
+pub(super) fn line(entry: &Entry) -> String {
     let (seconds, tenths) = (entry.at_ms / 1000, entry.at_ms % 1000 / 100);
     format!("{:>8} s  {}", format!("+{seconds}.{tenths}"), entry.what)
+}
+
+/// All that is told of a drill, as JSON.
+pub(super) fn json_text(
+    drill: &impl Serialize,
+    timeline: &[Entry],
+    verdict: &impl Serialize,
+) -> Result<String, Exit> {
+    serde_json::to_string_pretty(&Told { drill, timeline, verdict }).map_err(|error| {
+        complain(&format!("halb: {error}"));
+        Exit::Failed
+    })
 }
 
 fn conclude(drill: &Drill, watched: &Watch, json: bool) -> Result<Exit, Exit> {
     let verdict = watched.verdict();
     let exit = if verdict.passed { Exit::Done } else { Exit::Failed };
     if json {
-        let told = Told { drill, timeline: watched.timeline(), verdict };
-        let text = serde_json::to_string_pretty(&told).map_err(|error| {
-            complain(&format!("halb: {error}"));
-            Exit::Failed
-        })?;
-        say(&text);
+        say(&json_text(drill, watched.timeline(), &verdict)?);
         return Ok(exit);
     }
     let Verdict { passed, longest_outage_ms, answered, unanswered, faults } = verdict;

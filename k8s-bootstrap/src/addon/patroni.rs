@@ -20,14 +20,15 @@ use crate::addon::objects::{
 };
 use crate::addon::storage::CLASS;
 use crate::addon::{Context, Name, Steps};
+use crate::inventory::Inventory;
 use crate::inventory::addons::{Addons, Patroni};
 use crate::plan::step::{Act, Step};
 use crate::shell;
 
-pub(super) const SPACE: &str = "halb-patroni";
+pub(crate) const SPACE: &str = "halb-patroni";
 
 /// What the database's cluster is called; pods, services and claims are called after it.
-const SCOPE: &str = "patroni";
+pub(crate) const SCOPE: &str = "patroni";
 
 /// The volume of a member, in its pod and in the name of its claim.
 const DATA: &str = "pgdata";
@@ -40,9 +41,20 @@ const USER_ID: u32 = 999;
 /// How long a member may take to hand over and stop: more than Patroni's own patience of 30 s.
 const GRACE_SECONDS: u32 = 90;
 
+/// The name of a member and of its pod.
+fn member_name(member: usize) -> String {
+    format!("{SCOPE}-{member}")
+}
+
+/// The members that the inventory wants; none if it wants no database.
+pub(crate) fn members(inventory: &Inventory) -> Vec<String> {
+    let volumes = inventory.addons.patroni.as_ref().map_or(0, |patroni| patroni.volumes.len());
+    (0..volumes).map(member_name).collect()
+}
+
 /// The name of a member's claim.
 pub(super) fn claim_name(member: usize) -> String {
-    format!("{DATA}-{SCOPE}-{member}")
+    format!("{DATA}-{}", member_name(member))
 }
 
 fn labels() -> Labels {

@@ -12,7 +12,7 @@ use crate::plan::{Act, text};
 use crate::secret::Secret;
 
 /// The guide's cluster with these add-ons.
-pub(super) fn with(addons: &str) -> Inventory {
+pub(crate) fn with(addons: &str) -> Inventory {
     let text = format!("{}\naddons:\n{addons}", example::HIGHLY_AVAILABLE);
     inventory::parse(&text).expect("no error").inventory
 }
@@ -79,7 +79,7 @@ fn nginx_is_asked_from_a_host_that_is_no_node() {
     insta::assert_snapshot!("nginx", text::render(&plan));
 }
 
-pub(super) const REGISTRY: &str =
+pub(crate) const REGISTRY: &str =
     "  metallb: {pools: [{name: default, addresses: [172.16.16.150-172.16.16.180]}]}
   storage:
     volumes:
@@ -90,7 +90,7 @@ pub(super) const REGISTRY: &str =
   registry: {address: 172.16.16.151, volume: images}
 ";
 
-const PATRONI: &str = "  patroni:
+pub(crate) const PATRONI: &str = "  patroni:
     image: quay.io/example/patroni@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     volumes: [database-0, database-1, database-2]
 ";

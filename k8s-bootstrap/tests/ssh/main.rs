@@ -4,6 +4,7 @@
 mod applying;
 mod commands;
 mod connecting;
+mod drill;
 mod files;
 mod locks;
 mod openssh;

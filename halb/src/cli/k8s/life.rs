@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
-use halb_k8s_bootstrap::drill::{How, Kind};
+use clap::{Args, Subcommand};
 use halb_k8s_bootstrap::inventory::version::Version;
 use halb_k8s_bootstrap::plan::life::{Draining, Upgrade};
 
 use super::Site;
 use crate::cli::Exit;
-use crate::k8s::drill::{self, Asked};
 use crate::k8s::life::{self, Leaving, Shown, Wish};
 
 /// What becomes of a node.
@@ -168,68 +166,4 @@ pub(super) fn upgrade(to: To) -> Exit {
     let workers_at_once = usize::from(workers_at_once);
     let upgrade = Upgrade { version, workers_at_once, draining: drain.draining() };
     life::upgrade(&inventory, sources, &upgrade, &wish)
-}
-
-/// What is taken away, and how.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Drill {
-    /// What is taken away: the balancer with the virtual IP, the last master, the last worker
-    #[arg(value_enum)]
-    kind: DrillKind,
-
-    /// Another host of that role
-    #[arg(long, value_name = "NAME")]
-    host: Option<String>,
-
-    /// How it is taken away [default: stop for a balancer, reboot for a node]
-    #[arg(long, value_enum)]
-    how: Option<DrillHow>,
-
-    #[command(flatten)]
-    site: Site,
-
-    /// Answer as JSON, at the end
-    #[arg(long)]
-    json: bool,
-
-    /// Don't ask first
-    #[arg(long, short)]
-    yes: bool,
-}
-
-/// What a drill takes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DrillKind {
-    /// The balancer that holds the virtual IP
-    Balancer,
-    /// A master: its API server, and its member of etcd
-    Master,
-    /// A worker
-    Worker,
-}
-
-/// How a drill takes it away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DrillHow {
-    /// halb is stopped there, and started again
-    Stop,
-    /// The host is rebooted
-    Reboot,
-}
-
-pub(super) fn drill(order: Drill) -> Exit {
-    let Drill { kind, host, how, site, json, yes } = order;
-    let kind = match kind {
-        DrillKind::Balancer => Kind::Balancer,
-        DrillKind::Master => Kind::Master,
-        DrillKind::Worker => Kind::Worker,
-    };
-    let how = match how {
-        Some(DrillHow::Stop) => How::Stop,
-        Some(DrillHow::Reboot) => How::Reboot,
-        None if kind == Kind::Balancer => How::Stop,
-        None => How::Reboot,
-    };
-    let (inventory, sources) = site.open();
-    drill::drill(&inventory, sources, &Asked { kind, how, host, yes, json })
 }
