@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use halb_forward::flows::shadow::{Order, Shadow};
 use halb_forward::flows::wire::{ADDRESSES_MAX, Body, CHANGES_MAX, LEN_MAX, Message};
 use halb_forward::flows::{FLOWS_MAX, Flow, Key, Scope};
-use halb_forward::table::{Balance, Frontend, Server, Standing, Strays, Table};
+use halb_forward::table::{Balance, Frontend, Limits, Server, Standing, Strays, Table};
 
 /// Panics if a promise is broken for `input`: messages, each after two bytes that say how long it
 /// is, as they come in on a standby.
@@ -107,6 +107,7 @@ fn table() -> Table {
         servers: [101, 102, 103].map(server).to_vec(),
         spread: Duration::ZERO,
         strays: Strays::Reset,
+        limits: Limits::default(),
     };
     Table::new(vec![frontend("foreign", FOREIGN), frontend("own", OWN)]).unwrap()
 }
