@@ -30,6 +30,7 @@ pub fn examine(wanted: &Wanted, daemon: Option<u32>, listening: Duration) -> Hos
         ephemeral: files::ephemeral(),
         reserved: files::reserved(),
         firewall: firewall(),
+        tracking: files::tracking(),
         listening: sockets::listening(daemon),
         clock: clock(),
         heard: listen::hear(wanted, &interfaces, listening),

@@ -27,6 +27,8 @@ pub struct Forwarded {
     pub frontend: String,
     /// Where they go; those without an address of their own are left out.
     pub servers: Vec<SocketAddr>,
+    /// Most at a time; none: as many as fit.
+    pub connections: Option<u64>,
 }
 
 /// A virtual router.
@@ -69,12 +71,25 @@ pub struct Host {
     pub reserved: Vec<(u16, u16)>,
     /// Rules for packets; why they are unknown otherwise.
     pub firewall: Result<Ruleset, String>,
+    /// What the kernel knows of connections that pass.
+    pub tracking: Tracking,
     /// Sockets that listen.
     pub listening: Vec<Listening>,
     /// Whether the clock is kept by others.
     pub clock: Clock,
     /// Adverts that came in while it was listened; why nobody listened otherwise.
     pub heard: Result<Vec<Heard>, String>,
+}
+
+/// The kernel's table of connections, and who is in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tracking {
+    /// Most entries; none: nothing is tracked so far.
+    pub most: Option<u64>,
+    /// Entries now.
+    pub entries: u64,
+    /// Packets that a bridge of this host carries between others pass its rules, too.
+    pub bridged: bool,
 }
 
 /// Whose rights are looked at.

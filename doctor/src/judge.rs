@@ -1,5 +1,6 @@
 //! Facts in, findings out.
 
+mod forwarding;
 mod network;
 mod process;
 mod segment;
@@ -57,6 +58,8 @@ pub enum Topic {
     Bridges,
     /// Rules for packets.
     Firewall,
+    /// What the kernel needs to forward.
+    Forwarding,
     /// Who else uses a router id.
     RouterId,
 }
@@ -68,6 +71,7 @@ pub fn judge(host: &Host, wanted: &Wanted) -> Vec<Finding> {
     process::judge(host, wanted, &mut findings);
     network::judge(host, wanted, &mut findings);
     segment::judge(host, wanted, &mut findings);
+    forwarding::judge(host, wanted, &mut findings);
     findings.sort_by_key(|finding| (finding.level, finding.topic));
     findings
 }

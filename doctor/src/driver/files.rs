@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::facts::Tracking;
+
 pub(super) fn capabilities(process: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
@@ -52,6 +54,16 @@ pub(super) fn default_route() -> Option<String> {
     };
     let line = routes.lines().skip(1).find(to_everywhere)?;
     line.split_whitespace().next().map(str::to_owned)
+}
+
+pub(super) fn tracking() -> Tracking {
+    let bridged = ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"];
+    let is_bridged = |name| setting(&format!("net/bridge/{name}")).is_some_and(|on: u8| on != 0);
+    Tracking {
+        most: setting("net/netfilter/nf_conntrack_max"),
+        entries: setting("net/netfilter/nf_conntrack_count").unwrap_or(0),
+        bridged: bridged.into_iter().any(is_bridged),
+    }
 }
 
 /// Rules that are older than nftables.

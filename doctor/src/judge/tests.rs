@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::facts::{
-    Bridge, Clock, Forwarded, Heard, Interface, Listening, Manager, Router, Subject,
+    Bridge, Clock, Forwarded, Heard, Interface, Listening, Manager, Router, Subject, Tracking,
 };
 use crate::firewall::Ruleset;
 use crate::wire::Advert;
@@ -24,6 +24,7 @@ fn wanted() -> Wanted {
         forwarded: vec![Forwarded {
             frontend: "api".to_owned(),
             servers: vec!["172.16.16.101:6443".parse().unwrap()],
+            connections: Some(500),
         }],
         link: Some("0.0.0.0:7112".parse().unwrap()),
         connections: Some(1_000),
@@ -57,6 +58,7 @@ fn host() -> Host {
         ephemeral: (32_768, 60_999),
         reserved: Vec::new(),
         firewall: Ok(Ruleset::default()),
+        tracking: Tracking { most: Some(262_144), entries: 40, bridged: false },
         listening: Vec::new(),
         clock: Clock::Synchronised,
         heard: Ok(Vec::new()),
@@ -414,4 +416,31 @@ fn without_a_virtual_ip_nothing_is_asked_of_links_and_the_segment() {
     host.capabilities = 0;
     let findings = judge(&host, &wanted);
     assert!(findings.iter().all(|one| one.level == Level::Fine), "{findings:#?}");
+}
+
+#[test]
+fn where_the_kernel_forwards_its_table_has_to_hold_all_connections() {
+    let about = |tracking: Tracking| {
+        let findings = judge(&Host { tracking, ..host() }, &wanted());
+        let ours = findings.into_iter().filter(|finding| finding.topic == Topic::Forwarding);
+        ours.map(|finding| (finding.level, finding.text, finding.remedy)).collect::<Vec<_>>()
+    };
+    let with = |most, entries| about(Tracking { most, entries, bridged: false });
+    assert!(matches!(&with(Some(1_000), 10)[..], [(Level::Fine, ..)]));
+    assert!(matches!(&with(None, 0)[..], [(Level::Unknown, ..)]));
+    for (most, entries, told, remedy) in [
+        (1_000, 800, "800 of 1000 places for connections are taken", "nf_conntrack_max = 2000"),
+        (400, 10, "places for 400 connections, and maxconn", "nf_conntrack_max = 1000"),
+    ] {
+        let found = with(Some(most), entries);
+        let [(Level::Advice, text, Some(what))] = &found[..] else { panic!("{found:?}") };
+        assert!(text.contains(told) && what.contains(remedy), "{text}: {what}");
+    }
+    let bridged = about(Tracking { most: Some(1_000), entries: 0, bridged: true });
+    assert!(
+        bridged.iter().any(|(level, text, _)| *level == Level::Advice && text.contains("bridge"))
+    );
+    let wanted = Wanted { forwarded: Vec::new(), ..wanted() };
+    let findings = judge(&host(), &wanted);
+    assert!(findings.iter().all(|finding| finding.topic != Topic::Forwarding));
 }

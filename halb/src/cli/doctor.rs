@@ -99,6 +99,7 @@ fn forwarded(settings: &Settings, forwarded: &Forwarded) -> facts::Forwarded {
     facts::Forwarded {
         frontend: forwarded.name.to_string(),
         servers: servers.flat_map(|one| &one.servers).filter_map(|one| one.address).collect(),
+        connections: forwarded.limits.maxconn.map(|most| most.get().into()),
     }
 }
 
