@@ -15,6 +15,8 @@ pub struct Accounts {
     scope: Scope,
     open: HashMap<Key, Account>,
     served: BTreeMap<(SocketAddr, SocketAddr), Served>,
+    /// Flows so far whose port was taken at their server.
+    renumbered: u64,
     /// When the kernel is to be asked.
     list_at: Option<Instant>,
 }
@@ -54,6 +56,7 @@ impl Accounts {
             scope: Scope::default(),
             open: HashMap::new(),
             served: BTreeMap::new(),
+            renumbered: 0,
             list_at: Some(now),
         }
     }
@@ -130,6 +133,13 @@ impl Accounts {
         self.served.values().copied().collect()
     }
 
+    /// Flows since the start whose server sees another port than their client's: another client's
+    /// connection to the same server had that one. No other node could find it by itself.
+    #[must_use]
+    pub fn renumbered(&self) -> u64 {
+        self.renumbered
+    }
+
     fn open(&mut self, flow: Flow, bytes: Option<[u64; 2]>) {
         let known = self.open.get(&flow.key()).copied().filter(|account| account.flow == flow);
         if known.is_none() && self.open.len() >= FLOWS_MAX {
@@ -137,6 +147,9 @@ impl Accounts {
         }
         let counted = known.map_or([0, 0], |account| account.bytes);
         let bytes = bytes.unwrap_or(counted);
+        if known.is_none() && flow.source.port() != flow.client.port() {
+            self.renumbered += 1;
+        }
         let served = self.entry(&flow);
         if known.is_none() {
             served.open += 1;
@@ -276,5 +289,18 @@ mod tests {
         });
         accounts.listed(flows);
         assert_eq!(figures(&accounts), [[65_536, 65_536, 0, 0]]);
+    }
+
+    #[test]
+    fn a_flow_that_got_another_port_is_counted_once() {
+        let (mut accounts, _) = accounts();
+        let own = flow(1, 101);
+        let source = SocketAddr::new(own.source.ip(), 60_000);
+        let moved = Flow { source, ..flow(2, 101) };
+        accounts.observe(&opens(own), &own, None);
+        assert_eq!(accounts.renumbered(), 0);
+        accounts.observe(&opens(moved), &moved, None);
+        accounts.listed([(moved, None), (own, None)]);
+        assert_eq!(accounts.renumbered(), 1);
     }
 }

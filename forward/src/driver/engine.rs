@@ -340,6 +340,7 @@ impl Engine {
         status.shadow = self.shadow.counters();
         status.ended = self.ending.counters();
         status.served = self.accounts.served();
+        status.renumbered = self.accounts.renumbered();
         status.limited.clone_from(&self.limited);
         status.settings.clone_from(&self.changed);
     }

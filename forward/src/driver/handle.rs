@@ -78,6 +78,8 @@ pub struct Status {
     pub mended: u64,
     /// Messages of the peer that make no sense, or were too many at a time.
     pub unreadable: u64,
+    /// Connections whose server sees another port than their client's, since that was taken.
+    pub renumbered: u64,
     /// What limits refused, of each frontend that has any.
     pub limited: Vec<Limited>,
     /// Settings of the kernel that were changed.

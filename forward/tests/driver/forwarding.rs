@@ -1,11 +1,15 @@
 //! One node forwards.
 
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+
 use halb_forward::driver::{StopHow, clear};
 use halb_forward::table::Balance;
 use halb_lab::eventually;
+use socket2::{Domain, Socket, Type};
 
 use super::support::{
-    Node, PATIENCE, Traffic, VIP, VIP6, World, all_hear_more, are_different, run, table,
+    Node, PATIENCE, PORT, Traffic, VIP, VIP6, World, all_hear_more, are_different, run, table,
 };
 
 #[test]
@@ -147,6 +151,35 @@ fn a_stop_on_purpose_leaves_nothing_behind() {
     handle.stop(StopHow::RemoveTable);
     assert_eq!(run(host, &["nft", "list", "tables"]), "");
     assert_eq!(settings(), before);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn two_clients_with_one_port_are_both_served_and_the_one_that_got_another_is_counted() {
+    let world = World::new();
+    world.place(0);
+    world.client.add_address("172.16.16.8/24").unwrap();
+    let node = Node::start(&world.nodes[0], &table(Balance::RoundRobin, &[102, 103]));
+    node.hold(true);
+    let target: SocketAddr = format!("{VIP}:{PORT}").parse().unwrap();
+    let connect = |last: u8| {
+        world.client.run(|| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.bind(&SocketAddr::from(([172, 16, 16, last], 40_000)).into()).unwrap();
+            socket.connect_timeout(&target.into(), PATIENCE).unwrap();
+            let mut stream = TcpStream::from(socket);
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut number = [0];
+            stream.read_exact(&mut number).unwrap();
+            (stream, number[0])
+        })
+    };
+    let (_first, one) = connect(9);
+    eventually("it is known", PATIENCE, || node.handle.status().flows == 1);
+    assert_eq!(node.handle.status().renumbered, 0);
+    let (_second, other) = connect(8);
+    assert_eq!((one, other), (101, 101));
+    eventually("it is counted", PATIENCE, || node.handle.status().renumbered == 1);
 }
 
 /// A run that is killed puts nothing back; whoever comes later does, or clears up after it.

@@ -12,6 +12,7 @@ pub(super) fn fill(out: &mut Exposition, forward: &Forward) {
     out.family(&names::CONNECTIONS, &row, |forward| forward.connections);
     out.family(&names::ENDED, &row, |forward| forward.ended);
     out.family(&names::REPAIRS, &row, |forward| forward.repairs);
+    out.family(&names::RENUMBERED, &row, |forward| forward.renumbered);
     out.family(&names::HELD_BACK, &row, |forward| forward.held_back);
     out.family(&names::COPIES, &row, |forward| forward.copies);
     out.family(&names::COPIES_TOLD, &row, |forward| forward.copies_told);

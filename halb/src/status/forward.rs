@@ -26,6 +26,8 @@ pub struct Forward {
     pub ended: u64,
     /// Times that rules which somebody else had changed were put right.
     pub repairs: u64,
+    /// Connections whose server sees another port than their client's, since that was taken.
+    pub renumbered: u64,
     /// Segments that would have begun a connection beyond `maxconn` or `accept_rate` and were dropped.
     pub held_back: u64,
     /// Connections of the other balancer that this node could go on with.
@@ -94,6 +96,7 @@ impl View {
             connections,
             ended: self.status.ended.ended,
             repairs: self.status.repairs,
+            renumbered: self.status.renumbered,
             held_back,
             copies: u64::try_from(self.status.copies).unwrap_or(u64::MAX),
             copies_told: self.status.published.told,

@@ -21,6 +21,10 @@ metrics! {
         "halb_forward_repairs_total", "", KERNEL,
         "Times that rules which somebody else had changed were put right"
     );
+    RENUMBERED = counter(
+        "halb_forward_renumbered_total", "", KERNEL,
+        "Connections whose server sees another port than their client's, since that was taken"
+    );
     HELD_BACK = counter(
         "halb_forward_held_back_total", "", KERNEL,
         "Segments that would have begun a connection beyond `maxconn` or `accept_rate` and were dropped; clients repeat theirs"
