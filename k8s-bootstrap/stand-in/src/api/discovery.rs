@@ -89,20 +89,20 @@ fn openapi_index() -> Value {
     json!({ "paths": Map::from_iter(paths) })
 }
 
-/// Only that every kind can be patched, and that the server is to look at its fields.
+/// Only that every kind can be patched, also to see what would come of it, and that the server is to
+/// look at its fields.
 fn openapi(path: &str) -> Value {
     let group_version = path.strip_prefix("apis/").unwrap_or("v1");
     let resources = RESOURCES.iter().filter(|resource| resource.group_version == group_version);
     let paths = resources.map(|resource| {
         let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
         let kind = json!({ "group": group, "version": version, "kind": resource.kind });
-        let fields = json!({
-            "name": "fieldValidation",
-            "in": "query",
-            "schema": { "type": "string", "uniqueItems": true },
-        });
+        let parameter = |name: &str| {
+            let schema = json!({ "type": "string", "uniqueItems": true });
+            json!({ "name": name, "in": "query", "schema": schema })
+        };
         let patch = json!({
-            "parameters": [fields],
+            "parameters": [parameter("fieldValidation"), parameter("dryRun")],
             "responses": {},
             "x-kubernetes-action": "patch",
             "x-kubernetes-group-version-kind": kind,

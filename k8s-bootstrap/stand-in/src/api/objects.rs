@@ -119,6 +119,10 @@ fn patch(
     let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let mut object = there.unwrap_or_else(|| json!({}));
     merge(&mut object, patch);
+    if !path::parameters(query, "dryRun").is_empty() {
+        operator::complete(cluster, target, &mut object);
+        return Ok((status, object));
+    }
     Ok((status, keep(cluster, state, target, name, object)))
 }
 

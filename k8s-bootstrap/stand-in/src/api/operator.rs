@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Cluster;
 use super::path::definition;
-use super::path::{RESOURCES, Target};
+use super::path::{RESOURCES, TIGERA, Target};
 use crate::crypto;
 use crate::store::State;
 
@@ -20,9 +20,22 @@ pub(super) fn complete(cluster: &Cluster, target: &Target<'_>, object: &mut Valu
             object["status"] = json!({ "conditions": [established] });
         }
         "CertificateSigningRequest" => sign(cluster, object),
+        "Deployment" => object["status"] = runs(object),
         "Namespace" => object["status"] = json!({ "phase": "Active" }),
         _ => {}
     }
+}
+
+/// What a Deployment's controller says when all pods run. Nothing runs here.
+fn runs(deployment: &Value) -> Value {
+    let replicas = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
+    json!({
+        "replicas": replicas,
+        "updatedReplicas": replicas,
+        "readyReplicas": replicas,
+        "availableReplicas": replicas,
+        "conditions": [{ "type": "Available", "status": "True" }],
+    })
 }
 
 fn encode(object: &mut Value) {
@@ -59,8 +72,8 @@ pub(super) fn reconcile(state: &mut State) {
     const INSTALLATION: &str = "/apis/operator.tigera.io/v1/installations/default";
     const STATUS: &str = "/apis/operator.tigera.io/v1/tigerastatuses/calico";
     const OPERATOR: &str = "/apis/apps/v1/namespaces/tigera-operator/deployments/tigera-operator";
-    let mut tigera = RESOURCES.iter().filter_map(definition);
-    let defined = tigera.all(|path| state.objects.contains_key(&path));
+    let tigera = RESOURCES.iter().filter(|resource| resource.group_version == TIGERA);
+    let defined = tigera.filter_map(definition).all(|path| state.objects.contains_key(&path));
     let version = state.objects.get(OPERATOR).and_then(|deployment| {
         deployment["metadata"]["annotations"]["stand-in/calico"].as_str().map(str::to_owned)
     });

@@ -29,15 +29,19 @@ const fn resource(
     Resource { group_version, plural, kind, namespaced }
 }
 
-const TIGERA: &str = "operator.tigera.io/v1";
+/// The group of Calico's operator.
+pub(super) const TIGERA: &str = "operator.tigera.io/v1";
+const METALLB: &str = "metallb.io/v1beta1";
 
 /// All kinds that there are.
-pub(super) const RESOURCES: [Resource; 20] = [
+pub(super) const RESOURCES: [Resource; 25] = [
     resource("v1", "configmaps", "ConfigMap", true),
     resource("v1", "endpoints", "Endpoints", true),
     resource("v1", "events", "Event", true),
     resource("v1", "namespaces", "Namespace", false),
     resource("v1", "nodes", "Node", false),
+    resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim", true),
+    resource("v1", "persistentvolumes", "PersistentVolume", false),
     resource("v1", "pods", "Pod", true),
     resource("v1", "secrets", "Secret", true),
     resource("v1", "serviceaccounts", "ServiceAccount", true),
@@ -60,6 +64,9 @@ pub(super) const RESOURCES: [Resource; 20] = [
     resource("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", false),
     resource("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding", true),
     resource("rbac.authorization.k8s.io/v1", "roles", "Role", true),
+    resource("storage.k8s.io/v1", "storageclasses", "StorageClass", false),
+    resource(METALLB, "ipaddresspools", "IPAddressPool", true),
+    resource(METALLB, "l2advertisements", "L2Advertisement", true),
     resource(TIGERA, "apiservers", "APIServer", false),
     resource(TIGERA, "installations", "Installation", false),
     resource(TIGERA, "tigerastatuses", "TigeraStatus", false),
@@ -68,7 +75,7 @@ pub(super) const RESOURCES: [Resource; 20] = [
 /// Path of the definition that a kind needs; none for kinds that are always there.
 pub(super) fn definition(resource: &Resource) -> Option<String> {
     let (group, _) = resource.group_version.split_once('/')?;
-    let needs = resource.group_version == TIGERA;
+    let needs = [TIGERA, METALLB].contains(&resource.group_version);
     needs.then(|| {
         let plural = resource.plural;
         format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{group}")

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::host::{Disk, Host};
 use crate::packages::{self, KUBERNETES, run};
 use crate::repository::{CALICO, Repository};
+use crate::service;
 
 /// What hosts have beside what every Debian has: a server's usual installation.
 const PACKAGES: &[&str] = &[
@@ -41,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Where packages come from, and who operates.
-const REPOSITORY: Ipv4Addr = Ipv4Addr::new(172, 16, 16, 10);
+pub(crate) const REPOSITORY: Ipv4Addr = Ipv4Addr::new(172, 16, 16, 10);
 const OPERATOR: Ipv4Addr = Ipv4Addr::new(172, 16, 16, 2);
 
 /// The virtual IP.
@@ -81,10 +82,10 @@ pub(crate) struct Cluster {
     shape: Shape,
     hosts: BTreeMap<String, Host>,
     /// Their places on the segment; they outlive the hosts.
-    _plugs: Vec<(Plug, File)>,
+    plugs: Vec<(Plug, File)>,
     operator: Plug,
     operator_network: File,
-    _lab: Lab,
+    lab: Lab,
     _repository: (Repository, Plug),
     folder: TempDir,
     _store: TempDir,
@@ -131,10 +132,10 @@ impl Cluster {
         let cluster = Self {
             shape,
             hosts,
-            _plugs: plugs,
+            plugs,
             operator_network: network_of(&operator),
             operator,
-            _lab: lab,
+            lab,
             _repository: (repository, source),
             folder,
             _store: store,
@@ -175,6 +176,20 @@ impl Cluster {
             if swaps { "keep" } else { "off" },
             self.path("id_ed25519").display(),
         )
+    }
+
+    /// Adds something to the inventory.
+    pub(crate) fn want(&self, section: &str) {
+        self.write("cluster.yaml", &format!("{}{section}", self.inventory()));
+    }
+
+    /// Has an address of the hosts' network answer at this port, as pods would that are announced
+    /// there.
+    pub(crate) fn answer_at(&mut self, address: Ipv4Addr, port: u16, status: &'static str) {
+        let plug = self.lab.host(&format!("service-{port}"), &format!("{address}/24")).unwrap();
+        service::serve(plug.run(|| TcpListener::bind((address, port))).unwrap(), status);
+        let network = network_of(&plug);
+        self.plugs.push((plug, network));
     }
 
     /// For people.

@@ -13,6 +13,7 @@ mod host;
 mod packages;
 mod repository;
 mod scenarios;
+mod service;
 
 use std::env;
 use std::io::Read as _;

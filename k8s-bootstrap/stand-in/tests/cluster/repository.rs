@@ -16,6 +16,9 @@ use crate::packages::{self, architecture, run, sha256};
 /// The version of Calico that is served.
 pub(crate) const CALICO: &str = "3.32.1";
 
+/// The version of MetalLB that is served.
+pub(crate) const METALLB: &str = "0.16.1";
+
 /// Longest time that a client may take for a line.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,6 +57,9 @@ impl Repository {
         fs::create_dir_all(&manifests).unwrap();
         fs::write(manifests.join("v1_crd_projectcalico_org.yaml"), definitions()).unwrap();
         fs::write(manifests.join("tigera-operator.yaml"), operator()).unwrap();
+        let manifests = folder.path().join(format!("metallb/v{METALLB}/config/manifests"));
+        fs::create_dir_all(&manifests).unwrap();
+        fs::write(manifests.join("metallb-native.yaml"), metallb()).unwrap();
         fs::create_dir_all(folder.path().join("v2")).unwrap();
         fs::write(folder.path().join("v2/index"), "{}").unwrap();
         Self { folder }
@@ -177,21 +183,43 @@ fn humantime_rfc2822() -> String {
     run(&mut date).trim().to_owned()
 }
 
+/// A kind of somebody's own.
+fn definition((group, version, scope): (&str, &str, &str), (plural, kind): (&str, &str)) -> String {
+    format!(
+        "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  \
+         name: {plural}.{group}\nspec:\n  group: {group}\n  \
+         scope: {scope}\n  names: {{kind: {kind}, plural: {plural}}}\n  \
+         versions: [{{name: {version}, served: true, storage: true}}]\n"
+    )
+}
+
 fn definitions() -> String {
     let kinds = [
         ("apiservers", "APIServer"),
         ("installations", "Installation"),
         ("tigerastatuses", "TigeraStatus"),
     ];
-    let definition = |(plural, kind): (&str, &str)| {
+    kinds.map(|kind| definition(("operator.tigera.io", "v1", "Cluster"), kind)).concat()
+}
+
+/// What of MetalLB's manifest halb looks at: namespace, kinds and what runs.
+fn metallb() -> String {
+    let kinds = [("ipaddresspools", "IPAddressPool"), ("l2advertisements", "L2Advertisement")];
+    let definitions =
+        kinds.map(|kind| definition(("metallb.io", "v1beta1", "Namespaced"), kind)).concat();
+    let workload = |kind: &str, name: &str, more: &str| {
         format!(
-            "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  \
-             name: {plural}.operator.tigera.io\nspec:\n  group: operator.tigera.io\n  \
-             scope: Cluster\n  names: {{kind: {kind}, plural: {plural}}}\n  \
-             versions: [{{name: v1, served: true, storage: true}}]\n"
+            "---\napiVersion: apps/v1\nkind: {kind}\nmetadata:\n  name: {name}\n  \
+             namespace: metallb-system\nspec:\n  selector: {{matchLabels: {{component: {name}}}}}\n{more}  \
+             template:\n    metadata: {{labels: {{component: {name}}}}}\n    spec:\n      \
+             containers: [{{name: {name}, image: \"metallb/{name}:v{METALLB}\"}}]\n"
         )
     };
-    kinds.map(definition).concat()
+    format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: metallb-system\n{definitions}{}{}",
+        workload("Deployment", "controller", ""),
+        workload("DaemonSet", "speaker", "  updateStrategy: {type: RollingUpdate}\n"),
+    )
 }
 
 fn operator() -> String {

@@ -1,12 +1,16 @@
 //! What happens to clusters.
 
+use std::net::Ipv4Addr;
+
 use serde_json::Value;
 
-use crate::cluster::{Cluster, Running, Shape, VIP};
+use crate::cluster::{Cluster, REPOSITORY, Running, Shape, VIP};
+use crate::repository::METALLB;
 
 /// All scenarios by name. Those called `fault_…` take long and belong to the soak.
 pub(crate) const ALL: &[(&str, fn())] = &[
     ("bare_debian_hosts_become_a_cluster_and_a_second_run_changes_nothing", bare_to_done),
+    ("add_ons_come_are_looked_at_and_go_again", add_ons),
     ("fault_killed_in_each_stage_and_run_again", killed_in_each_stage),
     ("fault_connection_lost_in_mid_kubeadm", connection_lost),
     ("fault_master_rebooted_while_it_joins", rebooted),
@@ -99,6 +103,54 @@ fn bare_to_done() {
         cluster.kubectl(&["get", "--raw=/readyz"]).code == Some(0)
     });
     assert_balancers(&cluster);
+}
+
+/// Add-ons on a cluster: applied, found as wanted, differing after somebody's change, put back, and
+/// removed. No pod runs; what answers at addresses of services is the test's own.
+fn add_ons() {
+    let mut cluster = Cluster::new(Shape::SEVEN);
+    cluster.apply_all();
+    cluster.answer_at(Ipv4Addr::new(172, 16, 16, 150), 80, "200 OK");
+    cluster.answer_at(Ipv4Addr::new(172, 16, 16, 151), 5000, "401 Unauthorized");
+    cluster.want(&format!(
+        "addons:\n  metallb: {{version: {METALLB}, source: 'http://{REPOSITORY}/metallb', \
+         pools: [{{name: default, addresses: [172.16.16.150-172.16.16.160]}}]}}\n  \
+         nginx: {{address: 172.16.16.150}}\n  \
+         storage: {{volumes: [{{name: images, node: kworker01, path: /srv/images, size: 1Gi}}]}}\n  \
+         registry: {{address: 172.16.16.151, volume: images, transport: plain-http}}\n"
+    ));
+    let done = |words: &[&str], code: i32| {
+        let said = cluster.k8s(&[&["addon"], words].concat());
+        assert_eq!(said.code, Some(code), "{words:?}: {}", said.text);
+        said.text
+    };
+    done(&["status"], 1);
+    done(&["apply", "--yes"], 0);
+    done(&["status"], 0);
+    assert!(done(&["apply", "--yes"], 0).contains("nothing to do"));
+    let hosts = "/etc/containerd/certs.d/172.16.16.151:5000/hosts.toml";
+    for name in [cluster.names("master"), cluster.names("worker")].concat() {
+        assert!(cluster.host(&name).ok(&["cat", hosts]).contains("http://172.16.16.151:5000"));
+    }
+    cluster.host("kworker01").ok(&["test", "-d", "/srv/images"]);
+
+    let scale = ["-n", "halb-nginx", "patch", "deployment", "nginx", "--type=merge"];
+    let scaled = cluster.kubectl(&[&scale[..], &["-p", "{\"spec\": {\"replicas\": 7}}"]].concat());
+    assert_eq!(scaled.code, Some(0), "{}", scaled.text);
+    assert!(done(&["status"], 1).contains("Run nginx on 2 nodes"));
+    done(&["apply", "nginx", "--yes"], 0);
+    done(&["status"], 0);
+
+    let needed = done(&["remove", "metallb", "--yes"], 1);
+    assert!(needed.contains("is installed and needs metallb"), "{needed}");
+    done(&["remove", "registry", "nginx", "storage", "metallb", "--yes"], 0);
+    let left = cluster.kubectl(&["get", "namespaces", "-o", "name"]);
+    assert!(!left.text.contains("halb-") && !left.text.contains("metallb"), "{}", left.text);
+    for name in cluster.names("worker") {
+        assert!(!cluster.host(&name).run(&["test", "-e", hosts]).status.success(), "{name}");
+    }
+    cluster.host("kworker01").ok(&["test", "-d", "/srv/images"]);
+    done(&["status"], 1);
 }
 
 /// The end of a cluster, and what came before it.
