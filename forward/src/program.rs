@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  prerouting -150 strays   a segment from a server, for an address of ours, that no flow explains: drop
+//!                           a new one for an address that isn't here: drop
 //!                           one from a client that begins nothing, or that nobody serves: its frontend says
 //!  prerouting -140 limits    what would begin a connection that its frontend's limits refuse: reset or drop
 //!  prerouting -100 translate address and port of a new connection ──map──▶ chain of its frontend:
@@ -171,6 +172,8 @@ pub enum Expression {
     FlowStatus(u32),
     /// Goes on only if the flow was begun to this address and port.
     BegunTo(SocketAddr),
+    /// Goes on only if the packet's destination is no address of this host.
+    Elsewhere,
     /// Goes on only if the segment's flags under the mask `FIN | SYN | RST | ACK` aren't just SYN.
     BeginsNothing,
     /// Goes on only if the segment's flags under that mask are just SYN.

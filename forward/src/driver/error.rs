@@ -43,8 +43,8 @@ pub enum StartError {
     /// No access to nftables or conntrack.
     #[error(
         "the kernel's packet filter is out of reach: kernel forwarding needs CAP_NET_ADMIN and \
-         CAP_NET_RAW, and the modules nf_tables, nft_nat, nft_numgen, nft_hash, nft_reject_inet \
-         and nf_conntrack_netlink"
+         CAP_NET_RAW, and the modules nf_tables, nft_nat, nft_numgen, nft_hash, \
+         nft_reject_inet, nft_fib_inet and nf_conntrack_netlink"
     )]
     Kernel(#[from] Error),
     /// A setting of the kernel that forwarding needs.

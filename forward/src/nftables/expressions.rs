@@ -32,6 +32,9 @@ const NOT_EQUAL: u32 = 1;
 /// `IPPROTO_TCP`.
 const TCP: u8 = 6;
 
+/// `RTN_LOCAL`: an address of this host.
+const RTN_LOCAL: u32 = 2;
+
 /// Where a TCP header has its flags, and their bits.
 const FLAGS_OFFSET: u32 = 13;
 const SYN: u8 = 0x02;
@@ -66,6 +69,7 @@ fn expression(expression: &Expression) -> Vec<Attribute> {
         Expression::FlowState(bits) => flow_bits(CT_STATE, *bits),
         Expression::FlowStatus(bit) => flow_bits(CT_STATUS, *bit),
         Expression::BegunTo(bind) => begun_to(*bind),
+        Expression::Elsewhere => elsewhere(),
         Expression::BeginsNothing => flags(NOT_EQUAL),
         Expression::Begins => flags(EQUAL),
         Expression::From(prefix) => from(*prefix),
@@ -153,6 +157,12 @@ fn load(end: End, family: Family, with_port: bool, register: u32) -> Vec<Attribu
         loaded.push(payload(TRANSPORT, offset, 2, port_register(register, family)));
     }
     loaded
+}
+
+fn elsewhere() -> Vec<Attribute> {
+    // NFTA_FIB_DREG, _RESULT (NFT_FIB_RESULT_ADDRTYPE), _FLAGS (NFTA_FIB_F_DADDR)
+    let attributes = [Attribute::u32(1, FIRST), Attribute::u32(2, 3), Attribute::u32(3, 1 << 1)];
+    vec![named("fib", attributes), compare(NOT_EQUAL, &RTN_LOCAL.to_ne_bytes())]
 }
 
 /// The first segment of a connection, or any other.

@@ -239,7 +239,23 @@ fn strays() -> Vec<Vec<Expression>> {
             lookup("judged", family, Some(0)),
         ]
     };
-    Family::ALL.into_iter().flat_map(|family| [of_servers(family), of_clients(family)]).collect()
+    let rules = |family| [of_servers(family), elsewhere(family), of_clients(family)];
+    Family::ALL.into_iter().flat_map(rules).collect()
+}
+
+/// What would begin a flow on a node that doesn't have the address any more, or not yet: neighbours
+/// learn of a move a moment late, and a node whose daemon is dead tells nobody of its new flows.
+/// The client asks again, and comes to the node that has the address.
+fn elsewhere(family: Family) -> Vec<Expression> {
+    vec![
+        Expression::FlowState(STATE_NEW),
+        Expression::Family(family),
+        Expression::Tcp,
+        load(End::Destination, family, true),
+        lookup("forwarded", family, None),
+        Expression::Elsewhere,
+        Expression::Drop,
+    ]
 }
 
 fn limited() -> Vec<Vec<Expression>> {

@@ -68,8 +68,10 @@ fn text(numbers: [&str; 2], strays: bool, limits: bool) -> String {
     }
     text += "chain strays { type filter hook prerouting priority -150;
          ct state invalid,new ip daddr @addresses_v4 ip saddr . tcp sport @servers_v4 drop
+         ct state new ip daddr . tcp dport @forwarded_v4 fib daddr type != local drop
          ct state new ip daddr . tcp dport vmap @judged_v4
          ct state invalid,new ip6 daddr @addresses_v6 ip6 saddr . tcp sport @servers_v6 drop
+         ct state new ip6 daddr . tcp dport @forwarded_v6 fib daddr type != local drop
          ct state new ip6 daddr . tcp dport vmap @judged_v6
          }
          chain limits { type filter hook prerouting priority -140;

@@ -291,11 +291,23 @@ pub(crate) fn wait_for(daemon: &Daemon, state: State) {
     });
 }
 
-/// The daemon that forwards is killed: its guard gives the address up, the other node takes it, and
-/// goes on with connections that it never saw the beginning of, those of a silent client too.
 #[test]
 #[ignore = "needs root"]
 fn connections_go_on_through_the_other_node_when_the_one_that_forwards_is_killed() {
+    kill_one_of_a_pair("roundrobin", Vec::new());
+}
+
+/// One that has just begun may not be copied yet, and the hash leads it to the same server.
+#[test]
+#[ignore = "needs root"]
+fn new_connections_fail_as_little_when_the_one_that_forwards_is_killed() {
+    kill_one_of_a_pair("flow", [Protocol::Http1, Protocol::Http2].map(Style::New).repeat(3));
+}
+
+/// The daemon that forwards is killed: its guard gives the address up, the other node takes it, and
+/// goes on with connections that it never saw the beginning of, those of a silent client too. Others
+/// are `beside` them.
+fn kill_one_of_a_pair(balance: &str, beside: Vec<Style>) {
     let network = Network::new();
     let second = network.lab.host("loadbalancer02", "172.16.16.52/24").unwrap();
     let masters = network.api_servers();
@@ -303,7 +315,8 @@ fn connections_go_on_through_the_other_node_when_the_one_that_forwards_is_killed
     let key = write_key(directory.path());
     let node = |priority, other| {
         let (key, forward, interval) = (&*key, "kernel", "100ms");
-        of_pair(&masters, &Node { priority, other, key, forward, interval })
+        let file = of_pair(&masters, &Node { priority, other, key, forward, interval });
+        file.replace("on_down_spread", &format!("balance = \"{balance}\"\non_down_spread"))
     };
     let one = Daemon::start(&network.balancer, &node(150, "172.16.16.52"));
     wait_for(&one, State::Active);
@@ -313,9 +326,10 @@ fn connections_go_on_through_the_other_node_when_the_one_that_forwards_is_killed
     let (target, ca) = (SocketAddr::new(VIP.parse().unwrap(), PORT), masters.ca());
     let clients = [Protocol::Http1, Protocol::Http2].map(Style::Kept).repeat(4);
     let kept = clients.len();
+    let authority = ca.clone();
     let (load, watch) = network.client.block_on(async move {
-        let watch = Watch::start(target, ca.clone()).await;
-        (Load::start(target, ca, clients).await, watch)
+        let watch = Watch::start(target, authority.clone()).await;
+        (Load::start(target, authority, clients).await, watch)
     });
     work_on(&load);
     let all = u64::try_from(kept + 1).unwrap();
@@ -325,18 +339,35 @@ fn connections_go_on_through_the_other_node_when_the_one_that_forwards_is_killed
         if is_whole { Ok(()) } else { Err(format!("{one:?}\n{two:?}")) }
     });
 
+    let is_alone = beside.is_empty();
+    let beside = network.client.block_on(Load::start(target, ca, beside));
+    let work_on = || {
+        work_on(&load);
+        if !is_alone {
+            work_on(&beside);
+        }
+    };
+    work_on();
     one.signal(Signal::SIGKILL).unwrap();
     wait_for(&two, State::Active);
-    work_on(&load);
+    work_on();
     eventually("they are the other node's now", PATIENCE, || {
         let two = two.status().forward.unwrap();
-        if two.connections == all { Ok(()) } else { Err(Box::new(two)) }
+        if two.connections == all || (two.connections > all && !is_alone) {
+            Ok(())
+        } else {
+            Err(Box::new(two))
+        }
     });
     // It is off the network as well: nothing that still came by it counts.
     network.balancer.link_down().unwrap();
-    work_on(&load);
+    work_on();
     assert_eq!(load.kept_connections(), kept, "nobody had to connect again");
-    let requests = network.client.block_on(load.end());
+    let requests = network.client.block_on(async move {
+        let mut requests = load.end().await;
+        requests.extend(beside.end().await);
+        requests
+    });
     let failed: Vec<_> = requests.iter().filter(|request| request.failed()).collect();
     assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), requests.len());
     assert!(!watch.has_ended(), "the watch goes on");
