@@ -47,10 +47,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::router::State;
 use crate::settings::Settings;
 
 pub use crate::histogram::{BUCKETS, Histogram};
+pub use crate::node::Role;
 pub use error::{OrderError, StartError};
 pub use event::{DriverNotice, Event};
 pub use handle::Handle;
@@ -79,17 +79,6 @@ pub struct Options {
     /// The routers wait for [`Handle::inherit`], and what lies on the interfaces is left there: it
     /// is another process's that is about to hand it over.
     pub inherits: bool,
-}
-
-/// A virtual router's role, as one process of a node hands it to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Role {
-    /// Its name.
-    pub instance: Arc<str>,
-    /// Its state.
-    pub state: State,
-    /// An operator has given it away.
-    pub yielded: bool,
 }
 
 /// A program that becomes the guard process.

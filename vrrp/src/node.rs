@@ -27,14 +27,14 @@ use crate::link::Word;
 use crate::packet::Datagram;
 use crate::router::{Action, AddressReport, Inbox, Link, Outgoing, Router};
 use crate::settings::Instance;
-use crate::track::{Sighting, Standing, Trackers};
+use crate::track::{ScriptStanding, Sighting, Standing, Trackers};
 use crate::values::Family;
 
 mod apply;
 mod changes;
 mod strays;
 
-pub use apply::{Applied, Inheritance, Moved};
+pub use apply::{Applied, Inheritance, Moved, Role};
 pub use strays::{STRAYS_MAX, Stray};
 
 use strays::Strays;
@@ -145,6 +145,12 @@ impl Member {
     #[must_use]
     pub fn lateness(&self) -> Histogram {
         self.lateness
+    }
+
+    /// How its scripts stand that have ended at least once.
+    #[must_use]
+    pub fn scripts(&self) -> Vec<(Arc<str>, ScriptStanding)> {
+        self.trackers.scripts()
     }
 
     fn standing(&self) -> Standing {

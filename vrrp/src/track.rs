@@ -25,7 +25,7 @@ use crate::values::{BasePriority, OutOfRange};
 mod script;
 mod standing;
 
-pub use script::{RiseFall, ScriptCounter, ScriptResult};
+pub use script::{RiseFall, ScriptCounter, ScriptResult, ScriptStanding};
 pub use standing::{Effect, Health, Standing, Term};
 
 /// What a tracker adds, -253 to 253; 0: its failure fails the node.
@@ -213,6 +213,30 @@ impl Trackers {
             kept.map_or_else(|| Entry::new(tracker.clone()), |kept| kept.moved_to(tracker.clone()))
         });
         self.entries = entries.collect();
+    }
+
+    /// How scripts stand that have ended at least once.
+    #[must_use]
+    pub fn scripts(&self) -> Vec<(Arc<str>, ScriptStanding)> {
+        let standing = |entry: &Entry| match &entry.tracker.subject {
+            Subject::Script { name, .. } => Some((Arc::clone(name), entry.counter?.standing()?)),
+            Subject::Frontend(_)
+            | Subject::Backend { .. }
+            | Subject::Interface(_)
+            | Subject::File(_) => None,
+        };
+        self.entries.iter().filter_map(standing).collect()
+    }
+
+    /// Scripts stand as they did in another process of this node; one of which nothing is said
+    /// stays as it is.
+    pub fn resume(&mut self, scripts: &[(Arc<str>, ScriptStanding)]) {
+        for entry in &mut self.entries {
+            let Subject::Script { name, rise_fall, .. } = &entry.tracker.subject else { continue };
+            let Some((_, standing)) = scripts.iter().find(|(of, _)| of == name) else { continue };
+            entry.counter = Some(ScriptCounter::resumed(*rise_fall, *standing));
+            entry.reading = if standing.is_up { Reading::Up } else { Reading::Down };
+        }
     }
 
     /// The priority that follows for this base.

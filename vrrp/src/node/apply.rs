@@ -8,7 +8,7 @@ use super::{Key, Member, Node, Retired, Seat, Unit};
 use crate::group::SyncGroup;
 use crate::router::{Link, Router, State};
 use crate::settings::{Group, Instance, Placement, Settings};
-use crate::track::Sighting;
+use crate::track::{ScriptStanding, Sighting};
 
 /// What a change of settings did, and what is left to the driver.
 #[derive(Debug, Default)]
@@ -19,14 +19,26 @@ pub struct Applied {
     pub moved: Vec<Moved>,
 }
 
+/// A virtual router's role, as one process of a node hands it to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its name.
+    pub instance: Arc<str>,
+    /// Its state.
+    pub state: State,
+    /// An operator has given it away.
+    pub yielded: bool,
+    /// How its scripts stand, by their names: asked anew, one would count as well, or as failed,
+    /// until it has ended often enough.
+    pub scripts: Vec<(Arc<str>, ScriptStanding)>,
+}
+
 /// What another process of this node leaves to this one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Inheritance<'a> {
-    /// Virtual routers by their names, in the roles that they had there.
-    pub roles: &'a [(Arc<str>, State)],
-    /// Those that an operator has given away.
-    pub yielded: &'a [Arc<str>],
-    /// What was seen of trackers' subjects.
+    /// Of virtual routers.
+    pub roles: &'a [Role],
+    /// What was seen of trackers' subjects since.
     pub sightings: &'a [Sighting<'a>],
 }
 
@@ -175,16 +187,18 @@ impl Node {
 
 impl Inheritance<'_> {
     fn start(&self, member: &mut Member, router: &mut Router, now: Instant) {
+        let role = self.roles.iter().find(|role| role.instance == member.settings.name);
+        if let Some(role) = role {
+            member.trackers.resume(&role.scripts);
+        }
         for sighting in self.sightings {
             member.trackers.handle_sighting(*sighting);
         }
         router.handle_standing(member.standing(), now);
-        let name = &member.settings.name;
-        if self.yielded.contains(name) {
+        if role.is_some_and(|role| role.yielded) {
             router.give_away(now);
         }
-        let role = self.roles.iter().find(|(of, _)| of == name).map(|(_, role)| *role);
-        router.handle_inheritance(role.unwrap_or(State::Initialize), now);
+        router.handle_inheritance(role.map_or(State::Initialize, |role| role.state), now);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::settings::{Group, Placement, Settings};
 use crate::track::{Readiness, Subject, Tracker, Weight};
 use crate::values::{BasePriority, Centiseconds, Priority, VrId};
 
+mod inheriting;
 mod properties;
 mod reloading;
 

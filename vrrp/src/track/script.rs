@@ -58,6 +58,15 @@ pub struct ScriptCounter {
     initial: bool,
 }
 
+/// How a script stands, whatever its thresholds: what one process hands to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScriptStanding {
+    /// It is up.
+    pub is_up: bool,
+    /// Results that were counted towards turning that.
+    pub contrary: u32,
+}
+
 impl ScriptCounter {
     /// Before the first result, which decides alone in either direction.
     #[must_use]
@@ -69,6 +78,25 @@ impl ScriptCounter {
     #[must_use]
     pub fn failed(rise_fall: RiseFall) -> Self {
         Self { rise_fall, count: 0, initial: false }
+    }
+
+    /// As a script stood elsewhere, as far as that fits these thresholds.
+    #[must_use]
+    pub fn resumed(rise_fall: RiseFall, standing: ScriptStanding) -> Self {
+        let (rise, best) = (rise_fall.rise(), rise_fall.best());
+        let count = match standing.is_up {
+            true => best.saturating_sub(standing.contrary).max(rise),
+            false => standing.contrary.min(rise - 1),
+        };
+        Self { rise_fall, count, initial: false }
+    }
+
+    /// How the script stands; none before the first result.
+    #[must_use]
+    pub fn standing(self) -> Option<ScriptStanding> {
+        let is_up = self.is_up();
+        let contrary = if is_up { self.rise_fall.best() - self.count } else { self.count };
+        (!self.initial).then_some(ScriptStanding { is_up, contrary })
     }
 
     /// The script is up.
@@ -93,21 +121,17 @@ impl ScriptCounter {
     /// Carries the count over to new thresholds: the verdict stays, and as many results as before
     /// have been counted towards turning it, as far as they fit.
     pub fn rescale(&mut self, rise_fall: RiseFall) {
-        let old = std::mem::replace(&mut self.rise_fall, rise_fall);
-        let (rise, best) = (rise_fall.rise(), rise_fall.best());
-        self.count = if self.initial {
-            rise - 1
-        } else if self.count >= old.rise() {
-            let failures = old.best() - self.count;
-            best.saturating_sub(failures).max(rise)
-        } else {
-            self.count.min(rise - 1)
+        *self = match self.standing() {
+            Some(standing) => Self::resumed(rise_fall, standing),
+            None => Self::new(rise_fall),
         };
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn counter(rise: u32, fall: u32) -> ScriptCounter {
@@ -173,6 +197,26 @@ mod tests {
         let mut fresh = counter(3, 1);
         fresh.rescale(RiseFall::new(5, 1).unwrap());
         assert_eq!(verdicts(&mut fresh, "S"), "^", "the first result still decides");
+    }
+
+    #[test]
+    fn before_the_first_result_there_is_no_standing() {
+        assert_eq!(counter(2, 5).standing(), None);
+        let failed = ScriptCounter::failed(RiseFall::new(2, 5).unwrap());
+        assert_eq!(failed.standing(), Some(ScriptStanding { is_up: false, contrary: 0 }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_script_stands_elsewhere_as_it_stood_here(
+            rise in 1_u32..6, fall in 1_u32..6, results in "[SF]{1,20}", then in "[SF]{0,20}",
+        ) {
+            let mut here = counter(rise, fall);
+            verdicts(&mut here, &results);
+            let mut there = ScriptCounter::resumed(here.rise_fall, here.standing().unwrap());
+            prop_assert_eq!(there.is_up(), here.is_up());
+            prop_assert_eq!(verdicts(&mut there, &then), verdicts(&mut here, &then));
+        }
     }
 
     #[test]

@@ -141,6 +141,25 @@ fn a_reload_keeps_what_is_known_of_subjects_that_stay() {
     assert_eq!(standing.terms[1].reading, Reading::Unknown);
 }
 
+/// A script that begins as failed would lower the priority until it has passed often enough again,
+/// and one that was failing would count as well until it fails once more.
+#[test]
+fn scripts_go_on_in_another_process_as_they_stood() {
+    let all = || vec![script("api", -2, true), script("dns", -5, false), script("new", -7, false)];
+    let mut here = Trackers::new(all());
+    for _ in 0..10 {
+        here.handle_sighting(Sighting::Script("api", ScriptResult::Passed));
+    }
+    here.handle_sighting(Sighting::Script("dns", ScriptResult::Failed));
+    assert_eq!(here.scripts().len(), 2, "nothing is known of the third");
+    let mut there = Trackers::new(all());
+    there.resume(&here.scripts());
+    assert_eq!(there.standing(base(100)), here.standing(base(100)));
+    assert_eq!(there.standing(base(100)).effective.get(), 95);
+    there.handle_sighting(Sighting::Script("new", ScriptResult::Failed));
+    assert_eq!(there.standing(base(100)).effective.get(), 88, "its first result decides");
+}
+
 #[test]
 fn a_node_is_well_once_all_that_it_tracks_is_known_to_be_well() {
     let mut trackers = Trackers::new(vec![interface("a", -10), interface("b", 0)]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use halb_config::settings::Vrrp;
 use halb_vrrp::driver;
 use halb_vrrp::router::State;
+use halb_vrrp::track::ScriptStanding;
 use serde::{Deserialize, Serialize};
 
 use crate::status::vrrp;
@@ -47,6 +48,16 @@ pub(super) struct Role {
     instance: String,
     state: vrrp::State,
     yielded: bool,
+    #[serde(default)]
+    scripts: Vec<Script>,
+}
+
+/// How a tracked script stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Script {
+    name: String,
+    is_up: bool,
+    contrary: u32,
 }
 
 impl From<driver::Role> for Role {
@@ -57,7 +68,13 @@ impl From<driver::Role> for Role {
             State::Active => vrrp::State::Active,
             State::Fault => vrrp::State::Fault,
         };
-        Self { instance: role.instance.to_string(), state, yielded: role.yielded }
+        let script = |(name, standing): (Arc<str>, ScriptStanding)| Script {
+            name: name.to_string(),
+            is_up: standing.is_up,
+            contrary: standing.contrary,
+        };
+        let scripts = role.scripts.into_iter().map(script).collect();
+        Self { instance: role.instance.to_string(), state, yielded: role.yielded, scripts }
     }
 }
 
@@ -69,7 +86,11 @@ impl From<Role> for driver::Role {
             vrrp::State::Active => State::Active,
             vrrp::State::Fault => State::Fault,
         };
-        Self { instance: Arc::from(role.instance), state, yielded: role.yielded }
+        let script = |Script { name, is_up, contrary }| {
+            (Arc::from(name), ScriptStanding { is_up, contrary })
+        };
+        let scripts = role.scripts.into_iter().map(script).collect();
+        Self { instance: Arc::from(role.instance), state, yielded: role.yielded, scripts }
     }
 }
 
@@ -168,7 +189,9 @@ mod tests {
     #[test]
     fn roles_are_the_same_after_the_journey() {
         for state in [State::Initialize, State::Backup, State::Active, State::Fault] {
-            let role = driver::Role { instance: "VI_1".into(), state, yielded: true };
+            let standing = ScriptStanding { is_up: false, contrary: 2 };
+            let scripts = vec![("apiserver".into(), standing)];
+            let role = driver::Role { instance: "VI_1".into(), state, yielded: true, scripts };
             let written = serde_json::to_vec(&Role::from(role.clone())).unwrap();
             let kept: Role = serde_json::from_slice(&written).unwrap();
             assert_eq!(driver::Role::from(kept), role);

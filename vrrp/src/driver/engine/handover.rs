@@ -106,12 +106,7 @@ impl Engine {
         let interfaces = self.interfaces_seen(&settings);
         let seen = interfaces.iter().map(|(name, is_up)| Sighting::Interface(name, *is_up));
         let sightings: Vec<_> = kept.iter().map(OwnedSighting::borrow).chain(seen).collect();
-        let yielded = roles.iter().filter(|role| role.yielded);
-        let yielded: Vec<_> = yielded.map(|role| Arc::clone(&role.instance)).collect();
-        let roles: Vec<_> =
-            roles.iter().map(|role| (Arc::clone(&role.instance), role.state)).collect();
-        let (roles, yielded, sightings) = (&roles[..], &yielded[..], &sightings[..]);
-        let inheritance = Inheritance { roles, yielded, sightings };
+        let inheritance = Inheritance { roles, sightings: &sightings };
         self.take_settings_with(settings, Some(inheritance), now);
     }
 
@@ -160,6 +155,7 @@ impl Engine {
             instance: Arc::clone(&member.settings().name),
             state: router.state(),
             yielded: router.is_yielded(),
+            scripts: member.scripts(),
         };
         let roles = self.node.members().map(role).collect();
         self.handover = Handover::Aside;
