@@ -12,6 +12,7 @@ use std::time::Duration;
 use halb_forward::driver::{Changed, Handle, Notice, Settings, start};
 use halb_forward::table::{Balance, Frontend, Limits, Server, Standing, Strays, Table};
 use halb_lab::{Host, Lab, eventually};
+use ipnet::IpNet;
 
 /// A busy machine may stand still for long; what never comes fails all the same.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,9 +54,15 @@ impl World {
 
     /// Puts the addresses on a node, and tells all others where they are now.
     pub(crate) fn place(&self, node: usize) {
-        let node = &self.nodes[node];
-        node.add_address(&format!("{VIP}/32")).unwrap();
-        node.add_address(&format!("{VIP6}/128")).unwrap();
+        self.place_only(node, &[VIP, VIP6]);
+    }
+
+    /// Puts some of them there.
+    pub(crate) fn place_only(&self, node: usize, addresses: &[&str]) {
+        for address in addresses {
+            let address = IpNet::from(address.parse::<IpAddr>().unwrap());
+            self.nodes[node].add_address(&address.to_string()).unwrap();
+        }
         for host in self.servers.iter().chain([&self.client]) {
             run(host, &["ip", "neigh", "flush", "dev", "eth1"]);
         }
@@ -148,7 +155,11 @@ pub(crate) struct Traffic {
 impl Traffic {
     /// Asks and is answered, every few milliseconds.
     pub(crate) fn echo(world: &World) -> Self {
-        let (stream, server) = world.connect(VIP, b'E').unwrap();
+        Self::echo_at(world, VIP)
+    }
+
+    pub(crate) fn echo_at(world: &World, address: &str) -> Self {
+        let (stream, server) = world.connect(address, b'E').unwrap();
         Self::start(stream, server, |stream, number| {
             stream.write_all(&number.to_be_bytes())?;
             thread::sleep(Duration::from_millis(5));
@@ -158,7 +169,11 @@ impl Traffic {
 
     /// Never says anything: as a watch does.
     pub(crate) fn watch(world: &World) -> Self {
-        let (stream, server) = world.connect(VIP, b'W').unwrap();
+        Self::watch_at(world, VIP)
+    }
+
+    pub(crate) fn watch_at(world: &World, address: &str) -> Self {
+        let (stream, server) = world.connect(address, b'W').unwrap();
         Self::start(stream, server, |_, _| Ok(()))
     }
 
@@ -259,7 +274,11 @@ impl Node {
 
     /// Holds the addresses from now on, or none.
     pub(crate) fn hold(&self, holds: bool) {
-        let addresses = if holds { [VIP, VIP6].as_slice() } else { &[] };
+        self.hold_only(if holds { &[VIP, VIP6] } else { &[] });
+    }
+
+    /// Holds these from now on.
+    pub(crate) fn hold_only(&self, addresses: &[&str]) {
         self.handle.set_held(addresses.iter().map(|a| a.parse().unwrap()).collect());
     }
 }

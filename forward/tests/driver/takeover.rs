@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use halb_forward::table::Balance;
 use halb_lab::eventually;
 
-use super::support::{Node, PATIENCE, Traffic, World, all_hear_more, link, table};
+use super::support::{Node, PATIENCE, Traffic, VIP, VIP6, World, all_hear_more, link, table};
 
 fn nodes(world: &World, balance: Balance) -> [Node; 2] {
     [0, 1].map(|index| Node::start(&world.nodes[index], &table(balance, &[])))
@@ -71,6 +71,41 @@ fn every_connection_survives_its_node_and_the_way_back() {
         assert!(!node.has_told("Trouble"), "{:?}", node.notices);
         assert_eq!(node.handle.status().refused, 0);
     }
+}
+
+/// Each copies to the other at the same time, of both families.
+#[test]
+#[ignore = "needs root"]
+fn each_node_holds_one_address_and_whoever_is_left_goes_on_with_both() {
+    let world = World::new();
+    let mut nodes = nodes(&world, Balance::RoundRobin);
+    let is_cut = link(&mut nodes);
+    for (node, address) in [VIP, VIP6].iter().enumerate() {
+        world.place_only(node, &[address]);
+        nodes[node].hold_only(&[address]);
+    }
+    let traffic: Vec<_> = [(VIP, 3), (VIP6, 5)]
+        .into_iter()
+        .flat_map(|(address, count)| (0..count).map(move |_| address))
+        .flat_map(|address| [Traffic::echo_at(&world, address), Traffic::watch_at(&world, address)])
+        .collect();
+    all_hear_more(&traffic, 3);
+    eventually("each has the other's flows", PATIENCE, || {
+        let has = nodes.each_ref().map(|node| {
+            let status = node.handle.status();
+            (status.flows, status.copies)
+        });
+        if has == [(6, 10), (10, 6)] { Ok(()) } else { Err(has) }
+    });
+    is_cut.store(true, Ordering::Relaxed);
+    world.nodes[1].link_down().unwrap();
+    nodes[0].hold_only(&[VIP, VIP6]);
+    world.place_only(0, &[VIP6]);
+    all_hear_more(&traffic, 20);
+    for one in traffic {
+        one.stop().unwrap();
+    }
+    assert_eq!(nodes.map(|node| node.handle.status().refused), [0, 0]);
 }
 
 /// What nothing was copied of: a hash leads to the same server.
