@@ -142,7 +142,7 @@ pub enum TableError {
     },
     /// More than the bounds.
     #[error(
-        "kernel forwarding carries at most {FRONTENDS_MAX} frontends with {BINDS_MAX} addresses \
+        "kernel forwarding carries at most {FRONTENDS_MAX} frontends with {BINDS_MAX} addresses, \
          {SERVERS_MAX} servers and {PREFIXES_MAX} prefixes of clients each"
     )]
     TooMany,

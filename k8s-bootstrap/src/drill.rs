@@ -13,12 +13,15 @@
 pub mod patroni;
 
 mod choose;
+mod course;
 mod script;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+
+use course::{Course, Phase, milliseconds};
 
 pub use choose::{Drill, How, Kind, choose};
 pub use script::{balancer_script, read, witness_script};
@@ -38,9 +41,6 @@ const BACK_MAX: Duration = Duration::from_secs(600);
 /// Longest time without an answer that counts as a drill passed: a fail-over at an advert a second,
 /// and the checks that find a master gone, take less.
 const OUTAGE_MAX: Duration = Duration::from_secs(15);
-
-/// Entries of a timeline: whatever flaps more often is told by its last ones.
-const ENTRIES_MAX: usize = 1000;
 
 /// Something that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,15 +67,6 @@ pub enum Next {
     /// Bring it back, where it doesn't come by itself.
     Undo,
     /// It is over.
-    Over,
-}
-
-/// How far a drill is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Calm,
-    Away,
-    Back,
     Over,
 }
 
@@ -107,11 +98,7 @@ pub struct Verdict {
 #[derive(Debug, Clone)]
 pub struct Watch {
     drill: Drill,
-    phase: Phase,
-    phase_begun: Duration,
-    acted: Option<Duration>,
-    /// Since when all is good.
-    good_since: Option<Duration>,
+    course: Course,
     api: Option<bool>,
     last_answer: Option<Duration>,
     outage: Duration,
@@ -120,8 +107,6 @@ pub struct Watch {
     nodes: BTreeMap<String, bool>,
     etcd: BTreeMap<String, bool>,
     returned: bool,
-    faults: Vec<String>,
-    timeline: Vec<Entry>,
 }
 
 impl Watch {
@@ -130,10 +115,7 @@ impl Watch {
     pub fn new(drill: Drill) -> Self {
         Self {
             drill,
-            phase: Phase::Calm,
-            phase_begun: Duration::ZERO,
-            acted: None,
-            good_since: None,
+            course: Course::new(),
             api: None,
             last_answer: None,
             outage: Duration::ZERO,
@@ -142,15 +124,13 @@ impl Watch {
             nodes: BTreeMap::new(),
             etcd: BTreeMap::new(),
             returned: false,
-            faults: Vec::new(),
-            timeline: Vec::new(),
         }
     }
 
     /// What was written down so far.
     #[must_use]
     pub fn timeline(&self) -> &[Entry] {
-        &self.timeline
+        self.course.timeline()
     }
 
     /// Takes in what was seen.
@@ -161,35 +141,35 @@ impl Watch {
                 let before = self.holders.insert(host.clone(), holds);
                 let ip = if holds { "has the virtual IP" } else { "has the virtual IP no more" };
                 if before != Some(holds) && (holds || before.is_some()) {
-                    self.note(now, format!("{host} {ip}"));
+                    self.course.note(now, format!("{host} {ip}"));
                 }
             }
             Seen::Node(node, ready) => {
                 if self.nodes.insert(node.clone(), ready).is_some_and(|before| before != ready) {
                     let how = if ready { "is ready" } else { "isn't ready" };
-                    self.note(now, format!("node {node} {how}"));
+                    self.course.note(now, format!("node {node} {how}"));
                 }
             }
             Seen::Etcd(member, up) => {
                 if self.etcd.insert(member.clone(), up).is_some_and(|before| before != up) {
                     let how = if up { "is up" } else { "is down" };
-                    self.note(now, format!("etcd of {member} {how}"));
+                    self.course.note(now, format!("etcd of {member} {how}"));
                 }
             }
             Seen::Returned => {
-                if !self.returned && self.acted.is_some() {
+                if !self.returned && self.course.has_acted() {
                     self.returned = true;
-                    self.note(now, format!("{} is back", self.drill.host));
+                    self.course.note(now, format!("{} is back", self.drill.host));
                 }
             }
         }
-        let good = match self.phase {
+        let good = match self.course.phase() {
             Phase::Calm => self.api == Some(true) && self.is_whole(None),
             Phase::Away => self.api == Some(true) && self.goes_on_without(),
             Phase::Back => self.api == Some(true) && self.returned && self.is_whole(None),
             Phase::Over => true,
         };
-        self.good_since = good.then(|| self.good_since.unwrap_or(now));
+        self.course.see(now, good);
     }
 
     fn answer(&mut self, now: Duration, code: Option<u16>) {
@@ -198,7 +178,7 @@ impl Watch {
             let gap = self.last_answer.map(|last| now.saturating_sub(last));
             if let (Some(gap), Some(false)) = (gap, self.api) {
                 self.outage = self.outage.max(gap);
-                self.note(now, format!("the API answers again, after {}", seconds(gap)));
+                self.course.note(now, format!("the API answers again, after {}", seconds(gap)));
             }
             (self.last_answer, self.counts.0) = (Some(now), self.counts.0 + 1);
         } else {
@@ -206,7 +186,7 @@ impl Watch {
             if self.api != Some(false) {
                 let how = code
                     .map_or_else(|| "doesn't answer".to_owned(), |code| format!("answers {code}"));
-                self.note(now, format!("the API {how}"));
+                self.course.note(now, format!("the API {how}"));
             }
         }
         self.api = Some(good);
@@ -214,30 +194,26 @@ impl Watch {
 
     /// What to do now. It changes with what is seen, and with time.
     pub fn poll(&mut self, now: Duration) -> Next {
-        let calm = self.good_since.is_some_and(|since| now.saturating_sub(since) >= CALM);
-        let waited = now.saturating_sub(self.phase_begun);
-        match self.phase {
+        let calm = self.course.good_for(now).is_some_and(|good| good >= CALM);
+        let waited = self.course.lasted(now);
+        match self.course.phase() {
             Phase::Calm if calm => {
-                self.acted = Some(now);
-                self.enter(Phase::Away, now);
-                self.note(now, format!("{}: {}", self.drill.host, self.drill.how.words()));
+                let what = format!("{}: {}", self.drill.host, self.drill.how.words());
+                self.course.act(now, what);
                 Next::Act
             }
             Phase::Calm if waited > CALM_MAX => self.fail(now, "all wasn't good before"),
             Phase::Away if calm => {
-                self.enter(Phase::Back, now);
+                self.course.enter(Phase::Back, now);
                 Next::Undo
             }
             Phase::Away if waited > AWAY_MAX => {
-                let text = "the rest didn't go on without it";
-                self.faults.push(text.to_owned());
-                self.note(now, text.to_owned());
-                self.enter(Phase::Back, now);
+                self.course.fault(now, "the rest didn't go on without it".to_owned());
+                self.course.enter(Phase::Back, now);
                 Next::Undo
             }
             Phase::Back if calm => {
-                self.note(now, "all is as before".to_owned());
-                self.phase = Phase::Over;
+                self.course.end(now, "all is as before".to_owned());
                 Next::Over
             }
             Phase::Back if waited > BACK_MAX => self.fail(now, "not all came back"),
@@ -249,14 +225,11 @@ impl Watch {
     /// What came of it.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let mut faults = self.faults.clone();
-        if self.outage > OUTAGE_MAX {
+        let too_long = || {
             let (was, may) = (seconds(self.outage), seconds(OUTAGE_MAX));
-            faults.push(format!("the API was away for {was}, longer than {may}"));
-        }
-        if self.phase != Phase::Over {
-            faults.push("it didn't come to its end".to_owned());
-        }
+            format!("the API was away for {was}, longer than {may}")
+        };
+        let faults = self.course.faults((self.outage > OUTAGE_MAX).then(too_long));
         Verdict {
             passed: faults.is_empty(),
             longest_outage_ms: milliseconds(self.outage),
@@ -266,14 +239,8 @@ impl Watch {
         }
     }
 
-    fn enter(&mut self, phase: Phase, now: Duration) {
-        (self.phase, self.phase_begun, self.good_since) = (phase, now, None);
-    }
-
     fn fail(&mut self, now: Duration, why: &str) -> Next {
-        self.faults.push(why.to_owned());
-        self.note(now, why.to_owned());
-        self.phase = Phase::Over;
+        self.course.fail(now, why.to_owned());
         Next::Over
     }
 
@@ -296,17 +263,6 @@ impl Watch {
         };
         is_gone && self.is_whole(Some(host))
     }
-
-    fn note(&mut self, now: Duration, what: String) {
-        let at_ms = self.acted.map_or(0, |acted| milliseconds(now.saturating_sub(acted)));
-        if self.timeline.len() < ENTRIES_MAX {
-            self.timeline.push(Entry { at_ms, what });
-        }
-    }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn seconds(time: Duration) -> String {

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{CALM, CALM_MAX, ENTRIES_MAX, Entry, milliseconds, seconds};
+use super::course::{Course, Phase, milliseconds};
+use super::{CALM, CALM_MAX, Entry, seconds};
 
 pub use choose::choose;
 pub use script::{Rounds, act_script, look_script, watch_script};
@@ -122,14 +123,6 @@ pub enum Next {
     Over,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Calm,
-    Away,
-    Back,
-    Over,
-}
-
 /// What came of a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
@@ -147,19 +140,13 @@ pub struct Verdict {
 #[derive(Debug, Clone)]
 pub struct Watch {
     drill: Drill,
-    phase: Phase,
-    phase_begun: Duration,
-    acted: Option<Duration>,
+    course: Course,
     /// The pod that was deleted.
     gone: Option<String>,
-    /// Since when all is as this phase wants it.
-    good_since: Option<Duration>,
     last: Option<(Duration, Round)>,
     /// When a member led last.
     led: Option<Duration>,
     outage: Duration,
-    faults: Vec<String>,
-    timeline: Vec<Entry>,
 }
 
 impl Watch {
@@ -168,23 +155,18 @@ impl Watch {
     pub fn new(drill: Drill) -> Self {
         Self {
             drill,
-            phase: Phase::Calm,
-            phase_begun: Duration::ZERO,
-            acted: None,
+            course: Course::new(),
             gone: None,
-            good_since: None,
             last: None,
             led: None,
             outage: Duration::ZERO,
-            faults: Vec::new(),
-            timeline: Vec::new(),
         }
     }
 
     /// What was written down so far.
     #[must_use]
     pub fn timeline(&self) -> &[Entry] {
-        &self.timeline
+        self.course.timeline()
     }
 
     /// Which drill it is.
@@ -195,7 +177,7 @@ impl Watch {
 
     /// Takes in what was seen.
     pub fn take(&mut self, now: Duration, round: Round) {
-        if self.phase == Phase::Over {
+        if self.course.phase() == Phase::Over {
             return;
         }
         let last = self.last.take();
@@ -204,7 +186,7 @@ impl Watch {
         self.note_two_leaders(now, before, &round);
         self.note_leader(now, before, &round);
         self.note_members(now, before, &round);
-        let good = match self.phase {
+        let good = match self.course.phase() {
             Phase::Calm => self.is_whole(&round) && leader(&round) == Some(&self.drill.leader),
             Phase::Away => {
                 let pod = leader(&round).and_then(|name| round.get(name));
@@ -216,37 +198,35 @@ impl Watch {
             }
             Phase::Over => true,
         };
-        self.good_since = good.then(|| self.good_since.unwrap_or(now));
+        self.course.see(now, good);
         self.last = Some((now, round));
     }
 
     /// What to do now. It changes with what is seen, and with time.
     pub fn poll(&mut self, now: Duration) -> Next {
-        let good = self.good_since.map(|since| now.saturating_sub(since));
+        let good = self.course.good_for(now);
         let calm = good.is_some_and(|good| good >= CALM) && !self.is_blind(now);
-        let waited = now.saturating_sub(self.phase_begun);
-        match self.phase {
+        let waited = self.course.lasted(now);
+        match self.course.phase() {
             Phase::Calm if calm => {
                 let last = self.last.as_ref().and_then(|(_, round)| round.get(&self.drill.leader));
                 self.gone = last.map(|member| member.pod.clone());
-                self.acted = Some(now);
-                self.enter(Phase::Away, now);
-                self.note(now, format!("{}: {}", self.drill.leader, self.drill.how.words()));
+                let what = format!("{}: {}", self.drill.leader, self.drill.how.words());
+                self.course.act(now, what);
                 Next::Act
             }
             Phase::Calm if waited > CALM_MAX => self.fail(now, "all wasn't well before".to_owned()),
             Phase::Away if good.is_some() => {
-                self.enter(Phase::Back, now);
+                self.course.enter(Phase::Back, now);
                 Next::Watch
             }
             Phase::Away if waited > AWAY_MAX => {
-                self.fault(now, "no other pod led in time".to_owned());
-                self.enter(Phase::Back, now);
+                self.course.fault(now, "no other pod led in time".to_owned());
+                self.course.enter(Phase::Back, now);
                 Next::Watch
             }
             Phase::Back if calm => {
-                self.note(now, "all members lead or stream".to_owned());
-                self.phase = Phase::Over;
+                self.course.end(now, "all members lead or stream".to_owned());
                 Next::Over
             }
             Phase::Back if waited > BACK_MAX => {
@@ -259,7 +239,7 @@ impl Watch {
 
     /// The pod couldn't be deleted: there is nothing to be seen.
     pub fn refused(&mut self, now: Duration, why: &str) {
-        if self.phase != Phase::Over {
+        if self.course.phase() != Phase::Over {
             self.fail(now, format!("the pod wasn't deleted: {why}"));
         }
     }
@@ -267,15 +247,12 @@ impl Watch {
     /// What came of it.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let mut faults = self.faults.clone();
         let most = self.drill.how.outage_max();
-        if self.outage > most {
+        let too_long = || {
             let (was, may) = (seconds(self.outage), seconds(most));
-            faults.push(format!("nobody led for {was}, longer than {may}"));
-        }
-        if self.phase != Phase::Over {
-            faults.push("it didn't come to its end".to_owned());
-        }
+            format!("nobody led for {was}, longer than {may}")
+        };
+        let faults = self.course.faults((self.outage > most).then(too_long));
         Verdict {
             passed: faults.is_empty(),
             longest_without_leader_ms: milliseconds(self.outage),
@@ -287,8 +264,8 @@ impl Watch {
     /// A time in which nobody looked proves nothing, and is told once.
     fn note_gap(&mut self, now: Duration, before: Option<&(Duration, Round)>) {
         let gap = before.map_or(Duration::ZERO, |(then, _)| now.saturating_sub(*then));
-        if self.acted.is_some() && gap > BLIND_MAX {
-            self.fault(now, format!("nobody could look for {}", seconds(gap)));
+        if self.course.has_acted() && gap > BLIND_MAX {
+            self.course.fault(now, format!("nobody could look for {}", seconds(gap)));
         }
     }
 
@@ -306,7 +283,7 @@ impl Watch {
         let Some(name) = leader(round) else {
             self.count_outage(without);
             if before.is_none() || earlier.is_some() {
-                self.note(now, "no member leads".to_owned());
+                self.course.note(now, "no member leads".to_owned());
             }
             return;
         };
@@ -316,7 +293,8 @@ impl Watch {
         if !is_same && self.led.is_some() {
             self.count_outage(without);
             let without = seconds(without);
-            self.note(now, format!("{name} leads, after {without} without a leader at most"));
+            self.course
+                .note(now, format!("{name} leads, after {without} without a leader at most"));
         }
         self.led = Some(now);
     }
@@ -330,13 +308,13 @@ impl Watch {
             return;
         }
         let what = format!("{} lead at the same time", names.join(" and "));
-        if !self.faults.contains(&what) {
-            self.fault(now, what);
+        if !self.course.has_fault(&what) {
+            self.course.fault(now, what);
         }
     }
 
     fn count_outage(&mut self, without: Duration) {
-        if self.acted.is_some() {
+        if self.course.has_acted() {
             self.outage = self.outage.max(without);
         }
     }
@@ -346,15 +324,15 @@ impl Watch {
         for (name, member) in round {
             let earlier = before.get(name);
             if earlier.is_none_or(|earlier| earlier.pod != member.pod) {
-                self.note(now, format!("{name} is a new pod"));
+                self.course.note(now, format!("{name} is a new pod"));
             }
             let standing = earlier.map(|earlier| earlier.standing);
             if standing != Some(member.standing) && member.standing != Standing::Leads {
-                self.note(now, format!("{name} {}", member.standing.words()));
+                self.course.note(now, format!("{name} {}", member.standing.words()));
             }
         }
         for name in before.keys().filter(|name| !round.contains_key(*name)) {
-            self.note(now, format!("{name} has no pod"));
+            self.course.note(now, format!("{name} has no pod"));
         }
     }
 
@@ -367,26 +345,9 @@ impl Watch {
         leaders(round).count() == 1 && self.drill.members.iter().all(is_well)
     }
 
-    fn enter(&mut self, phase: Phase, now: Duration) {
-        (self.phase, self.phase_begun, self.good_since) = (phase, now, None);
-    }
-
-    fn fault(&mut self, now: Duration, what: String) {
-        self.faults.push(what.clone());
-        self.note(now, what);
-    }
-
     fn fail(&mut self, now: Duration, why: String) -> Next {
-        self.fault(now, why);
-        self.phase = Phase::Over;
+        self.course.fail(now, why);
         Next::Over
-    }
-
-    fn note(&mut self, now: Duration, what: String) {
-        let at_ms = self.acted.map_or(0, |acted| milliseconds(now.saturating_sub(acted)));
-        if self.timeline.len() < ENTRIES_MAX {
-            self.timeline.push(Entry { at_ms, what });
-        }
     }
 }
 
