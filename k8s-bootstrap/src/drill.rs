@@ -138,20 +138,20 @@ impl Watch {
         match seen {
             Seen::Api(code) => self.answer(now, code),
             Seen::Holds(host, holds) => {
-                let before = self.holders.insert(host.clone(), holds);
+                let before = learn(&mut self.holders, &host, holds);
                 let ip = if holds { "has the virtual IP" } else { "has the virtual IP no more" };
                 if before != Some(holds) && (holds || before.is_some()) {
                     self.course.note(now, format!("{host} {ip}"));
                 }
             }
             Seen::Node(node, ready) => {
-                if self.nodes.insert(node.clone(), ready).is_some_and(|before| before != ready) {
+                if learn(&mut self.nodes, &node, ready).is_some_and(|before| before != ready) {
                     let how = if ready { "is ready" } else { "isn't ready" };
                     self.course.note(now, format!("node {node} {how}"));
                 }
             }
             Seen::Etcd(member, up) => {
-                if self.etcd.insert(member.clone(), up).is_some_and(|before| before != up) {
+                if learn(&mut self.etcd, &member, up).is_some_and(|before| before != up) {
                     let how = if up { "is up" } else { "is down" };
                     self.course.note(now, format!("etcd of {member} {how}"));
                 }
@@ -262,6 +262,22 @@ impl Watch {
             Kind::Worker => self.nodes.get(host) != Some(&true) || self.returned,
         };
         is_gone && self.is_whole(Some(host))
+    }
+}
+
+/// Hosts that are kept in mind, far more than a cluster of kubeadm's has nodes.
+const HOSTS_MAX: usize = 8_192;
+
+/// What was known of a host before; of too many nothing is learned.
+fn learn(known: &mut BTreeMap<String, bool>, host: &str, is_so: bool) -> Option<bool> {
+    match known.get_mut(host) {
+        Some(known) => Some(std::mem::replace(known, is_so)),
+        None => {
+            if known.len() < HOSTS_MAX {
+                known.insert(host.to_owned(), is_so);
+            }
+            None
+        }
     }
 }
 

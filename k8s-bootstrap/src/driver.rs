@@ -18,6 +18,7 @@ pub mod host;
 pub mod identity;
 pub mod journal;
 pub mod known_hosts;
+pub mod lines;
 pub mod lock;
 pub mod look;
 pub mod run;

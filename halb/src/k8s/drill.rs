@@ -1,11 +1,13 @@
 //! `halb k8s drill`: hosts watch, one of them is taken away, and all of it is told.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use halb_k8s_bootstrap::drill::{self, Drill, Entry, How, Kind, Next, Seen, Verdict, Watch};
 use halb_k8s_bootstrap::driver::host::Host;
+use halb_k8s_bootstrap::driver::lines::Lines;
 use halb_k8s_bootstrap::driver::run::Job;
 use serde::Serialize;
 use tokio::signal;
@@ -171,17 +173,16 @@ fn conclude(drill: &Drill, watched: &Watch, json: bool) -> Result<Exit, Exit> {
 /// Runs a watcher, again after each loss, until nobody listens.
 async fn watch(host: Arc<Host>, script: String, tell: mpsc::Sender<Seen>) {
     while !tell.is_closed() {
-        let mut rest = String::new();
+        let mut lines = Lines::default();
         let name = host.name().to_owned();
         let mut tap = |bytes: &[u8]| {
-            rest.push_str(&String::from_utf8_lossy(bytes));
-            while let Some(end) = rest.find('\n') {
-                let line: String = rest.drain(..=end).collect();
-                if let Some(seen) = drill::read(&name, line.trim()) {
+            let Ok(()) = lines.take::<Infallible>(bytes, |line| {
+                if let Some(seen) = drill::read(&name, line) {
                     // When it is full, the next one says it, too.
                     let _ = tell.try_send(seen);
                 }
-            }
+                Ok(())
+            });
         };
         let _ended = host.run(&Job::root(script.clone(), WATCH_MAX), &mut tap).await;
         // Who can't be asked holds nothing that anyone could reach.

@@ -3,6 +3,7 @@
 //! Whoever drops it stops watching. There is nothing to put back: a pod that was deleted is made anew
 //! by its StatefulSet.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::drill::Entry;
 use crate::drill::patroni::{Next, Round, Rounds, Watch, act_script, look_script, watch_script};
 
 use super::host::{Host, HostError};
+use super::lines::Lines;
 use super::run::Job;
 
 /// Longest watch in one piece.
@@ -84,16 +86,15 @@ async fn act(witness: Arc<Host>, job: Job) -> Option<String> {
 /// Runs the witness' script, again after each loss, until nobody listens.
 async fn listen(witness: Arc<Host>, sender: mpsc::Sender<Round>) {
     while !sender.is_closed() {
-        let (mut rest, mut rounds) = (String::new(), Rounds::default());
+        let (mut lines, mut rounds) = (Lines::default(), Rounds::default());
         let mut tap = |bytes: &[u8]| {
-            rest.push_str(&String::from_utf8_lossy(bytes));
-            while let Some(end) = rest.find('\n') {
-                let line: String = rest.drain(..=end).collect();
-                if let Some(round) = rounds.take(line.trim()) {
+            let Ok(()) = lines.take::<Infallible>(bytes, |line| {
+                if let Some(round) = rounds.take(line) {
                     // When it is full, the next one says it, too.
                     let _ = sender.try_send(round);
                 }
-            }
+                Ok(())
+            });
         };
         let _ended = witness.run(&Job::root(watch_script(), WATCH_MAX), &mut tap).await;
         time::sleep(POLL).await;

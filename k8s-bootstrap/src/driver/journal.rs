@@ -6,10 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::lines::Lines;
 use crate::secret::Secret;
-
-/// Longest line; the rest of one that is longer is left out.
-const LINE_MAX: usize = 16 * 1024;
 
 /// Shortest text that is taken for a secret: what is shorter would blot out half the log and
 /// protect nothing.
@@ -74,8 +72,7 @@ fn is_key(word: &str) -> bool {
 pub struct Journal<W = File> {
     sink: W,
     redactor: Redactor,
-    /// The beginning of a line whose end has not come yet.
-    open: Vec<u8>,
+    lines: Lines,
 }
 
 impl Journal {
@@ -89,7 +86,7 @@ impl Journal {
         let path = fs::canonicalize(folder)?.join(format!("{host}.log"));
         let mut options = OpenOptions::new();
         let sink = options.create(true).append(true).mode(0o600).open(&path)?;
-        Ok((Self { sink, redactor, open: Vec::new() }, path))
+        Ok((Self { sink, redactor, lines: Lines::default() }, path))
     }
 }
 
@@ -110,26 +107,17 @@ impl<W: Write> Journal<W> {
     /// # Errors
     /// The sink's.
     pub fn output(&mut self, bytes: &[u8]) -> io::Result<()> {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = LINE_MAX.saturating_sub(self.open.len());
-            self.open.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            if piece.ends_with(b"\n") {
-                self.end_line()?;
-            }
-        }
-        Ok(())
+        self.lines.take(bytes, |line| write_line(&mut self.sink, &self.redactor, line))
     }
 
     /// Writes a line whose end never came.
     fn end_line(&mut self) -> io::Result<()> {
-        if self.open.is_empty() {
-            return Ok(());
-        }
-        let line = String::from_utf8_lossy(&self.open);
-        let clean = self.redactor.clean(line.trim_end());
-        self.open.clear();
-        writeln!(self.sink, "    {clean}")
+        self.lines.end(|line| write_line(&mut self.sink, &self.redactor, line))
     }
+}
+
+fn write_line(sink: &mut impl Write, redactor: &Redactor, line: &str) -> io::Result<()> {
+    writeln!(sink, "    {}", redactor.clean(line))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Memory {
         let record: Record = serde_json::from_str(&text).ok()?;
         let is_ours = record.kernel == self.kernel;
         // Nobody else's settings are written, whatever the file says.
-        let settings = record.settings.into_iter().filter(|one| one.name.starts_with("net."));
+        let settings = record.settings.into_iter().filter(|one| is_of_network(&one.name));
         let changed = |one: Setting| Changed { name: one.name, before: one.before, now: one.now };
         is_ours.then(|| settings.map(changed).collect())
     }
@@ -89,6 +89,11 @@ impl Memory {
     }
 }
 
+/// A name of `net.…`, as sysctl has it, that leads nowhere else: slashes stand for dots there.
+fn is_of_network(name: &str) -> bool {
+    name.starts_with("net.") && name.split('.').all(|part| part != "//")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +110,8 @@ mod tests {
         memory().keep(&[]);
         assert_eq!(memory().recall(), Some(Vec::new()));
         let forward = changed("net.ipv4.ip_forward");
-        memory().keep(&[forward.clone(), changed("kernel.sysrq")]);
+        let elsewhere = ["kernel.sysrq", "net.//.kernel.sysrq"].map(changed);
+        memory().keep(&[std::slice::from_ref(&forward), &elsewhere[..]].concat());
         assert_eq!(memory().recall(), Some(vec![forward]), "the network's only");
         memory().forget();
         assert_eq!(memory().recall(), None);

@@ -75,6 +75,9 @@ pub fn act_script(drill: &Drill) -> String {
     )
 }
 
+/// Members in a round: far more than a database has.
+const MEMBERS_MAX: usize = 64;
+
 /// Makes rounds of a witness' lines.
 #[derive(Debug, Default)]
 pub struct Rounds {
@@ -87,7 +90,7 @@ impl Rounds {
         let words: Vec<_> = line.split_whitespace().collect();
         match words.as_slice() {
             ["round"] => return Some(std::mem::take(&mut self.round)),
-            ["member", name, pod, standing] => {
+            ["member", name, pod, standing] if self.round.len() < MEMBERS_MAX => {
                 let standing = match *standing {
                     "leads" => Standing::Leads,
                     "streams" => Standing::Streams,
