@@ -16,6 +16,7 @@
 //! - Each run ends when it is due, whatever the subject does.
 
 pub mod contender;
+mod quiet;
 pub mod site;
 
 use std::{
@@ -30,6 +31,7 @@ use halb_lab::{process, subject};
 
 use self::{
     contender::{Contender, Programs, Running},
+    quiet::Quiet,
     site::Site,
 };
 use crate::{
@@ -253,6 +255,7 @@ impl Work<'_> {
     /// One run of a scenario.
     fn observe(&self, scenario: Scenario, running: &Running) -> Result<Outcome, Error> {
         let Comparison { scale, measured, warm_up, threads, .. } = self.comparison;
+        let quiet = scenario.leaves_room().then(Quiet::begin);
         let begins = Instant::now() + LEAD;
         let from = begins + scenario.settles_in(scale, *warm_up);
         let window = Window { from, to: from + *measured };
@@ -265,11 +268,15 @@ impl Work<'_> {
             let tallies = generator.join().unwrap_or(Err(load::generator::Error::Panicked));
             (tallies, seen)
         });
+        let mut tallies = tallies?;
+        let disturbed = quiet.and_then(|quiet| quiet.disturbed());
+        let left_out =
+            disturbed.map(|times| tallies.iter_mut().map(|tally| tally.leave_out(&times)).sum());
         let Seen { processor, lasted, during } = seen?;
         let both = running.at_rest.zip(running.in_use);
         let memory =
             both.zip(during).map(|((at_rest, before), during)| Memory { at_rest, before, during });
-        Ok(Outcome { tallies: tallies?, lasted, processor, memory })
+        Ok(Outcome { tallies, left_out, lasted, processor, memory })
     }
 }
 
@@ -317,6 +324,10 @@ struct Samples {
     curves: Vec<(Scenario, Vec<Option<Tally>>)>,
     /// By contender: connections that failed.
     failed: Vec<u64>,
+    /// By contender: of the requests at a fixed rate, those that are left out of latencies, and all.
+    left_out: Vec<(u64, u64)>,
+    /// Nobody could tell which ones to leave out.
+    is_unwitnessed: bool,
 }
 
 impl Samples {
@@ -327,12 +338,21 @@ impl Samples {
             rows: Vec::new(),
             curves: Vec::new(),
             failed: vec![0; present.len()],
+            left_out: vec![(0, 0); present.len()],
+            is_unwitnessed: false,
         }
     }
 
     fn add(&mut self, contender: usize, round: u32, scenario: Scenario, outcome: &Outcome) {
         let round = usize::try_from(round).unwrap_or(usize::MAX);
         self.failed[contender] += outcome.tallies.iter().map(|tally| tally.failed).sum::<u64>();
+        if scenario == Scenario::Offered {
+            let out = outcome.left_out.unwrap_or_default();
+            let kept = outcome.tallies.iter().map(Tally::latency_count).sum::<u64>();
+            let sum = &mut self.left_out[contender];
+            *sum = (sum.0 + out, sum.1 + out + kept);
+            self.is_unwitnessed |= outcome.left_out.is_none();
+        }
         for (metric, value) in scenario.metrics(outcome) {
             let known = self.rows.iter().position(|(_, known, _)| *known == metric);
             let row = known.unwrap_or_else(|| {
@@ -367,6 +387,7 @@ impl Samples {
         notes.extend(failed.map(|(contender, failed)| {
             format!("{failed} connections failed with {}", contender.name())
         }));
+        notes.extend(quiet::note(present, &self.left_out, self.is_unwitnessed));
         let scale = &comparison.scale;
         let row = |(scenario, metric, samples): (Scenario, Metric, _)| {
             Row::new(scenario, scenario.title(scale), metric, samples)

@@ -48,6 +48,9 @@ pub struct Scale {
 pub struct Outcome {
     /// A tally for each part.
     pub tallies: Vec<Tally>,
+    /// Latencies that aren't in them, since the machine itself stood still; none where nobody
+    /// could tell.
+    pub left_out: Option<u64>,
     /// Length of the window.
     pub lasted: Duration,
     /// Processor time that the subject took in it, if it is one of ours to look at.
@@ -162,6 +165,12 @@ impl Scenario {
     #[must_use]
     pub fn looks_at_memory(self) -> bool {
         self == Self::Idle
+    }
+
+    /// Whether processors have nothing to do at times, so that waits tell of how they doze off too.
+    #[must_use]
+    pub fn leaves_room(self) -> bool {
+        matches!(self, Self::Offered | Self::Single | Self::Kubernetes)
     }
 
     /// What a run of it tells.

@@ -14,7 +14,8 @@
 //!   configuration; those that balance also by name, with one task for all; the guides' files.
 //! - [`pair`]: two balancers and a client; [`masters`]: the API servers behind them.
 //! - [`capture`]: what passes a host's interface, with the time; [`probe`]: how long an address was
-//!   out of reach for a client; [`witness`]: when the machine itself stood still meanwhile.
+//!   out of reach for a client; [`witness`]: when the machine itself stood still meanwhile;
+//!   [`awake`]: a machine that doesn't doze off between two requests.
 //! - [`apiserver`]: the stand-in API server; [`client`]: an HTTPS client that speaks to it.
 //! - [`nameserver`]: a name server that answers what it is told to, or doesn't.
 //! - [`loopback`]: addresses for tests on loopback; [`eventually`]: waiting with a deadline.
@@ -30,8 +31,10 @@
 //! - Everything that a test waits for has a deadline, and says what it last saw.
 
 pub mod apiserver;
+pub mod awake;
 pub mod capture;
 pub mod client;
+mod each;
 pub mod loopback;
 pub mod masters;
 pub mod nameserver;
@@ -39,11 +42,13 @@ pub mod net;
 pub mod pair;
 pub mod probe;
 pub mod process;
+mod scheduling;
 pub mod subject;
 mod wait;
 pub mod witness;
 
 pub use apiserver::ApiServer;
+pub use awake::Awake;
 pub use capture::Capture;
 pub use loopback::Loopback;
 pub use masters::Masters;

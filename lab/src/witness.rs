@@ -6,26 +6,18 @@
 
 use std::{
     io,
-    process::Command,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
-use nix::{
-    sched::{CpuSet, sched_setaffinity},
-    unistd::{Pid, gettid},
-};
+use crate::{each::OnEach, scheduling::Policy};
 
 /// Threads that watch the machine until it is dropped.
 #[derive(Debug)]
 pub struct Witness {
     stalls: Arc<Mutex<Vec<Stall>>>,
-    over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    _threads: OnEach,
 }
 
 /// A time in which a processor did nothing that it was asked for.
@@ -44,23 +36,10 @@ impl Witness {
     /// When a thread can't be scheduled before everything else: it takes root, a kernel that gives
     /// real-time to this process's cgroup, and `chrt` (Debian package util-linux).
     pub fn start() -> io::Result<Self> {
-        let mut witness =
-            Self { stalls: Arc::default(), over: Arc::default(), threads: Vec::new() };
-        for processor in 0..thread::available_parallelism()?.get() {
-            let (stalls, over) = (Arc::clone(&witness.stalls), Arc::clone(&witness.over));
-            let (report, begun) = std::sync::mpsc::channel();
-            witness.threads.push(thread::spawn(move || {
-                let begun = go_before_everything_else(processor);
-                let is_begun = begun.is_ok();
-                // Whoever asked waits for it below.
-                let _ = report.send(begun);
-                if is_begun {
-                    watch(&stalls, &over);
-                }
-            }));
-            begun.recv().unwrap_or_else(|_| Err(io::Error::other("the witness panicked")))?;
-        }
-        Ok(witness)
+        let stalls = Arc::<Mutex<Vec<Stall>>>::default();
+        let kept = Arc::clone(&stalls);
+        let threads = OnEach::start(Policy::First, move || watch(&kept))?;
+        Ok(Self { stalls, _threads: threads })
     }
 
     /// The stalls so far of at least this length, in the order of their ends.
@@ -71,41 +50,14 @@ impl Witness {
     }
 }
 
-impl Drop for Witness {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                eprintln!("a witness of the machine panicked");
-            }
-        }
-    }
-}
-
-/// Binds this thread to a processor, and schedules it before all others there.
-fn go_before_everything_else(processor: usize) -> io::Result<()> {
-    let mut here = CpuSet::new();
-    here.set(processor)?;
-    sched_setaffinity(Pid::from_raw(0), &here)?;
-    let mut command = Command::new("chrt");
-    command.args(["--fifo", "--pid", "99", &gettid().to_string()]);
-    let output = command.output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
-}
-
-fn watch(stalls: &Mutex<Vec<Stall>>, over: &AtomicBool) {
-    while !over.load(Ordering::Relaxed) {
-        let from = Instant::now() + NAP;
-        thread::sleep(NAP);
-        let to = Instant::now();
-        if to.saturating_duration_since(from) >= NOTED {
-            let mut stalls = stalls.lock().unwrap_or_else(PoisonError::into_inner);
-            if stalls.len() < STALLS {
-                stalls.push(Stall { from, to });
-            }
+fn watch(stalls: &Mutex<Vec<Stall>>) {
+    let from = Instant::now() + NAP;
+    thread::sleep(NAP);
+    let to = Instant::now();
+    if to.saturating_duration_since(from) >= NOTED {
+        let mut stalls = stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        if stalls.len() < STALLS {
+            stalls.push(Stall { from, to });
         }
     }
 }
@@ -124,9 +76,8 @@ mod tests {
 
     #[test]
     #[ignore = "needs root"]
-    fn it_watches_each_processor_until_it_is_dropped() {
+    fn it_tells_stalls_by_their_length() {
         let witness = Witness::start().unwrap();
-        assert_eq!(witness.threads.len(), thread::available_parallelism().unwrap().get());
         assert!(witness.stalls(Duration::from_secs(60)).is_empty());
         let stall = Stall { from: Instant::now(), to: Instant::now() + Duration::from_secs(61) };
         witness.stalls.lock().unwrap().push(stall);

@@ -51,6 +51,14 @@ pub enum Work {
     Idle,
 }
 
+impl Work {
+    /// Whether it is due at a fixed rate.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        matches!(self, Self::Exchanges { pace: Pace::Every(_), .. })
+    }
+}
+
 /// When an exchange is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {

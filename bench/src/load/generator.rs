@@ -88,13 +88,19 @@ pub fn run(load: &Load) -> Result<Vec<Tally>, Error> {
             .collect();
         running.into_iter().map(|thread| thread.join().map_err(|_| Error::Panicked)).collect()
     });
-    let mut total: Vec<_> = load.parts.iter().map(|_| Tally::new(load.window)).collect();
+    let mut total: Vec<_> = load.parts.iter().map(|part| tally_of(part, load.window)).collect();
     for outcome in outcomes {
         for (sum, tally) in total.iter_mut().zip(outcome??) {
             sum.add(&tally);
         }
     }
     Ok(total)
+}
+
+/// Where work is due at a fixed rate, when it waited is kept too.
+fn tally_of(part: &Part, window: Window) -> Tally {
+    let tally = Tally::new(window);
+    if part.work.is_paced() { tally.keeping_waits() } else { tally }
 }
 
 /// One thread: a share of the connections of each part.
@@ -157,7 +163,7 @@ impl Thread {
             poll,
             runnable: (0..slots.len()).collect(),
             slots,
-            tallies: load.parts.iter().map(|_| Tally::new(load.window)).collect(),
+            tallies: load.parts.iter().map(|part| tally_of(part, load.window)).collect(),
             requests: load.parts.iter().map(|part| first_bytes(part.work)).collect(),
             zeros: vec![0; CHUNK],
             waste: vec![0; CHUNK],

@@ -14,6 +14,20 @@ pub struct Window {
 }
 
 impl Window {
+    /// The same time of several, told once: in order and apart from each other.
+    #[must_use]
+    pub fn united(mut times: Vec<Self>) -> Vec<Self> {
+        times.sort_by_key(|time| time.from);
+        let mut united: Vec<Self> = Vec::new();
+        for time in times {
+            match united.last_mut() {
+                Some(last) if time.from <= last.to => last.to = last.to.max(time.to),
+                _ => united.push(time),
+            }
+        }
+        united
+    }
+
     /// Whether a moment lies in it.
     #[must_use]
     pub fn has(&self, moment: Instant) -> bool {
@@ -38,6 +52,15 @@ pub struct Tally {
     /// Bytes received.
     pub down: u64,
     latencies: Histogram<u64>,
+    /// Where they are asked for: all waits of which `latencies` tells.
+    waits: Option<Vec<Wait>>,
+}
+
+/// A unit of work: from when it was due until it was done.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    due: Instant,
+    took: Duration,
 }
 
 impl Tally {
@@ -46,7 +69,24 @@ impl Tally {
     pub fn new(window: Window) -> Self {
         let latencies = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS)
             .expect("the bounds are those that the library takes");
-        Self { window, done: 0, unfinished: 0, failed: 0, held: 0, up: 0, down: 0, latencies }
+        Self {
+            window,
+            done: 0,
+            unfinished: 0,
+            failed: 0,
+            held: 0,
+            up: 0,
+            down: 0,
+            latencies,
+            waits: None,
+        }
+    }
+
+    /// Notes of each latency also when it was, so that [`Tally::leave_out`] knows. Beyond
+    /// [`WAITS_MAX`] it keeps none of them.
+    #[must_use]
+    pub fn keeping_waits(self) -> Self {
+        Self { waits: Some(Vec::new()), ..self }
     }
 
     /// The window that it counts in.
@@ -59,7 +99,7 @@ impl Tally {
     pub fn done(&mut self, due: Instant, now: Instant) {
         if self.window.has(now) {
             self.done += 1;
-            self.latencies.saturating_record(nanoseconds(now.saturating_duration_since(due)));
+            self.waited(due, now.saturating_duration_since(due));
         }
     }
 
@@ -68,9 +108,32 @@ impl Tally {
     pub fn unfinished(&mut self, due: Instant) {
         if self.window.has(due) {
             self.unfinished += 1;
-            let least = self.window.to.saturating_duration_since(due);
-            self.latencies.saturating_record(nanoseconds(least));
+            self.waited(due, self.window.to.saturating_duration_since(due));
         }
+    }
+
+    fn waited(&mut self, due: Instant, took: Duration) {
+        self.latencies.saturating_record(nanoseconds(took));
+        match &mut self.waits {
+            Some(waits) if waits.len() < WAITS_MAX => waits.push(Wait { due, took }),
+            _ => self.waits = None,
+        }
+    }
+
+    /// Forgets the latencies of work that waited in one of these times, which are in order and
+    /// apart from each other ([`Window::united`]); returns how many. None where they weren't kept.
+    pub fn leave_out(&mut self, times: &[Window]) -> u64 {
+        let Some(waits) = &mut self.waits else { return 0 };
+        let before = waits.len();
+        waits.retain(|wait| {
+            let next = times.partition_point(|time| time.to <= wait.due);
+            times.get(next).is_none_or(|time| wait.due + wait.took < time.from)
+        });
+        self.latencies.reset();
+        for wait in &*waits {
+            self.latencies.saturating_record(nanoseconds(wait.took));
+        }
+        u64::try_from(before - waits.len()).unwrap_or(u64::MAX)
     }
 
     /// Bytes were sent.
@@ -89,7 +152,7 @@ impl Tally {
 
     /// Adds what other connections did in the same window.
     pub fn add(&mut self, other: &Self) {
-        let Self { window: _, done, unfinished, failed, held, up, down, latencies } = other;
+        let Self { window: _, done, unfinished, failed, held, up, down, latencies, waits } = other;
         self.done += done;
         self.unfinished += unfinished;
         self.failed += failed;
@@ -97,6 +160,13 @@ impl Tally {
         self.up += up;
         self.down += down;
         self.latencies.add(latencies).expect("all tallies have the same bounds");
+        self.waits = match (self.waits.take(), waits) {
+            (Some(mut own), Some(others)) if own.len() + others.len() <= WAITS_MAX => {
+                own.extend(others);
+                Some(own)
+            }
+            _ => None,
+        };
     }
 
     /// The latency that a share (0 to 1) of all work didn't exceed; none where nothing was done.
@@ -125,6 +195,9 @@ const HIGHEST_NS: u64 = 60_000_000_000;
 
 /// Significant digits of a latency.
 const DIGITS: u8 = 3;
+
+/// Waits that are kept, 32 bytes each: minutes of what a thread can ask for at a fixed rate.
+const WAITS_MAX: usize = 2_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -186,5 +259,39 @@ mod tests {
         other.failed = 3;
         one.add(&other);
         assert_eq!((one.done, one.failed, one.latency_count()), (2, 3, 2));
+    }
+
+    #[test]
+    fn what_waited_while_the_machine_stood_still_can_be_left_out() {
+        let window = window();
+        let ms = |count| window.from + Duration::from_millis(count);
+        let mut tally = Tally::new(window).keeping_waits();
+        for (due, done) in [(0, 1), (9, 11), (12, 14), (19, 40), (20, 21), (90, 91)] {
+            tally.done(ms(due), ms(done));
+        }
+        tally.unfinished(ms(1_999));
+        let still = [(10, 13), (12, 20), (1_999, 2_500)];
+        let still = still.map(|(from, to)| Window { from: ms(from), to: ms(to) });
+        assert_eq!(tally.leave_out(&Window::united(still.to_vec())), 4);
+        assert_eq!((tally.latency_count(), tally.done), (3, 6), "work is done all the same");
+        assert!(tally.latency(1.0).unwrap() < Duration::from_millis(2));
+    }
+
+    #[test]
+    fn latencies_of_unknown_times_stay() {
+        let window = window();
+        let mut tally = Tally::new(window);
+        tally.done(window.from, window.from);
+        assert_eq!((tally.leave_out(&[window]), tally.latency_count()), (0, 1));
+    }
+
+    #[test]
+    fn times_are_united_whatever_their_order() {
+        let start = window().from;
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let times = [(8, 9), (1, 5), (2, 3), (5, 6)].map(|(from, to)| (at(from), at(to)));
+        let united = Window::united(times.map(|(from, to)| Window { from, to }).to_vec());
+        let united: Vec<_> = united.iter().map(|time| (time.from, time.to)).collect();
+        assert_eq!(united, [(at(1), at(6)), (at(8), at(9))]);
     }
 }

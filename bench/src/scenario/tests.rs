@@ -16,6 +16,7 @@ fn outcome(scenario: Scenario, count: impl Fn(&mut Tally, Window)) -> Outcome {
     });
     Outcome {
         tallies: tallies.collect(),
+        left_out: Some(0),
         lasted: Duration::from_secs(1),
         processor: Some(Duration::from_millis(500)),
         memory: Some(Memory { at_rest: 9_000_000, before: 10_000_000, during: 14_000_000 }),
