@@ -53,6 +53,7 @@ pub(crate) const DETACHED: &[(&str, &str)] = &[
     (KUBEADM_INIT_UNIT, "kubeadm init"),
     (KUBEADM_JOIN_UNIT, "kubeadm join"),
     (KUBEADM_UPGRADE_UNIT, "kubeadm upgrade"),
+    (PACKAGES_KUBEADM_UNIT, "installing packages"),
     (PACKAGES_UNIT, "installing packages"),
     (RESTART_UNIT, "restarting the control plane"),
     (RESET_UNIT, "kubeadm reset"),
@@ -64,6 +65,7 @@ pub(crate) const DETACHED: &[(&str, &str)] = &[
 pub(crate) const KUBEADM_INIT_UNIT: &str = "halb-kubeadm-init";
 pub(crate) const KUBEADM_JOIN_UNIT: &str = "halb-kubeadm-join";
 pub(crate) const KUBEADM_UPGRADE_UNIT: &str = "halb-kubeadm-upgrade";
+pub(crate) const PACKAGES_KUBEADM_UNIT: &str = "halb-packages-kubeadm";
 pub(crate) const PACKAGES_UNIT: &str = "halb-packages";
 pub(crate) const RESET_UNIT: &str = "halb-reset";
 pub(crate) const RESET_PACKAGES_UNIT: &str = "halb-reset-packages";

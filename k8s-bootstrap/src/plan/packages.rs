@@ -48,10 +48,12 @@ impl Part {
         }
     }
 
-    fn id(self) -> &'static str {
+    /// Step and unit. Within a run, a unit of a name that has ended counts as done, so those that a
+    /// host has one after the other differ.
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::All | Self::Rest => "packages",
-            Self::Kubeadm => "kubeadm-package",
+            Self::All | Self::Rest => ("packages", paths::PACKAGES_UNIT),
+            Self::Kubeadm => ("kubeadm-package", paths::PACKAGES_KUBEADM_UNIT),
         }
     }
 }
@@ -121,8 +123,7 @@ fn apt(inventory: &Inventory, steps: &mut Steps<'_>, part: Part) {
                 "{script}\n{APT} install --allow-change-held-packages --allow-downgrades {patterns}"
             );
         }
-        let packages = (part.id(), paths::PACKAGES_UNIT);
-        steps.push(install(packages, titled(&wanted), Command::script(script)));
+        steps.push(install(part.names(), titled(&wanted), Command::script(script)));
     }
     if part != Part::Kubeadm {
         apt_hold(steps, &missing);
@@ -218,7 +219,7 @@ fn dnf(inventory: &Inventory, without_excludes: Vec<String>, steps: &mut Steps<'
     if !words.is_empty() {
         let fixed = ["dnf", "-y", "install"].map(str::to_owned);
         let command = Command::new(fixed.into_iter().chain(without_excludes).chain(words));
-        steps.push(install((part.id(), paths::PACKAGES_UNIT), titled(&wanted), command));
+        steps.push(install(part.names(), titled(&wanted), command));
     }
 }
 

@@ -145,7 +145,12 @@ impl World {
         let steps = plan.stages.iter().flat_map(|stage| {
             stage.hosts.iter().flat_map(|host| host.steps.iter().map(|step| (&host.host, step)))
         });
+        let mut units = BTreeSet::new();
         for (host, step) in steps.take(count) {
+            if let Act::RunDetached { unit, .. } = &step.act {
+                let why = "has ended in this run already and isn't begun again";
+                assert!(units.insert((host, unit)), "{host}: {unit} {why}");
+            }
             self.take(host, step);
         }
     }
