@@ -2,6 +2,7 @@
 
 mod auth;
 mod discovery;
+mod eviction;
 mod exec;
 mod objects;
 mod operator;
@@ -29,6 +30,8 @@ struct Cluster {
     store: Store,
     machine: Machine,
     authority: Authority,
+    /// `v1.36.4`, of this API server.
+    version: String,
 }
 
 /// A refusal or an answer.
@@ -68,10 +71,11 @@ impl Refusal {
     }
 }
 
-/// The API of the cluster that this machine is a master of; its authority signs what nodes ask for.
+/// The API, in this version (`v1.36.4`), of the cluster that this machine is a master of; its
+/// authority signs what nodes ask for.
 #[must_use]
-pub fn api(machine: Machine, authority: Authority) -> Api {
-    let cluster = Arc::new(Cluster { store: Store::of(&machine), machine, authority });
+pub fn api(machine: Machine, authority: Authority, version: String) -> Api {
+    let cluster = Arc::new(Cluster { store: Store::of(&machine), machine, authority, version });
     Api::new(move |request, caller| answer(Arc::clone(&cluster), request, caller))
 }
 
@@ -116,6 +120,9 @@ fn dispatch(
 ) -> Answer {
     if let Some(members) = path.strip_prefix("/stand-in/etcd/members") {
         return etcd(cluster, method, members, body);
+    }
+    if let Some(pod) = path.strip_suffix("/eviction") {
+        return eviction::evict(cluster, method, pod);
     }
     if *method == Method::GET
         && let Some(document) = discovery::document(cluster, path)

@@ -6,6 +6,7 @@ mod join;
 mod reset;
 mod small;
 mod token;
+mod upgrade;
 mod upload;
 
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use serde_json::json;
 
 use crate::config::Documents;
 use crate::machine::Machine;
-use crate::preflight::{self, Intent};
+use crate::preflight::{self, Fault, Intent};
 
 /// Between two tries of what is waited for, as kubeadm's.
 const RETRY: Duration = Duration::from_millis(500);
@@ -63,6 +64,8 @@ pub fn kubeadm(machine: &Machine, arguments: &[String]) -> ExitCode {
         ["token", rest @ ..] => token::run(machine, rest),
         ["certs", "check-expiration", rest @ ..] => certs::check(machine, rest),
         ["certs", "renew", rest @ ..] => certs::renew(machine, rest),
+        ["upgrade", "apply", rest @ ..] => upgrade::apply(machine, rest),
+        ["upgrade", "node", rest @ ..] => upgrade::node(machine, rest),
         ["config", "images", rest @ ..] => small::images(machine, rest),
         ["config", "validate", rest @ ..] => small::validate(machine, rest),
         ["version", rest @ ..] => small::version(machine, rest),
@@ -131,11 +134,15 @@ fn preflight(
 ) -> Result<(), Failure> {
     machine.phase(command, "preflight");
     println!("[preflight] Running pre-flight checks");
+    refuse(preflight::check(machine, intent, name, cri), ignored)
+}
+
+/// Ends with all faults but those that are ignored, if there are any.
+fn refuse(faults: Vec<Fault>, ignored: &[String]) -> Result<(), Failure> {
     let is_ignored =
         |fault: &str| ignored.iter().any(|name| name == "all" || name.eq_ignore_ascii_case(fault));
-    let (ignored, fatal): (Vec<_>, Vec<_>) = preflight::check(machine, intent, name, cri)
-        .into_iter()
-        .partition(|fault| is_ignored(&fault.name));
+    let (ignored, fatal): (Vec<_>, Vec<_>) =
+        faults.into_iter().partition(|fault| is_ignored(&fault.name));
     for fault in ignored {
         println!("\t[WARNING {}]: {}", fault.name, fault.what);
     }

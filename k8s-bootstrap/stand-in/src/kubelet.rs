@@ -17,7 +17,7 @@ use crate::client::Client;
 use crate::crypto::{self, Authority, Pair};
 use crate::machine::Machine;
 use crate::manifests::{
-    self, BOOTSTRAP_CONF, KUBELET_CONF, KUBELET_CONFIG, KUBELET_FLAGS, PKI, PODS, User,
+    self, BOOTSTRAP_CONF, CONFIG_HASH, KUBELET_CONF, KUBELET_CONFIG, KUBELET_FLAGS, PKI, PODS, User,
 };
 
 /// Between two rounds.
@@ -44,9 +44,10 @@ pub fn kubelet(machine: &Machine) -> ExitCode {
         }
     };
     let _own_port = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 10250));
-    machine.event("kubelet", json!({ "node": name }));
+    let version = machine.kubelet_version();
+    machine.event("kubelet", json!({ "node": name, "version": version }));
     let mut kubelet =
-        Kubelet { machine, name, address, runtime, pods: Vec::new(), registered: false };
+        Kubelet { machine, name, version, address, runtime, pods: Vec::new(), registered: false };
     loop {
         kubelet.run_pods();
         if let Err(why) = kubelet.tell() {
@@ -65,6 +66,8 @@ enum Running {
 struct Kubelet<'a> {
     machine: &'a Machine,
     name: String,
+    /// Its own, which a package that comes later doesn't change.
+    version: String,
     address: String,
     runtime: Runtime,
     /// Static pods by name and manifest.
@@ -118,6 +121,7 @@ impl Kubelet<'_> {
         let port = listen.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(6443);
         let pki = |name: &str| self.machine.read(&format!("{PKI}/{name}"));
         let authority = Authority::new(pki("ca.crt")?, pki("ca.key")?)?;
+        let version = manifests::version(manifest).to_owned();
         let stand_alone = Ca::new().map_err(|error| error.to_string())?;
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let mut options = Options::new(&self.name, listen, &stand_alone);
@@ -125,7 +129,7 @@ impl Kubelet<'_> {
             certificate: pki("apiserver.crt")?,
             key: pki("apiserver.key")?,
             clients: authority.certificate.clone(),
-            api: crate::api::api(self.machine.clone(), authority),
+            api: crate::api::api(self.machine.clone(), authority, version),
         });
         self.runtime.block_on(ApiServer::start(options)).map_err(|error| {
             std::error::Error::source(&error)
@@ -216,7 +220,7 @@ impl Kubelet<'_> {
                 ],
                 "conditions": [{ "type": "Ready", "status": status, "message": message }],
                 "nodeInfo": {
-                    "kubeletVersion": self.machine.version(),
+                    "kubeletVersion": self.version,
                     "containerRuntimeVersion": "containerd://stand-in",
                     "kernelVersion": system.unwrap_or_default().trim(),
                     "operatingSystem": "linux",
@@ -228,12 +232,19 @@ impl Kubelet<'_> {
     /// What kubelet shows of static pods.
     fn tell_of_pods(&self, client: &Client) -> Result<(), String> {
         let pods = "/api/v1/namespaces/kube-system/pods";
-        for (name, _, _) in &self.pods {
+        for (name, manifest, _) in &self.pods {
             let own = format!("{name}-{}", self.name);
-            if client.ask("GET", &format!("{pods}/{own}"), None)?.0 == 200 {
+            let hash = crypto::hash_of_text(manifest);
+            let path = format!("{pods}/{own}");
+            let (status, there) = client.ask("GET", &path, None)?;
+            if status == 200 && there["metadata"]["annotations"][CONFIG_HASH] == hash.as_str() {
                 continue;
             }
+            if status == 200 {
+                client.must("DELETE", &path, None)?;
+            }
             let ready = json!([{ "type": "Ready", "status": "True" }]);
+            let image = format!("{name}:{}", manifests::version(manifest));
             let pod = json!({
                 "apiVersion": "v1",
                 "kind": "Pod",
@@ -241,11 +252,16 @@ impl Kubelet<'_> {
                     "name": own,
                     "namespace": "kube-system",
                     "labels": { "component": name, "tier": "control-plane" },
+                    "annotations": {
+                        CONFIG_HASH: hash,
+                        "kubernetes.io/config.mirror": hash,
+                        "kubernetes.io/config.source": "file",
+                    },
                 },
                 "spec": {
                     "nodeName": self.name,
                     "hostNetwork": true,
-                    "containers": [{ "name": name, "image": format!("{name}:stand-in") }],
+                    "containers": [{ "name": name, "image": image }],
                 },
                 "status": {
                     "phase": "Running",

@@ -3,7 +3,7 @@
 //! ```text
 //!   kubeadm ── config     v1beta4 files, unknown fields refused
 //!           ├─ preflight  what kubeadm refuses to begin on
-//!           ├─ init, join, reset, token, certs: kubeadm's phases, words and exit codes
+//!           ├─ init, join, upgrade, reset, token, certs: kubeadm's phases, words and exit codes
 //!           └─ client ─────HTTPS──▶ endpoint ─▶ balancer ─▶ api
 //!   kubelet ── runs what lies in /etc/kubernetes/manifests, and tells of its node
 //!           └─ api ── auth, objects, discovery, exec ── store    on the lab's stand-in API server

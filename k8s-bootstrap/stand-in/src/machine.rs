@@ -17,8 +17,11 @@ pub const EVENTS: &str = "/var/log/stand-in/events.jsonl";
 /// here.
 pub const PAUSE: &str = "/etc/stand-in/pause";
 
-/// Which version the stand-ins are.
+/// Which version kubeadm is.
 pub const VERSION: &str = "/usr/share/stand-in/version";
+
+/// Which version kubelet is: its package comes behind kubeadm's in an upgrade.
+pub const KUBELET_VERSION: &str = "/usr/share/stand-in/kubelet-version";
 
 /// Longest wait for a test that pauses a phase.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
@@ -97,10 +100,20 @@ impl Machine {
         fs::read_dir(self.path(path)).is_ok_and(|mut entries| entries.next().is_some())
     }
 
-    /// `v1.36.4`, of this kubeadm and kubelet.
+    /// `v1.36.4`, of this kubeadm.
     #[must_use]
     pub fn version(&self) -> String {
-        let version = self.read(VERSION).unwrap_or_default();
+        self.version_in(VERSION)
+    }
+
+    /// The same of this kubelet.
+    #[must_use]
+    pub fn kubelet_version(&self) -> String {
+        self.version_in(KUBELET_VERSION)
+    }
+
+    fn version_in(&self, path: &str) -> String {
+        let version = self.read(path).unwrap_or_default();
         format!("v{}", version.trim().trim_start_matches('v'))
     }
 

@@ -43,6 +43,15 @@ pub(crate) fn argument<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text[from..].split([' ', '\n', '"']).next()
 }
 
+/// The tag of the image in a static pod's manifest: `v1.36.4`.
+pub(crate) fn version(manifest: &str) -> &str {
+    let image = manifest.lines().find_map(|line| line.trim().strip_prefix("image: "));
+    image.and_then(|image| image.rsplit_once(':')).map_or("", |(_, tag)| tag)
+}
+
+/// What a static pod's mirror in the API says of the manifest that it runs by.
+pub(crate) const CONFIG_HASH: &str = "kubernetes.io/config.hash";
+
 /// A kubeconfig of one cluster and one user.
 pub(crate) fn kubeconfig(server: &str, authority: &str, user: &str, as_who: &User<'_>) -> String {
     let data = |text: &str| STANDARD.encode(text);

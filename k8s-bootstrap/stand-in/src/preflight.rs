@@ -85,21 +85,26 @@ pub fn check(machine: &Machine, intent: Intent, name: &str, cri: &str) -> Vec<Fa
     faults
 }
 
-fn check_system(machine: &Machine, master: bool, fault: &mut impl FnMut(&str, String)) {
-    let read = |path: &str| machine.read(path).unwrap_or_default();
-    let status = read("/proc/self/status");
-    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    if !root {
+/// What stands in the way of an upgrade on this machine.
+#[must_use]
+pub fn check_upgrade(machine: &Machine) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut fault = |name: &str, what: String| {
+        faults.push(Fault { name: name.to_owned(), what });
+    };
+    check_root(machine, &mut fault);
+    check_control_groups(machine, &mut fault);
+    faults
+}
+
+fn check_root(machine: &Machine, fault: &mut impl FnMut(&str, String)) {
+    let status = machine.read("/proc/self/status").unwrap_or_default();
+    if !status.lines().any(|line| line.starts_with("Uid:\t0\t")) {
         fault("IsPrivilegedUser", "user is not running as root".to_owned());
     }
-    let forward = "/proc/sys/net/ipv4/ip_forward";
-    if read(forward).trim() != "1" {
-        let name = format!("FileContent-{}", forward.replace('/', "-"));
-        fault(&name, format!("{forward} contents are not set to 1"));
-    }
-    if read("/proc/swaps").lines().count() > 1 {
-        fault("Swap", "running with swap on is not supported. Please disable swap".to_owned());
-    }
+}
+
+fn check_control_groups(machine: &Machine, fault: &mut impl FnMut(&str, String)) {
     let minor = machine.version();
     let minor = minor.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
     let unified = machine.has("/sys/fs/cgroup/cgroup.controllers");
@@ -110,6 +115,20 @@ fn check_system(machine: &Machine, master: bool, fault: &mut impl FnMut(&str, St
                     'FailCgroupV1' to 'false'.";
         fault("SystemVerification", what.to_owned());
     }
+}
+
+fn check_system(machine: &Machine, master: bool, fault: &mut impl FnMut(&str, String)) {
+    let read = |path: &str| machine.read(path).unwrap_or_default();
+    check_root(machine, fault);
+    let forward = "/proc/sys/net/ipv4/ip_forward";
+    if read(forward).trim() != "1" {
+        let name = format!("FileContent-{}", forward.replace('/', "-"));
+        fault(&name, format!("{forward} contents are not set to 1"));
+    }
+    if read("/proc/swaps").lines().count() > 1 {
+        fault("Swap", "running with swap on is not supported. Please disable swap".to_owned());
+    }
+    check_control_groups(machine, fault);
     if !master {
         return;
     }

@@ -14,7 +14,7 @@ pub(super) fn document(cluster: &Cluster, path: &str) -> Option<Value> {
         (!resources.is_empty()).then(|| resource_list(group, &resources))
     };
     match path {
-        "/version" => Some(version(&cluster.machine.version())),
+        "/version" => Some(version(&cluster.version)),
         "/api" => Some(json!({ "kind": "APIVersions", "versions": ["v1"] })),
         "/apis" => Some(groups()),
         "/api/v1" => of_group("v1"),
@@ -60,6 +60,16 @@ fn groups() -> Value {
 }
 
 fn resource_list(group_version: &str, resources: &[&Resource]) -> Value {
+    // By this kubectl knows that pods may be asked to go, rather than be deleted.
+    let eviction = json!({
+        "name": "pods/eviction",
+        "singularName": "",
+        "namespaced": true,
+        "group": "policy",
+        "version": "v1",
+        "kind": "Eviction",
+        "verbs": ["create"],
+    });
     let resources: Vec<_> = resources
         .iter()
         .map(|resource| {
@@ -71,6 +81,7 @@ fn resource_list(group_version: &str, resources: &[&Resource]) -> Value {
                 "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
             })
         })
+        .chain((group_version == "v1").then_some(eviction))
         .collect();
     json!({
         "kind": "APIResourceList",

@@ -34,7 +34,7 @@ pub(super) const TIGERA: &str = "operator.tigera.io/v1";
 const METALLB: &str = "metallb.io/v1beta1";
 
 /// All kinds that there are.
-pub(super) const RESOURCES: [Resource; 25] = [
+pub(super) const RESOURCES: [Resource; 27] = [
     resource("v1", "configmaps", "ConfigMap", true),
     resource("v1", "endpoints", "Endpoints", true),
     resource("v1", "events", "Event", true),
@@ -48,6 +48,7 @@ pub(super) const RESOURCES: [Resource; 25] = [
     resource("v1", "services", "Service", true),
     resource("apps/v1", "daemonsets", "DaemonSet", true),
     resource("apps/v1", "deployments", "Deployment", true),
+    resource("apps/v1", "statefulsets", "StatefulSet", true),
     resource(
         "apiextensions.k8s.io/v1",
         "customresourcedefinitions",
@@ -60,6 +61,7 @@ pub(super) const RESOURCES: [Resource; 25] = [
         "CertificateSigningRequest",
         false,
     ),
+    resource("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget", true),
     resource("rbac.authorization.k8s.io/v1", "clusterrolebindings", "ClusterRoleBinding", false),
     resource("rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", false),
     resource("rbac.authorization.k8s.io/v1", "rolebindings", "RoleBinding", true),

@@ -275,8 +275,18 @@ pub(super) fn static_pod(
     address: &str,
     local: &str,
 ) -> Result<(), Failure> {
+    versioned_pod(machine, pod, (address, local), &machine.version())
+}
+
+/// A static pod of a version that may not be this kubeadm's.
+pub(super) fn versioned_pod(
+    machine: &Machine,
+    pod: &str,
+    (address, local): (&str, &str),
+    version: &str,
+) -> Result<(), Failure> {
     let arguments = [format!("--advertise-address={address}"), format!("--secure-listen={local}")];
-    let image = format!("registry.k8s.io/{pod}:{}", machine.version());
+    let image = format!("registry.k8s.io/{pod}:{version}");
     let text = manifests::pod(pod, &image, &arguments);
     machine.write(&manifests::path_of(pod), &text, 0o600)?;
     Ok(())

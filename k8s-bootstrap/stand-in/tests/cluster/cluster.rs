@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::host::{Disk, Host};
 use crate::packages::{self, KUBERNETES, run};
 use crate::repository::{CALICO, Repository};
+use crate::running::{Running, Said};
 use crate::service;
 
 /// What hosts have beside what every Debian has: a server's usual installation.
@@ -86,16 +87,10 @@ pub(crate) struct Cluster {
     operator: Plug,
     operator_network: File,
     lab: Lab,
-    _repository: (Repository, Plug),
+    repository: Repository,
+    _source: Plug,
     folder: TempDir,
     _store: TempDir,
-}
-
-/// How a command of halb ended, and all that it said.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) text: String,
 }
 
 impl Cluster {
@@ -136,11 +131,12 @@ impl Cluster {
             operator_network: network_of(&operator),
             operator,
             lab,
-            _repository: (repository, source),
+            repository,
+            _source: source,
             folder,
             _store: store,
         };
-        fs::write(cluster.path("cluster.yaml"), cluster.inventory()).unwrap();
+        fs::write(cluster.path("cluster.yaml"), cluster.inventory(KUBERNETES)).unwrap();
         run(Command::new("strip").arg("-o").arg(cluster.path("halb")).arg(halb()));
         cluster
     }
@@ -149,7 +145,7 @@ impl Cluster {
         self.folder.path().join(name)
     }
 
-    fn inventory(&self) -> String {
+    fn inventory(&self, version: &str) -> String {
         let repository = format!("http://{REPOSITORY}");
         // Where memory of this machine is swapped, its hosts can't switch that off.
         let swaps = fs::read_to_string("/proc/swaps").unwrap().lines().count() > 1;
@@ -163,7 +159,7 @@ impl Cluster {
             .collect();
         format!(
             "apiVersion: halb/v1\nkind: Cluster\nname: seven\n\
-             kubernetes: {{version: {KUBERNETES}, cgroupV1: allow, imageRepository: \
+             kubernetes: {{version: {version}, cgroupV1: allow, imageRepository: \
              {REPOSITORY}/kubernetes}}\n\
              network: 172.16.16.0/24\nvip: {{address: {VIP}, routerId: 51}}\n\
              endpoint: {{name: api.seven.internal}}\n\
@@ -180,7 +176,27 @@ impl Cluster {
 
     /// Adds something to the inventory.
     pub(crate) fn want(&self, section: &str) {
-        self.write("cluster.yaml", &format!("{}{section}", self.inventory()));
+        self.write("cluster.yaml", &format!("{}{section}", self.inventory(KUBERNETES)));
+    }
+
+    /// Writes another version of Kubernetes into the inventory.
+    pub(crate) fn want_version(&self, version: &str) {
+        self.write("cluster.yaml", &self.inventory(version));
+    }
+
+    /// Has the repository offer another version of Kubernetes.
+    pub(crate) fn offer(&self, version: &str) {
+        self.repository.offer(version);
+    }
+
+    /// The operator gets another halb: the same program in a file that differs from the one before.
+    pub(crate) fn renew_halb(&self) {
+        let (path, new) = (self.path("halb"), self.path("halb.new"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend_from_slice(b"another halb\n");
+        fs::write(&new, bytes).unwrap();
+        fs::set_permissions(&new, fs::metadata(&path).unwrap().permissions()).unwrap();
+        fs::rename(new, path).unwrap();
     }
 
     /// Has an address of the hosts' network answer at this port, as pods would that are announced
@@ -232,7 +248,7 @@ impl Cluster {
     }
 
     /// A program of the operator's, on his place in the network.
-    fn command(&self, program: &Path, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, program: &Path, words: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(words).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env("HOME", self.folder.path()).env("KUBECONFIG", self.path("kubeconfig"));
@@ -288,8 +304,7 @@ impl Cluster {
         let output = self.path("apply.out");
         let file = File::create(&output).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
-        let child = self.operator.run(|| command.spawn()).unwrap();
-        Running { child, output }
+        Running::new(self.operator.run(|| command.spawn()).unwrap(), output)
     }
 
     /// A file of the operator's.
@@ -413,42 +428,6 @@ impl Cluster {
             let kept = self.host(&name).run(&["test", "-e", "/etc/kubernetes/halb-kubeadm.yaml"]);
             assert!(!kept.status.success(), "{name} keeps kubeadm's configuration");
         }
-    }
-}
-
-/// An apply under way. It is killed when it is dropped.
-pub(crate) struct Running {
-    child: Child,
-    output: PathBuf,
-}
-
-impl Running {
-    pub(crate) fn text(&self) -> String {
-        fs::read_to_string(&self.output).unwrap_or_default()
-    }
-
-    /// Whether it has come to an end of its own.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
-    /// Kills it, which it can't notice.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        let _reaped = self.child.wait();
-    }
-
-    /// Waits for its end.
-    pub(crate) fn finish(&mut self) -> Said {
-        let code = self.child.wait().unwrap().code();
-        Said { code, text: self.text() }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _already_gone = self.child.kill();
-        let _reaped = self.child.wait();
     }
 }
 

@@ -12,8 +12,10 @@ mod cluster;
 mod host;
 mod packages;
 mod repository;
+mod running;
 mod scenarios;
 mod service;
+mod upgrades;
 
 use std::env;
 use std::io::Read as _;

@@ -6,8 +6,13 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The version of Kubernetes that all of it claims to be.
+use halb_stand_in::machine;
+
+/// The version of Kubernetes that clusters begin with.
 pub(crate) const KUBERNETES: &str = "1.36.4";
+
+/// One of the next minor version.
+pub(crate) const NEXT: &str = "1.37.2";
 
 /// The version of the package with Debian's containerd in it.
 pub(crate) const CONTAINERD: &str = "1.6.20";
@@ -28,7 +33,7 @@ impl<'a> Draft<'a> {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        let path = self.folder.join(path);
+        let path = self.folder.join(path.trim_start_matches('/'));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     }
@@ -92,21 +97,22 @@ pub(crate) fn sha256(path: &Path) -> String {
     said.split(' ').next().unwrap().to_owned()
 }
 
-/// Kubernetes' packages below a folder, and the list of them.
-pub(crate) fn kubernetes(work: &Path, pool: &Path) -> String {
+/// Kubernetes' packages of a version below a folder, and the list of them.
+pub(crate) fn kubernetes(work: &Path, pool: &Path, version: &str) -> String {
     let own = work.join("stand-in");
     run(Command::new("strip").arg("-o").arg(&own).arg(std::env::current_exe().unwrap()));
-    let kubelet = Draft::new(work, "kubelet", KUBERNETES, "kubernetes-cni (>= 1.2)");
+    let kubelet = Draft::new(work, "kubelet", version, "kubernetes-cni (>= 1.2)");
     kubelet.program("usr/bin/kubelet", &own);
-    kubelet.text("usr/share/stand-in/version", KUBERNETES);
+    kubelet.text(machine::KUBELET_VERSION, version);
     kubelet.text("usr/lib/systemd/system/kubelet.service", KUBELET_UNIT);
-    let kubeadm = Draft::new(work, "kubeadm", KUBERNETES, "kubelet, kubectl, cri-tools");
+    let kubeadm = Draft::new(work, "kubeadm", version, "kubelet, kubectl, cri-tools");
+    kubeadm.text(machine::VERSION, version);
     symlink("kubelet", kubeadm.path("usr/bin/kubeadm")).unwrap();
     // What is in etcd's image, for the client of containerd below.
     symlink("/usr/bin/kubelet", kubeadm.path("usr/share/stand-in/etcdutl")).unwrap();
-    let kubectl = Draft::new(work, "kubectl", KUBERNETES, "");
+    let kubectl = Draft::new(work, "kubectl", version, "");
     kubectl.program("usr/bin/kubectl", &real_kubectl());
-    let tools = Draft::new(work, "cri-tools", KUBERNETES, "");
+    let tools = Draft::new(work, "cri-tools", version, "");
     let plugins = Draft::new(work, "kubernetes-cni", "1.7.1", "");
     [kubelet, kubeadm, kubectl, tools, plugins].map(|draft| draft.build(pool)).concat()
 }

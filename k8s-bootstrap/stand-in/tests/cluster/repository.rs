@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A folder that is served over HTTP.
 pub(crate) struct Repository {
     folder: TempDir,
+    key: Key,
 }
 
 impl Repository {
@@ -32,13 +33,6 @@ impl Repository {
     pub(crate) fn make() -> Self {
         let (folder, work) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let key = Key::make();
-        let flat = folder.path().join("kubernetes/v1.36/deb");
-        fs::create_dir_all(&flat).unwrap();
-        let list = packages::kubernetes(work.path(), &flat);
-        fs::write(flat.join("Packages"), list).unwrap();
-        key.sign(&flat, &["Packages"], "Suite: stable\n");
-        key.export(&flat.join("Release.key"));
-
         let vendor = folder.path().join("docker/debian");
         let suite = vendor.join(format!("dists/{}", codename()));
         let index = format!("stable/binary-{}/Packages", architecture());
@@ -62,7 +56,21 @@ impl Repository {
         fs::write(manifests.join("metallb-native.yaml"), metallb()).unwrap();
         fs::create_dir_all(folder.path().join("v2")).unwrap();
         fs::write(folder.path().join("v2/index"), "{}").unwrap();
-        Self { folder }
+        let repository = Self { folder, key };
+        repository.offer(packages::KUBERNETES);
+        repository
+    }
+
+    /// Adds Kubernetes' packages of a version, in a repository of its minor version.
+    pub(crate) fn offer(&self, version: &str) {
+        let work = TempDir::new().unwrap();
+        let (minor, _patch) = version.rsplit_once('.').unwrap();
+        let flat = self.folder.path().join(format!("kubernetes/v{minor}/deb"));
+        fs::create_dir_all(&flat).unwrap();
+        let list = packages::kubernetes(work.path(), &flat, version);
+        fs::write(flat.join("Packages"), list).unwrap();
+        self.key.sign(&flat, &["Packages"], "Suite: stable\n");
+        self.key.export(&flat.join("Release.key"));
     }
 
     /// Serves it, for as long as this process lives.

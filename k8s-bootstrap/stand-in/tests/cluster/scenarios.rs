@@ -4,8 +4,10 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
-use crate::cluster::{Cluster, REPOSITORY, Running, Shape, VIP};
+use crate::cluster::{Cluster, REPOSITORY, Shape, VIP};
 use crate::repository::METALLB;
+use crate::running::Running;
+use crate::upgrades;
 
 /// All scenarios by name. Those called `fault_…` take long and belong to the soak.
 pub(crate) const ALL: &[(&str, fn())] = &[
@@ -19,6 +21,8 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("fault_active_balancer_dies_while_a_master_joins", balancer_dies),
     ("fault_two_runs_at_once", two_runs),
     ("fault_restore_and_reset_are_killed_and_run_again", restored_and_put_back),
+    ("fault_another_version_while_the_api_is_asked", upgrades::by_one_minor),
+    ("fault_upgrade_is_killed_and_run_again", upgrades::killed),
 ];
 
 /// Name and readiness of each node.
@@ -26,7 +30,7 @@ const READY: &str = "jsonpath={range .items[*]}{.metadata.name} \
                      {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
 
 /// Five nodes are ready, by whoever asks through the virtual IP.
-fn assert_nodes(cluster: &Cluster) {
+pub(crate) fn assert_nodes(cluster: &Cluster) {
     let nodes: Vec<_> =
         [cluster.names("master"), cluster.names("worker")].concat().into_iter().collect();
     cluster.await_true("all nodes to be ready", || {
@@ -41,7 +45,7 @@ fn assert_nodes(cluster: &Cluster) {
 }
 
 /// The virtual IP is on exactly one balancer, and each has halb as a service.
-fn assert_balancers(cluster: &Cluster) {
+pub(crate) fn assert_balancers(cluster: &Cluster) {
     cluster.await_true("one holder of the virtual IP", || cluster.holders().len() == 1);
     for name in cluster.names("balancer") {
         let host = cluster.host(&name);
@@ -56,7 +60,7 @@ fn assert_balancers(cluster: &Cluster) {
 }
 
 /// All that can be seen is good. Without real pods nobody can tell of names and Services.
-fn assert_verified(cluster: &Cluster) {
+pub(crate) fn assert_verified(cluster: &Cluster) {
     let mut said = None;
     cluster.await_true("nothing to be bad", || {
         let verified = cluster.k8s(&["verify", "--json", "--wait", "2m"]);
