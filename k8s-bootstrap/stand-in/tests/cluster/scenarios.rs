@@ -116,6 +116,7 @@ fn add_ons() {
     cluster.apply_all();
     cluster.answer_at(Ipv4Addr::new(172, 16, 16, 150), 80, "200 OK");
     cluster.answer_at(Ipv4Addr::new(172, 16, 16, 151), 5000, "401 Unauthorized");
+    rendered_is_read(&cluster);
     cluster.want(&format!(
         "addons:\n  metallb: {{version: {METALLB}, source: 'http://{REPOSITORY}/metallb', \
          pools: [{{name: default, addresses: [172.16.16.150-172.16.16.160]}}]}}\n  \
@@ -155,6 +156,30 @@ fn add_ons() {
     }
     cluster.host("kworker01").ok(&["test", "-d", "/srv/images"]);
     done(&["status"], 1);
+}
+
+/// Every add-on, printed for those who apply such things by other means: kubectl knows each object.
+fn rendered_is_read(cluster: &Cluster) {
+    let volumes: String = [("images", 1), ("data-0", 1), ("data-1", 2), ("data-2", 1)]
+        .map(|(name, node)| {
+            format!("{{name: {name}, node: kworker0{node}, path: /srv/{name}, size: 1Gi}}, ")
+        })
+        .concat();
+    cluster.want(&format!(
+        "addons:\n  metallb: {{pools: [{{name: default, addresses: [172.16.16.150-172.16.16.160]}}]}}\n  \
+         nginx: {{address: 172.16.16.150}}\n  storage: {{volumes: [{volumes}]}}\n  \
+         registry: {{address: 172.16.16.151, volume: images}}\n  \
+         patroni: {{image: 'quay.io/example/patroni@sha256:{}', volumes: [data-0, data-1, data-2]}}\n",
+        "0123456789abcdef".repeat(4)
+    ));
+    let rendered = cluster.k8s(&["addon", "plan", "--render"]);
+    assert_eq!(rendered.code, Some(0), "{}", rendered.text);
+    cluster.write("rendered.yaml", &rendered.text);
+    let read = cluster.kubectl(&["create", "--dry-run=client", "-f", "rendered.yaml"]);
+    assert_eq!(read.code, Some(0), "{}\n{}", read.text, rendered.text);
+    let objects = rendered.text.lines().filter(|line| line.starts_with("kind: ")).count();
+    let created = read.text.lines().filter(|line| line.ends_with(" created (dry run)")).count();
+    assert!(objects > 20 && created == objects, "{objects} objects\n{}", read.text);
 }
 
 /// The end of a cluster, and what came before it.
