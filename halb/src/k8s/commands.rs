@@ -92,7 +92,8 @@ pub fn restore(
     (discard_running, yes): (bool, bool),
 ) -> Exit {
     let shown = inventory.display();
-    let again = format!("halb k8s restore {} --inventory {shown}", from.display());
+    let discard = if discard_running { " --discard-running" } else { "" };
+    let again = format!("halb k8s restore {}{discard} --inventory {shown}", from.display());
     let done = with(inventory, sources, |site| async move {
         Ok(super::backup::restore(&site, from, discard_running, (yes, &again)).await)
     });
