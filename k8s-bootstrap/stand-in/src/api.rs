@@ -121,6 +121,9 @@ fn dispatch(
     if let Some(members) = path.strip_prefix("/stand-in/etcd/members") {
         return etcd(cluster, method, members, body);
     }
+    if path == exec::RELAY {
+        return exec::relayed(cluster, body);
+    }
     if let Some(pod) = path.strip_suffix("/eviction") {
         return eviction::evict(cluster, method, pod);
     }

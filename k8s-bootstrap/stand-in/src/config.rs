@@ -232,6 +232,15 @@ pub fn is_kind(document: &str, kind: &str) -> bool {
     read::<Head>(document).is_ok_and(|head| head.kind == kind)
 }
 
+impl ClusterConfiguration {
+    /// Where images of the control plane come from, and their tag.
+    #[must_use]
+    pub fn images(&self) -> (&str, &str) {
+        let repository = self.image_repository.as_deref().unwrap_or("registry.k8s.io");
+        (repository, &self.kubernetes_version)
+    }
+}
+
 const KUBEADM: &str = "kubeadm.k8s.io/v1beta4";
 const KUBELET: &str = "kubelet.config.k8s.io/v1beta1";
 const PROXY: &str = "kubeproxy.config.k8s.io/v1alpha1";

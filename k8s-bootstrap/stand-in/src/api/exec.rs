@@ -1,5 +1,5 @@
 //! `kubectl exec` into etcd's pod, for etcdctl: over a WebSocket (RFC 6455) with Kubernetes'
-//! `v5.channel.k8s.io`.
+//! `v5.channel.k8s.io`. It happens on the pod's own host, whichever server was asked.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 use super::path::parameters;
-use super::{Cluster, Refusal, json_response, respond};
+use super::{Answer, Cluster, Refusal, json_response, respond};
 use crate::etcd;
+use crate::manifests::{self, ADMIN_CONF, KUBELET_FLAGS};
 
 const PROTOCOL: &str = "v5.channel.k8s.io";
 
@@ -42,7 +43,10 @@ pub(super) fn answer(
     };
     let command = parameters(query, "command");
     cluster.machine.event("exec", json!({ "path": path, "command": command }));
-    let (code, out, errors) = run(cluster, &command);
+    let (code, out, errors) = match on_its_host(cluster, path, &command) {
+        Ok(done) => done,
+        Err(refusal) => return json_response(refusal.status, &refusal.document()),
+    };
     let upgrading = upgrade::on(request);
     tokio::spawn(async move {
         let Ok(stream) = upgrading.await else { return };
@@ -106,8 +110,43 @@ fn status(code: u8) -> Value {
     })
 }
 
+/// Exit code, what is printed, what is complained of.
+type Done = (u8, String, String);
+
+/// Runs something on the host of the pod at this path, by that host's own server.
+fn on_its_host(cluster: &Cluster, path: &str, command: &[String]) -> Result<Done, Refusal> {
+    let path = path.trim_end_matches("/exec");
+    let pod = cluster.state(|state| Ok(state.objects.get(path).cloned()))?;
+    let pod = pod.ok_or_else(|| Refusal::not_found(&format!("pods {path:?} not found")))?;
+    let flags = cluster.machine.read(KUBELET_FLAGS).unwrap_or_default();
+    if pod["spec"]["nodeName"].as_str() == manifests::argument(&flags, "hostname-override") {
+        return Ok(run(cluster, command));
+    }
+    let dial = || {
+        let mut client = manifests::client_of(&cluster.machine, ADMIN_CONF)?;
+        client.server = format!("{}:6443", pod["status"]["hostIP"].as_str().unwrap_or_default());
+        let answer = client.must("POST", RELAY, Some(&json!({ "command": command })))?;
+        serde_json::from_value(answer).map_err(|error| error.to_string())
+    };
+    tokio::task::block_in_place(dial).map_err(|why| {
+        let message = format!("error dialing backend: {why}");
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
+    })
+}
+
+/// Where servers ask each other to run something on their hosts.
+pub(super) const RELAY: &str = "/stand-in/run";
+
+/// What another server wants to be run here.
+pub(super) fn relayed(cluster: &Cluster, body: &[u8]) -> Answer {
+    let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+    let words = asked["command"].as_array().into_iter().flatten();
+    let command: Vec<_> = words.filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok((StatusCode::OK, json!(run(cluster, &command))))
+}
+
 /// etcdctl and etcdutl: exit code, what it prints, what it complains of.
-fn run(cluster: &Cluster, command: &[String]) -> (u8, String, String) {
+fn run(cluster: &Cluster, command: &[String]) -> Done {
     let words: Vec<_> =
         command.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
     if let ["etcdctl", "snapshot", "save", path] = words.as_slice() {

@@ -166,10 +166,11 @@ impl Begin<'_> {
         });
         begun.map_err(|error| failed("etcd", &error.to_string()))?;
         etcd_data(machine).map_err(|why| failed("etcd", &why))?;
-        static_pod(machine, "etcd", self.address(), &self.local())?;
+        let (local, images) = (self.local(), self.cluster.images());
+        static_pod(machine, "etcd", (self.address(), &local), images)?;
         machine.phase("init", "control-plane");
         for pod in PODS.into_iter().filter(|pod| *pod != "etcd") {
-            static_pod(machine, pod, self.address(), &self.local())?;
+            static_pod(machine, pod, (self.address(), &local), images)?;
             println!("[control-plane] Creating static Pod manifest for {pod:?}");
         }
         Ok(())
@@ -269,24 +270,15 @@ pub(super) fn etcd_data(machine: &Machine) -> Result<(), String> {
     crate::etcd::join(machine)
 }
 
+/// Writes a static pod's manifest: its addresses, where its image is from, and of which version.
 pub(super) fn static_pod(
     machine: &Machine,
     pod: &str,
-    address: &str,
-    local: &str,
-) -> Result<(), Failure> {
-    versioned_pod(machine, pod, (address, local), &machine.version())
-}
-
-/// A static pod of a version that may not be this kubeadm's.
-pub(super) fn versioned_pod(
-    machine: &Machine,
-    pod: &str,
     (address, local): (&str, &str),
-    version: &str,
+    (repository, version): (&str, &str),
 ) -> Result<(), Failure> {
     let arguments = [format!("--advertise-address={address}"), format!("--secure-listen={local}")];
-    let image = format!("registry.k8s.io/{pod}:{version}");
+    let image = format!("{repository}/{pod}:{version}");
     let text = manifests::pod(pod, &image, &arguments);
     machine.write(&manifests::path_of(pod), &text, 0o600)?;
     Ok(())

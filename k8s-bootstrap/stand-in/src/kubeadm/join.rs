@@ -163,7 +163,7 @@ impl Join<'_> {
         }
         self.start_kubelet()?;
         if let Some(control_plane) = &self.join.control_plane {
-            self.become_master(control_plane)?;
+            self.become_master(control_plane, &cluster)?;
         }
         self.machine.remove(BOOTSTRAP_CONF);
         Ok(())
@@ -215,7 +215,7 @@ impl Join<'_> {
         certs::kubeconfigs(machine, (&self.endpoint.server, &local), None)
             .map_err(|why| failed("kubeconfig", &why))?;
         for pod in PODS.into_iter().filter(|pod| *pod != "etcd") {
-            init::static_pod(machine, pod, address, &local)?;
+            init::static_pod(machine, pod, (address, &local), cluster.images())?;
             println!("[control-plane] Creating static Pod manifest for {pod:?}");
         }
         Ok(())
@@ -302,7 +302,11 @@ impl Join<'_> {
     }
 
     /// A vote in etcd, an API server, and a label.
-    fn become_master(&self, control_plane: &ControlPlane) -> Result<(), Failure> {
+    fn become_master(
+        &self,
+        control_plane: &ControlPlane,
+        cluster: &ClusterConfiguration,
+    ) -> Result<(), Failure> {
         let (machine, node) = (self.machine, self.node);
         machine.phase("join", "etcd-join");
         let admin = manifests::client_of(machine, ADMIN_CONF)?;
@@ -315,7 +319,8 @@ impl Join<'_> {
                 failed(&format!("error creating local etcd static pod manifest file: {why}"))
             })?;
         init::etcd_data(machine).map_err(|why| failed(&why))?;
-        init::static_pod(machine, "etcd", address, &self.local(control_plane))?;
+        let local = self.local(control_plane);
+        init::static_pod(machine, "etcd", (address, &local), cluster.images())?;
         println!(
             "[etcd] Waiting for the new etcd member to join the cluster. This can take up to 40s"
         );
@@ -329,7 +334,7 @@ impl Join<'_> {
         machine.phase("join", "wait-control-plane");
         let time = &self.join.timeouts.control_plane_component_health_check;
         let time = limit(time.as_ref(), HEALTH)?;
-        let local = Client { server: self.local(control_plane), ..admin };
+        let local = Client { server: local, ..admin };
         retry(time, || local.must("GET", "/livez", None))
             .map_err(|why| Failure::phase("wait-control-plane", &why))?;
         Ok(())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, Flags, certs, init, refuse, retry};
 use crate::client::Client;
-use crate::config;
+use crate::config::{self, ClusterConfiguration};
 use crate::crypto;
 use crate::machine::Machine;
 use crate::manifests::{
@@ -105,7 +105,7 @@ struct Upgrade<'a> {
     client: Client,
     /// The cluster's settings.
     text: String,
-    version: String,
+    cluster: ClusterConfiguration,
 }
 
 impl<'a> Upgrade<'a> {
@@ -119,12 +119,12 @@ impl<'a> Upgrade<'a> {
         let text = map["data"]["ClusterConfiguration"].as_str().unwrap_or_default().to_owned();
         let cluster = config::parse(&text).map_err(Failure::validation)?.cluster;
         let cluster = cluster.ok_or_else(|| "kubeadm-config has no configuration".to_owned())?;
-        Ok(Self { machine, client, text, version: cluster.kubernetes_version })
+        Ok(Self { machine, client, text, cluster })
     }
 
     /// What the cluster's settings say.
     fn version(&self) -> &str {
-        &self.version
+        &self.cluster.kubernetes_version
     }
 
     fn nodes(&self) -> Result<Vec<Value>, Failure> {
@@ -190,7 +190,8 @@ impl<'a> Upgrade<'a> {
         let before = machine.read(&path)?;
         let argument = |name| manifests::argument(&before, name).unwrap_or_default();
         let at = (argument("advertise-address"), argument("secure-listen"));
-        init::versioned_pod(machine, pod, at, version)?;
+        let (repository, _) = self.cluster.images();
+        init::static_pod(machine, pod, at, (repository, version))?;
         let after = machine.read(&path)?;
         if after == before {
             println!(
