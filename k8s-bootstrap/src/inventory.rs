@@ -61,6 +61,14 @@ impl Inventory {
         self.hosts.iter().filter(move |host| host.has(role))
     }
 
+    /// The same without a host.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut rest = self.clone();
+        rest.hosts.retain(|host| host.name != name);
+        rest
+    }
+
     /// What clients connect to: the endpoint's name, or its address where it has none.
     #[must_use]
     pub fn endpoint_host(&self) -> String {

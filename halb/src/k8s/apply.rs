@@ -21,7 +21,7 @@ pub(super) async fn apply(site: &Site, yes: bool, again: &str) -> Exit {
 
 async fn try_apply(site: &Site, yes: bool, again: &str) -> Result<Exit, Exit> {
     let run = Run::begin(site)?;
-    let facts = change::at_rest(site, None).await?;
+    let facts = change::at_rest(site).await?;
     let plan = site.plan(&facts)?;
     if plan.is_empty() {
         say(text::render(&plan).trim_end());

@@ -40,7 +40,7 @@ pub(super) async fn backup(site: &Site, to: Option<&Path>) -> Exit {
 
 async fn try_backup(site: &Site, to: Option<&Path>) -> Result<PathBuf, Exit> {
     let run = Run::begin(site)?;
-    let facts = change::at_rest(site, None).await?;
+    let facts = change::at_rest(site).await?;
     let plan = plan::backup::snapshot(&site.inventory, &facts, site.material());
     let plan = plan.map_err(|faults| site.refuse_faults(&faults))?;
     let (master, path) = plan::backup::place(&plan).expect("a snapshot is taken on a master");
@@ -151,7 +151,7 @@ async fn try_restore(
     if !faults.is_empty() {
         return Err(site.refuse_faults(&faults));
     }
-    let facts = change::at_rest(site, None).await?;
+    let facts = change::at_rest(site).await?;
     let file = from.join(SNAPSHOT);
     let stamp = record.taken.replace([':', '.'], "-");
     let stamp = format!("{stamp}-on-{}", run.begun_text().replace([':', '.'], "-"));

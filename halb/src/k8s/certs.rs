@@ -64,7 +64,7 @@ pub(super) async fn renew(site: &Site, yes: bool, again: &str) -> Exit {
 
 async fn try_renew(site: &Site, yes: bool, again: &str) -> Result<Exit, Exit> {
     let run = Run::begin(site)?;
-    let facts = change::at_rest(site, None).await?;
+    let facts = change::at_rest(site).await?;
     let before = look(site).await;
     let have_ended = before.certificates.iter().any(|one| one.ended);
     let plan = plan(&site.inventory, &facts, site.material(), have_ended);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use halb_k8s_bootstrap::driver::gather::Gathered;
+use halb_k8s_bootstrap::facts::Facts;
 use halb_k8s_bootstrap::plan::life::{Change, Ground};
 use halb_k8s_bootstrap::plan::preflight::{self, Fault};
 use halb_k8s_bootstrap::plan::{FactsByHost, text};
@@ -17,16 +19,24 @@ const AT_WORK_MAX: Duration = Duration::from_secs(1900);
 /// Between two looks whether it has come to its end.
 const AT_WORK_PAUSE: Duration = Duration::from_secs(2);
 
-/// What hosts say, once nothing is at work any more for a run that was cut off: what is left shows
-/// only then. One host may be gone.
-pub(super) async fn at_rest(site: &Site, gone: Option<&str>) -> Result<FactsByHost, Exit> {
+/// What all hosts say, once nothing is at work any more for a run that was cut off: what is left
+/// shows only then.
+///
+/// # Errors
+/// How to end: which hosts don't answer was said.
+pub(super) async fn at_rest(site: &Site) -> Result<FactsByHost, Exit> {
+    site.all_of(settled(site, None).await)
+}
+
+/// The same where some hosts may not answer; one may be gone. Nobody is waited for then.
+async fn settled(site: &Site, gone: Option<&str>) -> Gathered<Facts> {
     let end = Instant::now() + AT_WORK_MAX;
     let mut said = String::new();
     loop {
-        let facts = site.gather_but(gone).await?;
-        let at_work = preflight::at_work(&site.inventory, &facts);
-        if at_work.is_empty() || Instant::now() >= end {
-            return Ok(facts);
+        let gathered = site.ask(gone).await;
+        let at_work = preflight::at_work(&site.inventory, &gathered.answers);
+        if !gathered.silent.is_empty() || at_work.is_empty() || Instant::now() >= end {
+            return gathered;
         }
         let each = at_work.iter().map(|(host, what)| format!("{what} on {}", host.name));
         let waiting = each.collect::<Vec<_>>().join(", ");
@@ -69,7 +79,7 @@ pub(super) async fn make(
     make: impl FnOnce(Ground<'_>) -> Result<Change, Vec<Fault>>,
 ) -> Result<(), Exit> {
     if let Some(shown) = wish.shown {
-        let facts = site.gather_but(gone).await?;
+        let facts = site.told(site.ask(gone).await);
         return show(&site.change(&facts, make)?, shown);
     }
     let run = Run::begin(site)?;
@@ -87,7 +97,7 @@ pub(super) async fn carry_out(
     wish: &Wish,
     make: impl FnOnce(Ground<'_>) -> Result<Change, Vec<Fault>>,
 ) -> Result<(), Exit> {
-    let facts = at_rest(site, gone).await?;
+    let facts = site.told(settled(site, gone).await);
     let Change { plan, notes } = site.change(&facts, make)?;
     if plan.is_empty() {
         return Ok(());

@@ -63,7 +63,7 @@ const SIGHTS_MAX: usize = 1024;
 pub fn drill(inventory: &Path, sources: Sources, asked: &Asked) -> Exit {
     let drilled = with(inventory, sources, |site| async move {
         let _run = Run::begin(&site)?;
-        let facts = site.gather().await?;
+        let facts = site.told(site.ask(None).await);
         let wish = (asked.kind, asked.how);
         let chosen = drill::choose(&site.inventory, &facts, wish, asked.host.as_deref());
         let drill = chosen.map_err(|faults| site.refuse_faults(&faults))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use halb_k8s_bootstrap::inventory::lines;
-use halb_k8s_bootstrap::plan::life::{Draining, Removal, Upgrade};
+use halb_k8s_bootstrap::plan::life::{Draining, Ground, Removal, Upgrade};
 
 use super::apply;
 use super::ask::Sources;
@@ -98,13 +98,14 @@ async fn replacing(
     wish: &Wish,
 ) -> Result<(), Exit> {
     let gone = leaving.gone();
+    let succeed = |ground: Ground<'_>| ground.succeed(&leaving.node, coming);
+    let remove = |ground: Ground<'_>| ground.remove(&leaving.removal());
     if let Some(shown) = wish.shown {
-        let facts = site.gather_but(gone).await?;
+        let facts = site.told(site.ask(gone).await);
         // The second half is made from what the first one leaves.
-        let first = if leaving.is_gone {
-            site.change(&facts, |ground| ground.remove(&leaving.removal()))?
-        } else {
-            site.change(&facts, |ground| ground.join(coming))?
+        let first = match leaving.is_gone {
+            true => site.change(&facts, remove)?,
+            false => site.change(&facts, succeed)?,
         };
         let then = if leaving.is_gone { "add" } else { "remove" };
         let second = if leaving.is_gone { coming } else { leaving.node.as_str() };
@@ -114,11 +115,11 @@ async fn replacing(
     }
     let run = Run::begin(site)?;
     if leaving.is_gone {
-        change::carry_out(site, &run, gone, wish, |it| it.remove(&leaving.removal())).await?;
+        change::carry_out(site, &run, gone, wish, remove).await?;
     }
-    change::carry_out(site, &run, gone, wish, |ground| ground.join(coming)).await?;
+    change::carry_out(site, &run, gone, wish, succeed).await?;
     if !leaving.is_gone {
-        change::carry_out(site, &run, None, wish, |it| it.remove(&leaving.removal())).await?;
+        change::carry_out(site, &run, None, wish, remove).await?;
     }
     Ok(())
 }

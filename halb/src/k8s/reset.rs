@@ -21,7 +21,7 @@ async fn try_reset(
     (yes, again): (bool, &str),
 ) -> Result<Exit, Exit> {
     let run = Run::begin(site)?;
-    let facts = change::at_rest(site, None).await?;
+    let facts = change::at_rest(site).await?;
     let plan = plan(&site.inventory, &facts, scope);
     let plan = plan.map_err(|faults| site.refuse_faults(&faults))?;
     if plan.is_empty() {

@@ -16,9 +16,10 @@ use std::{env, fs, process};
 use halb_k8s_bootstrap::addon;
 use halb_k8s_bootstrap::driver::Shared;
 use halb_k8s_bootstrap::driver::access::{Access, Ask};
-use halb_k8s_bootstrap::driver::gather;
+use halb_k8s_bootstrap::driver::gather::{self, Gathered};
 use halb_k8s_bootstrap::driver::host::Host;
 use halb_k8s_bootstrap::driver::known_hosts::KnownHosts;
+use halb_k8s_bootstrap::facts::Facts;
 use halb_k8s_bootstrap::inventory::Inventory;
 use halb_k8s_bootstrap::pki::Material;
 use halb_k8s_bootstrap::plan::life::{Change, Ground};
@@ -70,24 +71,36 @@ impl Site {
     /// # Errors
     /// How to end: what is wrong was said, host by host.
     pub async fn gather(&self) -> Result<FactsByHost, Exit> {
-        self.gather_but(None).await
+        self.all_of(self.ask(None).await)
     }
 
-    /// The same where one host may be gone: if it answers all the same, what it says is there.
+    /// Asks all hosts what they are; one that may be gone doesn't count as silent.
+    pub async fn ask(&self, gone: Option<&str>) -> Gathered<Facts> {
+        let mut gathered = gather::gather(&self.inventory, &self.hosts).await;
+        gathered.silent.retain(|(host, _)| Some(host.as_str()) != gone);
+        gathered
+    }
+
+    /// Answers of which none may be missing.
     ///
     /// # Errors
     /// As [`gather`](Self::gather).
-    pub async fn gather_but(&self, gone: Option<&str>) -> Result<FactsByHost, Exit> {
-        let mut gathered = gather::gather(&self.inventory, &self.hosts).await;
-        gathered.silent.retain(|(host, _)| Some(host.as_str()) != gone);
-        if gathered.silent.is_empty() {
-            return Ok(gathered.answers);
+    pub fn all_of(&self, gathered: Gathered<Facts>) -> Result<FactsByHost, Exit> {
+        let (silent, all) = (gathered.silent.len(), self.hosts.len());
+        let answers = self.told(gathered);
+        if silent == 0 {
+            return Ok(answers);
         }
+        Err(refuse(&format!("{silent} of {all} hosts don't answer")))
+    }
+
+    /// Answers for somebody who judges what it means that some are missing; which ones is said.
+    #[must_use]
+    pub fn told(&self, gathered: Gathered<Facts>) -> FactsByHost {
         for (host, error) in &gathered.silent {
             complain(&format!("{host}: {}", chain(error)));
         }
-        let (silent, all) = (gathered.silent.len(), self.hosts.len());
-        Err(refuse(&format!("{silent} of {all} hosts don't answer")))
+        gathered.answers
     }
 
     /// What is left to do.

@@ -97,6 +97,10 @@ pub fn choose(
         let what = format!("{} isn't ready before anything is done", not_ready.join(", "));
         refuse(what, "a drill begins with all that is well");
     }
+    let silent = inventory.hosts.iter().filter(|other| !facts.contains_key(&other.name));
+    faults.extend(silent.map(|other| {
+        Fault::of(other, "it doesn't answer", "a drill begins with all that is well")
+    }));
     if !faults.is_empty() {
         return Err(faults);
     }

@@ -119,6 +119,9 @@ fn what_would_cost_quorum_or_the_last_way_in_is_refused() {
     world.silence("kmaster02");
     let why = chosen(&world, Kind::Master, How::Reboot).unwrap_err();
     assert!(why.contains("would cost the quorum") && why.contains("kmaster02 is down"), "{why}");
+    world.facts.remove("kmaster02");
+    let why = chosen(&world, Kind::Master, How::Reboot).unwrap_err();
+    assert!(why.contains("kmaster02 is down") && why.contains("it doesn't answer"), "{why}");
     let alone = seed(ONE_BALANCER);
     let why = chosen(&alone, Kind::Balancer, How::Reboot).unwrap_err();
     assert!(why.contains("no other balancer serves"), "{why}");

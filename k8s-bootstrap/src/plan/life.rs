@@ -22,9 +22,10 @@ use serde::Serialize;
 use crate::facts::{Cluster, ClusterState, Facts};
 use crate::inventory::version::Version;
 use crate::inventory::{Host, Inventory, Role};
+use crate::paths;
 use crate::pki::Material;
 use crate::plan::preflight::Fault;
-use crate::plan::wanted::Context;
+use crate::plan::wanted::{Context, Progress};
 use crate::plan::{FactsByHost, Operator, Plan, Stage};
 
 /// A change, and what to know before it is begun.
@@ -104,6 +105,22 @@ impl<'a> Ground<'a> {
     /// What stands in the way.
     pub fn join(self, node: &str) -> Result<Change, Vec<Fault>> {
         add::make(self, node)
+    }
+
+    /// Has one host join that is to take another one's place. The other one isn't looked at once it is
+    /// on its way out: no cluster counts it any more, and it is to join no more.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn succeed(self, leaving: &str, coming: &str) -> Result<Change, Vec<Fault>> {
+        let host = host_of(self.inventory, leaving)?;
+        let own = self.facts.get(leaving);
+        let is_marked = own.is_some_and(|own| own.files.contains_key(paths::REMOVED));
+        if !is_marked && self.context().progress(host) == Progress::Joined {
+            return self.join(coming);
+        }
+        let rest = self.inventory.without(leaving);
+        Ground { inventory: &rest, ..self }.join(coming)
     }
 
     /// Brings the cluster to another version, and halb on the balancers to this one.

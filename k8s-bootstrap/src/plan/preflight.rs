@@ -70,8 +70,7 @@ pub(super) fn check_but_versions(
     let mut faults = Vec::new();
     for host in &inventory.hosts {
         let Some(own) = facts.get(&host.name) else {
-            let what = "nothing is known of it";
-            faults.push(Fault::of(host, what, "gather its facts first"));
+            faults.push(Fault::of(host, "it doesn't answer", "bring it back first"));
             continue;
         };
         system::check(inventory, host, own, &mut faults);

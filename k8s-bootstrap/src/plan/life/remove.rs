@@ -25,7 +25,7 @@ pub(super) fn make(context: &Context<'_>, removal: &Removal<'_>) -> Result<Chang
     if !faults.is_empty() {
         return Err(faults);
     }
-    let rest = without(context.inventory, host);
+    let rest = context.inventory.without(&host.name);
     let after = Context { inventory: &rest, ..*context };
     let going = Going { context, host, leader, cluster, removal };
     let stages = [
@@ -43,13 +43,6 @@ pub(super) fn make(context: &Context<'_>, removal: &Removal<'_>) -> Result<Chang
 
 fn nothing() -> Stage {
     stage(StageName::Balancers, Pace::OneByOne, [])
-}
-
-/// The inventory as it is to be afterwards.
-fn without(inventory: &Inventory, host: &Host) -> Inventory {
-    let mut rest = inventory.clone();
-    rest.hosts.retain(|other| other.name != host.name);
-    rest
 }
 
 /// Everything that would do harm.
@@ -95,6 +88,13 @@ fn refusals(
         let remedy = "bring another master back first: this one can't take itself out";
         refuse("no other master answers".to_owned(), remedy);
     }
+    let others = context.inventory.hosts.iter().filter(|other| other.name != host.name);
+    let silent = others.filter(|other| !context.facts.contains_key(&other.name));
+    faults.extend(silent.map(|other| {
+        let remedy = "bring it back first; or, if it never comes back, take it out first, with \
+                      --host-is-gone";
+        Fault::of(other, "it doesn't answer", remedy)
+    }));
     faults
 }
 

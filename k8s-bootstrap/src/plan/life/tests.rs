@@ -96,6 +96,10 @@ fn a_master_that_etcd_needs_stays() {
     world.facts.remove("kmaster03");
     let why = reason(remove(&world, "kmaster03", false));
     assert!(why.contains("--host-is-gone"), "{why}");
+    let why = reason(remove(&world, "kmaster02", false));
+    assert!(why.contains("only 1 is up") && why.contains("it doesn't answer"), "{why}");
+    let why = reason(remove(&world, "kworker02", false));
+    assert!(why.starts_with("it doesn't answer"), "another one's host: {why}");
     let change = remove(&world, "kmaster03", true).expect("the dead one may go");
     let names: Vec<_> = change.plan.stages.iter().map(|stage| stage.name).collect();
     assert!(!names.contains(&StageName::Clear), "nobody is there to be cleared: {names:?}");
@@ -130,6 +134,68 @@ fn a_host_joins_anew_after_it_was_removed_and_only_it() {
     }
     let why = reason(seed().ground().join("loadbalancer01"));
     assert!(why.contains("balancer"), "{why}");
+}
+
+/// The same with a host in the inventory that is to become a fourth master.
+fn seed_and_a_bare_master() -> World {
+    let bare = World::bare(HIGHLY_AVAILABLE, "debian12");
+    let mut host = bare.inventory.hosts.iter().find(|host| host.name == "kmaster03").cloned();
+    let mut facts = bare.facts["kmaster03"].clone();
+    let (name, address) = ("kmaster04".to_owned(), "172.16.16.104/24");
+    (facts.hostname, facts.machine_id) = (name.clone(), Some("another".to_owned()));
+    facts.interfaces[1].addresses = vec![address.parse().expect("an address")];
+    let host = host.as_mut().expect("a host of the guide's");
+    (host.name, host.address) = (name.clone(), facts.interfaces[1].addresses[0].addr());
+    let mut world = seed();
+    world.inventory.hosts.push(host.clone());
+    world.facts.insert(name, facts);
+    world
+}
+
+/// What is left of `node replace`: its first half, and when that is done its second one.
+fn replace(world: &World, is_gone: bool) -> Result<Change, Vec<Fault>> {
+    let join = || world.ground().succeed("kmaster02", "kmaster04");
+    let [first, second] = if is_gone {
+        [remove(world, "kmaster02", true), join()]
+    } else {
+        [join(), remove(world, "kmaster02", false)]
+    };
+    let first = first?;
+    if first.plan.is_empty() { second } else { Ok(first) }
+}
+
+/// The seed's cluster before a master is replaced.
+fn before_replacement(is_gone: bool) -> World {
+    let mut world = seed_and_a_bare_master();
+    if is_gone {
+        world.facts.remove("kmaster02");
+    }
+    world
+}
+
+#[test]
+fn a_master_takes_another_ones_place_wherever_that_is_cut_off() {
+    for is_gone in [false, true] {
+        let mut halfway = before_replacement(is_gone);
+        let first = replace(&halfway, is_gone).unwrap().plan;
+        halfway.apply_all(&first);
+        for begun in [before_replacement(is_gone), halfway] {
+            let plan = replace(&begun, is_gone).unwrap().plan;
+            for count in 1..=plan.steps().count() {
+                let mut world = begun.clone();
+                world.apply(&plan, count);
+                through(&mut world, usize::MAX, |world| replace(world, is_gone));
+                world.inventory = world.inventory.without("kmaster02");
+                world.facts.remove("kmaster02");
+                let rest = world.plan();
+                assert!(rest.is_empty(), "{is_gone} {count}: {}", text::render(&rest));
+                let cluster = world.cluster("kmaster01");
+                let members = cluster.etcd.iter().map(|member| member.name.as_str());
+                let members: Vec<_> = members.collect();
+                assert_eq!(members, ["kmaster01", "kmaster03", "kmaster04"], "{count}");
+            }
+        }
+    }
 }
 
 #[test]
