@@ -164,9 +164,9 @@ impl Watch {
             }
         }
         let good = match self.course.phase() {
-            Phase::Calm => self.api == Some(true) && self.is_whole(None),
-            Phase::Away => self.api == Some(true) && self.goes_on_without(),
-            Phase::Back => self.api == Some(true) && self.returned && self.is_whole(None),
+            Phase::Calm => self.lacks(None).is_empty(),
+            Phase::Away => self.is_gone() && self.lacks(Some(&self.drill.host)).is_empty(),
+            Phase::Back => self.returned && self.lacks(None).is_empty(),
             Phase::Over => true,
         };
         self.course.see(now, good);
@@ -208,7 +208,8 @@ impl Watch {
                 Next::Undo
             }
             Phase::Away if waited > AWAY_MAX => {
-                self.course.fault(now, "the rest didn't go on without it".to_owned());
+                let lacks = self.told_lacks(Some(&self.drill.host));
+                self.course.fault(now, format!("the rest didn't go on without it{lacks}"));
                 self.course.enter(Phase::Back, now);
                 Next::Undo
             }
@@ -240,30 +241,60 @@ impl Watch {
     }
 
     fn fail(&mut self, now: Duration, why: &str) -> Next {
-        self.course.fail(now, why.to_owned());
+        let lacks = self.told_lacks(None);
+        self.course.fail(now, format!("{why}{lacks}"));
         Next::Over
     }
 
-    /// Whether every node and member is up, but for one that is away.
-    fn is_whole(&self, but: Option<&str>) -> bool {
-        let all = |map: &BTreeMap<String, bool>| {
-            !map.is_empty() && map.iter().all(|(name, up)| *up || Some(name.as_str()) == but)
-        };
-        let holders = self.holders.iter().filter(|(_, holds)| **holds).count();
-        all(&self.nodes) && all(&self.etcd) && (self.holders.is_empty() || holders == 1)
+    /// The same, as the end of a sentence.
+    fn told_lacks(&self, but: Option<&str>) -> String {
+        let mut lacks = self.lacks(but);
+        if lacks.len() > LACKS_MAX {
+            let more = lacks.len() - LACKS_MAX;
+            lacks.truncate(LACKS_MAX);
+            lacks.push(format!("{more} more"));
+        }
+        if lacks.is_empty() { String::new() } else { format!(": {}", lacks.join(", ")) }
     }
 
-    /// Whether the host is seen to be gone, and the rest goes on.
-    fn goes_on_without(&self) -> bool {
+    /// What isn't as it has to be, but for one host that is away.
+    fn lacks(&self, but: Option<&str>) -> Vec<String> {
+        let mut lacks = Vec::new();
+        if self.api != Some(true) {
+            lacks.push("the API doesn't answer".to_owned());
+        }
+        let down = |map: &BTreeMap<String, bool>| -> Vec<String> {
+            let down = map.iter().filter(|(name, up)| !**up && Some(name.as_str()) != but);
+            down.map(|(name, _)| name.clone()).collect()
+        };
+        if self.nodes.is_empty() {
+            lacks.push("no node was seen".to_owned());
+        }
+        lacks.extend(down(&self.nodes).iter().map(|name| format!("node {name} isn't ready")));
+        if self.etcd.is_empty() {
+            lacks.push("no member of etcd was seen".to_owned());
+        }
+        lacks.extend(down(&self.etcd).iter().map(|name| format!("etcd of {name} is down")));
+        let holders = self.holders.values().filter(|holds| **holds).count();
+        if !self.holders.is_empty() && holders != 1 {
+            lacks.push(format!("{holders} balancers have the virtual IP"));
+        }
+        lacks
+    }
+
+    /// Whether the host is seen to be away, or was and is back already.
+    fn is_gone(&self) -> bool {
         let host = self.drill.host.as_str();
-        let is_gone = match self.drill.kind {
+        match self.drill.kind {
             Kind::Balancer => self.holders.get(host) != Some(&true),
             Kind::Master => self.etcd.get(host) != Some(&true) || self.returned,
             Kind::Worker => self.nodes.get(host) != Some(&true) || self.returned,
-        };
-        is_gone && self.is_whole(Some(host))
+        }
     }
 }
+
+/// Things that aren't as they have to be, of which a fault tells.
+const LACKS_MAX: usize = 5;
 
 /// Hosts that are kept in mind, far more than a cluster of kubeadm's has nodes.
 const HOSTS_MAX: usize = 8_192;

@@ -1,5 +1,5 @@
-//! Backups against etcd itself: what it writes is taken for whole, and what halb tells it of members
-//! makes three of one snapshot that agree.
+//! Against etcd itself: a snapshot that it writes is taken for whole, and what halb tells it of members
+//! makes three of one snapshot that agree; a drill's witness knows which of its members are well.
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
 
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use halb_k8s_bootstrap::backup::{SnapshotCheck, SnapshotError};
+use halb_k8s_bootstrap::drill::witness_script;
 use halb_k8s_bootstrap::inventory::{Role, example, parse};
 use halb_k8s_bootstrap::plan::restore;
 
@@ -86,4 +87,41 @@ fn a_snapshot_of_etcd_is_whole_and_becomes_three_members_that_agree() {
         assert!(line.starts_with(&own), "{said}");
     }
     assert_eq!(lines.len(), 6, "{said}");
+}
+
+/// One member of a cluster of one, at the first argument's address, with certificates as kubeadm makes
+/// them; then what the script in the second one says of members for some seconds.
+const WATCH: &str = r#"
+ip link set lo up
+ip address add "$1/32" dev lo
+mkdir -p pki/etcd
+cd pki
+openssl req -x509 -newkey rsa:2048 -nodes -keyout etcd/ca.key -out etcd/ca.crt -subj /CN=etcd-ca 2>/dev/null
+leaf() {
+    printf 'extendedKeyUsage=clientAuth,serverAuth\nsubjectAltName=IP:%s\n' "$2" >extensions
+    openssl req -newkey rsa:2048 -nodes -keyout "$1.key" -out request -subj /CN=one 2>/dev/null
+    openssl x509 -req -in request -CA etcd/ca.crt -CAkey etcd/ca.key -CAcreateserial \
+        -extfile extensions -out "$1.crt" 2>/dev/null
+}
+leaf etcd/server "$1"
+leaf apiserver-etcd-client 127.0.0.1
+etcd --name=one --data-dir=data --log-level=error --client-cert-auth --trusted-ca-file=etcd/ca.crt \
+    --cert-file=etcd/server.crt --key-file=etcd/server.key \
+    --listen-client-urls="https://$1:2379" --advertise-client-urls="https://$1:2379" >log 2>&1 &
+until ETCDCTL_CACERT=etcd/ca.crt ETCDCTL_CERT=apiserver-etcd-client.crt \
+    ETCDCTL_KEY=apiserver-etcd-client.key etcdctl --endpoints="https://$1:2379" get x >/dev/null 2>&1
+do sleep 0.1; done
+printf '%s' "$2" | timeout 6 sh -s 2>/dev/null | grep '^etcd ' | sort -u || :
+"#;
+
+#[test]
+#[ignore = "needs root and etcd"]
+fn a_drills_witness_sees_which_members_of_etcd_are_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = parse(example::HIGHLY_AVAILABLE).unwrap().inventory;
+    let pki = folder.path().join("pki");
+    let script = witness_script(&inventory).replace("/etc/kubernetes/pki", pki.to_str().unwrap());
+    let well = inventory.with_role(Role::Master).nth(1).unwrap();
+    let said = run(WATCH, folder.path(), &[well.address.to_string(), script]);
+    assert_eq!(said, "etcd kmaster01 no\netcd kmaster02 yes\netcd kmaster03 no\n");
 }

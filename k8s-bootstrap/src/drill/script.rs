@@ -2,6 +2,7 @@
 
 use crate::inventory::{Inventory, Role};
 use crate::paths;
+use crate::shell;
 
 use super::Seen;
 
@@ -19,7 +20,8 @@ pub fn balancer_script(inventory: &Inventory) -> String {
 }
 
 /// The witness' script: requests to the endpoint, five times a second, and beside them nodes and
-/// members of etcd, each about once a second.
+/// members of etcd, each about once a second: by the word that etcd has for it, which it gives to
+/// whoever shows a certificate of its own authority, as the API server does.
 #[must_use]
 pub fn witness_script(inventory: &Inventory) -> String {
     let (address, port) = (inventory.endpoint.address, inventory.endpoint.port);
@@ -36,9 +38,9 @@ pub fn witness_script(inventory: &Inventory) -> String {
              2>/dev/null | while read -r name ready; do echo \"node $name $ready\"; done\n\
          }}\n\
          member() {{\n    \
-             took=$(curl -sk --connect-timeout 1 --max-time 2 -o /dev/null -w '%{{time_connect}}' \\\n        \
-             \"https://${{1#*=}}:2379/\" || :)\n    \
-             case $took in 0.000000 | '') up=no ;; *) up=yes ;; esac\n    \
+             code=$(curl -s --max-time 2 -o /dev/null -w '%{{http_code}}' --cacert {authority} \\\n        \
+             --cert {client}.crt --key {client}.key \"https://${{1#*=}}:2379/health\" || :)\n    \
+             case $code in 200) up=yes ;; *) up=no ;; esac\n    \
              echo \"etcd ${{1%%=*}} $up\"\n\
          }}\n\
          while :; do nodes; sleep 1; done &\n\
@@ -50,6 +52,8 @@ pub fn witness_script(inventory: &Inventory) -> String {
              sleep 0.2\n\
          done",
         admin = paths::ADMIN_CONF,
+        authority = shell::quote(&format!("{}/etcd/ca.crt", paths::PKI)),
+        client = shell::quote(&format!("{}/apiserver-etcd-client", paths::PKI)),
         members = members.join(" "),
     )
 }

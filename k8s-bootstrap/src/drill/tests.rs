@@ -96,6 +96,17 @@ fn a_master_goes_and_its_return_is_waited_for() {
 }
 
 #[test]
+fn what_isnt_well_before_a_drill_is_named() {
+    let (watch, _) = acting(Kind::Worker);
+    let mut watch = Watch::new(watch.drill);
+    watch.take(at(0), Seen::Node("m1".to_owned(), false));
+    watch.take(at(0), Seen::Api(Some(200)));
+    assert_eq!(watch.poll(at(601)), Next::Over);
+    let faults = watch.verdict().faults;
+    assert_eq!(faults, ["all wasn't good before: node m1 isn't ready, no member of etcd was seen"]);
+}
+
+#[test]
 fn an_outage_that_is_too_long_or_a_host_that_stays_away_is_no_pass() {
     let (mut watch, acted) = acting(Kind::Worker);
     watch.take(at(acted + 1), Seen::Node("w2".to_owned(), false));
