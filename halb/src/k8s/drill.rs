@@ -106,13 +106,13 @@ async fn carry_out(site: &Site, drill: Drill, json: bool) -> Result<Exit, Exit> 
             _ = clock.tick() => {}
             _ = signal::ctrl_c() => interrupted = true,
         }
+        let next = if interrupted { Next::Over } else { watched.poll(begun.elapsed()) };
         if !json {
             for entry in &watched.timeline()[told..] {
                 say(&line(entry));
             }
         }
         told = watched.timeline().len();
-        let next = if interrupted { Next::Over } else { watched.poll(begun.elapsed()) };
         match next {
             Next::Watch => {}
             Next::Act => {
@@ -200,7 +200,8 @@ async fn act(host: Arc<Host>, how: How, tell: mpsc::Sender<Seen>) {
         Some(output.text()).filter(|_| output.exit.success())
     };
     match how {
-        How::Stop => order(&host, "systemctl stop halb.service").await,
+        // Its connections may take longer to end than the rest to go on; who starts it waits for that.
+        How::Stop => order(&host, "systemctl stop --no-block halb.service").await,
         How::Reboot => {
             let before = ask().await;
             order(&host, "systemctl reboot --no-block").await;
