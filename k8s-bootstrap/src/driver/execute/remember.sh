@@ -35,6 +35,9 @@ system() {
         echo "ufw active"
     fi
     if grep -q '^halb:' /etc/passwd; then echo "user halb"; fi
+    for path in /var/lib/halb /var/log/halb; do
+        [ ! -e "$path" ] || echo "folder $path"
+    done
 }
 if [ ! -e "$store/state" ]; then
     system >"$store/state.new"
@@ -49,7 +52,10 @@ printf '%s\n' "$files" | while IFS= read -r path; do
         sync -- "$store/files$path.halb-new"
         mv -- "$store/files$path.halb-new" "$store/files$path"
     else
+        # With the folder above it that is there.
+        at=${path%/*}
+        while [ -n "$at" ] && [ ! -d "$at" ]; do at=${at%/*}; done
         mkdir -p "$store/absent${path%/*}"
-        : >"$store/absent$path"
+        printf '%s\n' "$at" >"$store/absent$path"
     fi
 done

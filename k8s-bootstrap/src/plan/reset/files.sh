@@ -1,4 +1,5 @@
-# Each file as it was, with its rights, or gone; and folders that are empty now.
+# Each file as it was, with its rights, or gone; and folders that are empty now and
+# weren't there.
 if [ -d "$store/files" ]; then
     find "$store/files" -type f | while IFS= read -r kept; do
         path=${kept#"$store/files"}
@@ -11,9 +12,15 @@ if [ -d "$store/files" ]; then
 fi
 if [ -d "$store/absent" ]; then
     find "$store/absent" -type f | while IFS= read -r kept; do
-        path=${kept#"$store/absent"}
-        rm -f -- "$path"
-        rmdir -p --ignore-fail-on-non-empty -- "${path%/*}" 2>/dev/null || :
+        rm -f -- "${kept#"$store/absent"}"
+    done
+    find "$store/absent" -type f | while IFS= read -r kept; do
+        at=${kept#"$store/absent"}
+        at=${at%/*}
+        while [ -n "$at" ] && [ "$at" != "$(cat "$kept")" ]; do
+            [ ! -d "$at" ] || rmdir -- "$at" 2>/dev/null || break
+            at=${at%/*}
+        done
     done
 fi
 systemctl daemon-reload

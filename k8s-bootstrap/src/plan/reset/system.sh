@@ -1,4 +1,5 @@
-# The kernel's settings, swap, SELinux, the firewall, halb's user, and services that made room.
+# The kernel's settings, swap, SELinux, the firewall, halb's user and folders, and
+# services that made room.
 awk '$1 == "sysctl"' "$state" | while read -r kind key value; do
     [ ! -e "/proc/sys/$key" ] || sysctl -w "$(printf %s "$key" | tr / .)=$value"
 done
@@ -32,6 +33,12 @@ if [ "$(unit firewalld.service 4)" = active ]; then
 fi
 if grep -qx 'ufw active' "$state"; then ufw --force enable; fi
 if ! grep -qx 'user halb' "$state" && grep -q '^halb:' /etc/passwd; then userdel halb; fi
+# What systemd made for halb's service, and halb filled.
+if [ "$(unit halb.service 3)" != loaded ]; then
+    for path in /var/lib/halb /var/log/halb; do
+        grep -qx "folder $path" "$state" || rm -rf -- "$path"
+    done
+fi
 for name in haproxy.service keepalived.service; do
     if [ "$(unit $name 5)" = enabled ]; then systemctl enable $name; fi
     if [ "$(unit $name 4)" = active ]; then systemctl start $name; fi

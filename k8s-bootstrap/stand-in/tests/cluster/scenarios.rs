@@ -195,7 +195,8 @@ fn restored_and_put_back() {
 fn settings(cluster: &Cluster) -> Vec<String> {
     const LOOK: &str = "cat /etc/hosts /etc/fstab; dpkg-query -W; \
                         find /etc -path '*halb*' -o -path '/etc/kubernetes*' -o -name '99-halb*'; \
-                        ls /usr/bin /etc/apt/sources.list.d /var/lib; grep halb /etc/passwd || :; \
+                        ls /usr/bin /etc/apt/sources.list.d /var/lib; \
+                        ls -d /var/log/*halb* 2>/dev/null; grep halb /etc/passwd || :; \
                         systemctl is-enabled halb kubelet containerd 2>/dev/null || :";
     let hosts = ["balancer", "master", "worker"].map(|role| cluster.names(role)).concat();
     hosts.iter().map(|name| cluster.host(name).ok(&["sh", "-c", LOOK])).collect()
