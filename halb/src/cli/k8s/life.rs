@@ -93,9 +93,21 @@ pub(in crate::cli) struct Drain {
     drain_timeout: Duration,
 }
 
+/// As above, for what is to be typed again.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(300);
+
 impl Drain {
     fn draining(&self) -> Draining {
         Draining { patience: self.drain_timeout }
+    }
+
+    /// What to type to have it again, behind other words.
+    fn again(&self) -> String {
+        if self.drain_timeout == DRAIN_TIMEOUT {
+            return String::new();
+        }
+        let time = humantime::format_duration(self.drain_timeout).to_string().replace(' ', "");
+        format!(" --drain-timeout {time}")
     }
 }
 
@@ -139,7 +151,7 @@ pub(super) fn node(order: Node) -> Exit {
     match order {
         Node::Remove { node, host_is_gone, drain, change } => {
             let gone = if host_is_gone { " --host-is-gone" } else { "" };
-            let wish = change.wish(&format!("node remove {node}{gone}"));
+            let wish = change.wish(&format!("node remove {node}{gone}{}", drain.again()));
             let leaving = Leaving { node, is_gone: host_is_gone, draining: drain.draining() };
             let (inventory, sources) = change.site.open();
             life::remove(&inventory, sources, &leaving, &wish)
@@ -151,7 +163,8 @@ pub(super) fn node(order: Node) -> Exit {
         }
         Node::Replace { old, new, host_is_gone, drain, change } => {
             let gone = if host_is_gone { " --host-is-gone" } else { "" };
-            let wish = change.wish(&format!("node replace {old} {new}{gone}"));
+            let again = drain.again();
+            let wish = change.wish(&format!("node replace {old} {new}{gone}{again}"));
             let leaving = Leaving { node: old, is_gone: host_is_gone, draining: drain.draining() };
             let (inventory, sources) = change.site.open();
             life::replace(&inventory, sources, (&leaving, &new), &wish)
@@ -161,9 +174,29 @@ pub(super) fn node(order: Node) -> Exit {
 
 pub(super) fn upgrade(to: To) -> Exit {
     let To { version, workers_at_once, drain, change } = to;
-    let wish = change.wish(&format!("upgrade {version}"));
+    let at_once = match workers_at_once {
+        1 => String::new(),
+        many => format!(" --workers-at-once {many}"),
+    };
+    let wish = change.wish(&format!("upgrade {version}{at_once}{}", drain.again()));
     let (inventory, sources) = change.site.open();
     let workers_at_once = usize::from(workers_at_once);
     let upgrade = Upgrade { version, workers_at_once, draining: drain.draining() };
     life::upgrade(&inventory, sources, &upgrade, &wish)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_typed_again_says_how_long_pods_may_take_unless_it_is_as_ever() {
+        let again = |text: &str| {
+            let drain_timeout = humantime::parse_duration(text).expect("a duration");
+            Drain { drain_timeout }.again()
+        };
+        assert_eq!(again("5m"), "");
+        assert_eq!(again("1h 30m"), " --drain-timeout 1h30m");
+        assert!(humantime::parse_duration("1h30m").is_ok());
+    }
 }

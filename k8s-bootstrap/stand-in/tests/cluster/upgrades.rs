@@ -210,6 +210,8 @@ fn masters_only(cluster: &Cluster, order: &[&str]) {
     let said = cluster.k8s(order);
     assert_eq!(said.code, Some(1), "{}", said.text);
     assert!(said.text.contains("the pod's disruption budget"), "{}", said.text);
+    let again = format!("halb k8s upgrade {NEXT} --workers-at-once 2 --drain-timeout 5s ");
+    assert!(said.text.contains(&again), "{}", said.text);
     let nodes = cluster.kubectl(&["get", "nodes", "-o", NODES]);
     for (role, version) in [("master", NEXT), ("worker", KUBERNETES)] {
         for name in cluster.names(role) {
