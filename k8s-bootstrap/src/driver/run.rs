@@ -14,6 +14,7 @@ use std::time::Duration;
 use ring::rand::{self, SystemRandom};
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelWriteHalf};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::inventory::Sudo;
@@ -287,7 +288,7 @@ type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), russh::Error>> + Send 
 /// The two sides' turns.
 struct Conversation<'a> {
     read: russh::ChannelReadHalf,
-    write: ChannelWriteHalf<Msg>,
+    write: WriteEnd,
     target: &'a Target,
     shared: &'a Shared,
     job: &'a Job,
@@ -298,6 +299,34 @@ struct Conversation<'a> {
     complaints: OutputEnd,
     exit: Option<Exit>,
     refused: bool,
+}
+
+/// The operator's end of a channel. Who drops a job before its end has the host notice: the connection
+/// stays, and a command that reads or writes would do so for as long as that.
+struct WriteEnd {
+    half: Option<ChannelWriteHalf<Msg>>,
+}
+
+impl WriteEnd {
+    fn half(&self) -> &ChannelWriteHalf<Msg> {
+        self.half.as_ref().expect("it is taken out when it is dropped, or the channel has ended")
+    }
+
+    /// The host has closed its end.
+    fn has_ended(&mut self) {
+        self.half = None;
+    }
+}
+
+impl Drop for WriteEnd {
+    fn drop(&mut self) {
+        if let (Some(half), Ok(runtime)) = (self.half.take(), Handle::try_current()) {
+            runtime.spawn(async move {
+                // A connection that is lost has no channels.
+                let _ = half.close().await;
+            });
+        }
+    }
 }
 
 /// What is to be sent next.
@@ -323,7 +352,7 @@ impl<'a> Conversation<'a> {
         let preface = Preface::new(&words.mark, &words.prompt);
         Self {
             read,
-            write,
+            write: WriteEnd { half: Some(write) },
             target,
             shared,
             job,
@@ -341,7 +370,7 @@ impl<'a> Conversation<'a> {
         let patience = self.job.limit + PATIENCE;
         let mut deadline = Instant::now() + patience;
         let mut turn = Turn::Listen;
-        let write = &self.write;
+        let write = self.write.half();
         let mut sending: Option<Sending<'_>> = None;
         let mut heard = Heard {
             stdout: &mut self.stdout,
@@ -363,23 +392,15 @@ impl<'a> Conversation<'a> {
                     if sent.is_err() { turn = Turn::Done; }
                 }
                 () = sleep_until(deadline) => {
-                    let _ = write.close().await;
                     return Err(RunError::TimedOut { limit: self.job.limit });
                 }
             }
             if heard.stderr.prompts() > 1 {
-                let _ = write.close().await;
                 return Err(RunError::WrongPassword { user: self.target.login.user.clone() });
             }
             if heard.stderr.prompts() == 1 && turn == Turn::Listen {
                 turn = Turn::Password;
-                let password = match password(self.target, self.shared).await {
-                    Ok(password) => password,
-                    Err(error) => {
-                        let _ = write.close().await;
-                        return Err(error);
-                    }
-                };
+                let password = password(self.target, self.shared).await?;
                 // Whoever was asked took his time.
                 deadline = Instant::now() + patience;
                 sending = Some(Box::pin(async move {
@@ -396,6 +417,7 @@ impl<'a> Conversation<'a> {
             }
         }
         drop(sending);
+        self.write.has_ended();
         self.result()
     }
 

@@ -38,6 +38,17 @@ async fn a_host_has_one_run_at_a_time_and_says_whose() {
 }
 
 #[tokio::test]
+async fn a_lock_that_is_let_go_is_free_at_once_though_the_connection_stays() {
+    let operator = Operator::new();
+    let server = Server::start(operator.key.public_key()).await;
+    let (tell, _told) = mpsc::channel::<TakenOver>(1);
+    let host = Arc::new(operator.host(&server));
+    let first = HostLock::take(Arc::clone(&host), "alice", tell.clone()).await.unwrap();
+    drop(first);
+    HostLock::take(host, "alice, for what comes next", tell).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lock_survives_the_loss_of_its_connection() {
     let operator = Operator::new();
     let server = Server::start(operator.key.public_key()).await;
