@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::facts::Cluster;
+use crate::facts::{Cluster, Facts};
 use crate::inventory::{Host, Role};
 use crate::kubeadm::API_SERVER_PORT;
 use crate::paths;
@@ -92,14 +92,21 @@ fn forget_mark(steps: &mut Steps<'_>, name: &str) {
     steps.push(Step::new(format!("drained-{name}-gone"), title, act));
 }
 
-/// Marks of a master that is no server any more.
+/// Marks of a master that is no server any more, or was none already when an earlier run ended.
 pub(super) fn without_marks(context: &Context<'_>, master: &Host) -> Vec<HostPlan> {
-    let marked = balancers(context, master).map(|balancer| {
+    let is_marked = |facts: &Facts| {
+        let may_be =
+            master.has(Role::Master) && balances(facts) && is_balanced(facts, &master.name);
+        may_be || facts.drained.contains(&master.name)
+    };
+    let marked = context.inventory.with_role(Role::Balancer);
+    let marked = marked.filter(|it| context.facts.get(&it.name).is_some_and(is_marked));
+    let each = marked.map(|balancer| {
         let mut steps = Steps::new(context, balancer);
         forget_mark(&mut steps, &master.name);
         steps.done()
     });
-    marked.collect()
+    each.collect()
 }
 
 /// No new pods come to a node, and those that are there move, as far as budgets allow.

@@ -82,6 +82,7 @@ fn a_removal_that_is_cut_off_anywhere_comes_to_its_end() {
             let known = world.cluster("kmaster02");
             assert!(!known.nodes.contains_key(node), "{node} after {count}");
             assert!(known.etcd.iter().all(|member| member.name != node), "{node} after {count}");
+            assert!(world.facts.values().all(|it| it.drained.is_empty()), "{node} after {count}");
         }
     }
 }
@@ -193,6 +194,7 @@ fn a_master_takes_another_ones_place_wherever_that_is_cut_off() {
                 let members = cluster.etcd.iter().map(|member| member.name.as_str());
                 let members: Vec<_> = members.collect();
                 assert_eq!(members, ["kmaster01", "kmaster03", "kmaster04"], "{count}");
+                assert!(world.facts.values().all(|it| it.drained.is_empty()), "{count}");
             }
         }
     }
