@@ -169,14 +169,31 @@ impl Host {
         self.machine = Some(machine.unwrap());
     }
 
-    /// Pulls the plug, and starts it again. What was on its disk is there.
-    pub(crate) fn power_cycle(&mut self) {
+    /// Pulls the plug.
+    pub(crate) fn power_off(&mut self) {
         let _already_gone = kill(Pid::from_raw(self.init), Signal::SIGKILL);
         if let Some(mut machine) = self.machine.take() {
             let _reaped = machine.wait();
         }
+    }
+
+    /// Starts it again. What was on its disk is there.
+    pub(crate) fn power_on(&mut self) {
         self.start();
         self.await_boot();
+    }
+
+    /// Pulls the plug, and starts it again.
+    pub(crate) fn power_cycle(&mut self) {
+        self.power_off();
+        self.power_on();
+    }
+
+    /// Waits until somebody has had it halt or reboot; systemd-nspawn ends in both cases.
+    pub(crate) fn await_halt(&mut self, patience: Duration) {
+        self.await_true("the host to go down", patience, |host| {
+            host.machine.as_mut().unwrap().try_wait().unwrap().is_some()
+        });
     }
 
     /// Waits until its systemd has come up.

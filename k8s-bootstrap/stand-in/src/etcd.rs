@@ -8,6 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use halb_lab::apiserver::{Api, Caller};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, StatusCode};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
@@ -158,6 +162,21 @@ pub(crate) fn start(machine: &Machine, name: &str) -> Result<(), String> {
     let adopted = Store::of(machine).with(adopt).map_err(|error| error.to_string())?;
     machine.remove(RESTORED);
     adopted
+}
+
+/// What a member says of itself to clients whom its authority knows.
+pub(crate) fn api() -> Api {
+    Api::new(async |request: Request<Incoming>, caller: Caller| {
+        let (status, text) = match (caller.certificate, request.uri().path()) {
+            (None, _) => (StatusCode::FORBIDDEN, ""),
+            (Some(_), "/health") => (StatusCode::OK, r#"{"health":"true","reason":""}"#),
+            (Some(_), _) => (StatusCode::NOT_FOUND, "404 page not found\n"),
+        };
+        let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        response
+    })
 }
 
 #[cfg(test)]

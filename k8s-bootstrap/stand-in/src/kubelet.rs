@@ -1,15 +1,15 @@
-//! kubelet: gets itself a certificate, keeps its node in the API, and runs static pods. Of these only
-//! the API server is a program; the others hold their ports.
+//! kubelet: gets itself a certificate, keeps its node in the API, and runs static pods. Of these the
+//! API server is a program, and etcd says that it is well; the others hold their ports.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use halb_lab::apiserver::{ApiServer, Ca, Options, Part};
+use halb_lab::apiserver::{Api, ApiServer, Ca, Options, Part};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -60,7 +60,13 @@ pub fn kubelet(machine: &Machine) -> ExitCode {
 /// What runs of a static pod, until it is dropped.
 enum Running {
     Server { _server: ApiServer },
-    Ports { _listeners: Vec<TcpListener> },
+    Etcd { _server: ApiServer, _peers: TcpListener },
+    Port { _listener: TcpListener },
+}
+
+/// Holds a port at which nothing is said.
+fn hold(address: (Ipv4Addr, u16)) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| error.to_string())
 }
 
 struct Kubelet<'a> {
@@ -101,19 +107,15 @@ impl Kubelet<'_> {
     }
 
     fn start(&self, name: &str, manifest: &str) -> Result<Running, String> {
-        let ports: &[(Ipv4Addr, u16)] = match name {
+        let port = match name {
             "kube-apiserver" => {
                 return self.start_server(manifest).map(|_server| Running::Server { _server });
             }
-            "etcd" => {
-                crate::etcd::start(self.machine, &self.name)?;
-                &[(Ipv4Addr::UNSPECIFIED, 2379), (Ipv4Addr::UNSPECIFIED, 2380)]
-            }
-            "kube-controller-manager" => &[(Ipv4Addr::LOCALHOST, 10257)],
-            _ => &[(Ipv4Addr::LOCALHOST, 10259)],
+            "etcd" => return self.start_etcd(),
+            "kube-controller-manager" => 10257,
+            _ => 10259,
         };
-        let listeners = ports.iter().map(TcpListener::bind).collect::<Result<_, _>>();
-        listeners.map(|_listeners| Running::Ports { _listeners }).map_err(|error| error.to_string())
+        hold((Ipv4Addr::LOCALHOST, port)).map(|_listener| Running::Port { _listener })
     }
 
     fn start_server(&self, manifest: &str) -> Result<ApiServer, String> {
@@ -121,16 +123,28 @@ impl Kubelet<'_> {
         let port = listen.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(6443);
         let pki = |name: &str| self.machine.read(&format!("{PKI}/{name}"));
         let authority = Authority::new(pki("ca.crt")?, pki("ca.key")?)?;
+        let clients = authority.certificate.clone();
         let version = manifests::version(manifest).to_owned();
+        let api = crate::api::api(self.machine.clone(), authority, version);
+        self.serve(port, "apiserver", clients, api)
+    }
+
+    /// A member says how it is to whom its authority knows; to other members it says nothing.
+    fn start_etcd(&self) -> Result<Running, String> {
+        crate::etcd::start(self.machine, &self.name)?;
+        let clients = self.machine.read(&format!("{PKI}/etcd/ca.crt"))?;
+        let _server = self.serve(2379, "etcd/server", clients, crate::etcd::api())?;
+        let _peers = hold((Ipv4Addr::UNSPECIFIED, 2380))?;
+        Ok(Running::Etcd { _server, _peers })
+    }
+
+    /// A server with a certificate of kubeadm's.
+    fn serve(&self, port: u16, pair: &str, clients: String, api: Api) -> Result<ApiServer, String> {
+        let pki = |ending: &str| self.machine.read(&format!("{PKI}/{pair}.{ending}"));
         let stand_alone = Ca::new().map_err(|error| error.to_string())?;
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let mut options = Options::new(&self.name, listen, &stand_alone);
-        options.part = Some(Part {
-            certificate: pki("apiserver.crt")?,
-            key: pki("apiserver.key")?,
-            clients: authority.certificate.clone(),
-            api: crate::api::api(self.machine.clone(), authority, version),
-        });
+        options.part = Some(Part { certificate: pki("crt")?, key: pki("key")?, clients, api });
         self.runtime.block_on(ApiServer::start(options)).map_err(|error| {
             std::error::Error::source(&error)
                 .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
@@ -205,6 +219,7 @@ impl Kubelet<'_> {
             false => ("False", "container runtime network not ready: cni plugin not initialized"),
         };
         let system = fs::read_to_string(self.machine.path("/proc/sys/kernel/osrelease"));
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         json!({
             "apiVersion": "v1",
             "kind": "Node",
@@ -218,7 +233,12 @@ impl Kubelet<'_> {
                     { "type": "InternalIP", "address": self.address },
                     { "type": "Hostname", "address": self.name },
                 ],
-                "conditions": [{ "type": "Ready", "status": status, "message": message }],
+                "conditions": [{
+                    "type": "Ready",
+                    "status": status,
+                    "message": message,
+                    "lastHeartbeatTime": now,
+                }],
                 "nodeInfo": {
                     "kubeletVersion": self.version,
                     "containerRuntimeVersion": "containerd://stand-in",

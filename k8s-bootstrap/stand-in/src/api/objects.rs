@@ -48,6 +48,9 @@ pub(super) fn answer(
                 let object = get(state, &target, name)?;
                 state.objects.remove(&target.path_of(name));
                 state.revision += 1;
+                if target.resource.kind == "Node" {
+                    operator::collect_pods(state, name);
+                }
                 Ok((StatusCode::OK, object))
             }
             _ => Err(Refusal::new(

@@ -1,5 +1,8 @@
 //! What controllers would do, done at once: definitions are established, Calico's operator installs,
-//! requests of nodes for certificates are signed, texts of Secrets become data.
+//! requests of nodes for certificates are signed, texts of Secrets become data, pods go with their node.
+//! A node that says nothing any more is given its time.
+
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -66,9 +69,43 @@ fn sign(cluster: &Cluster, object: &mut Value) {
     object["status"]["conditions"] = json!([condition]);
 }
 
-/// Calico's operator: as soon as there are definitions, a Deployment of it and an Installation, it
-/// says that it runs.
+/// How long a node may say nothing until it isn't counted as ready, as the controller manager's
+/// `--node-monitor-grace-period`.
+const NODE_GRACE: Duration = Duration::from_secs(50);
+
+/// Nobody knows how nodes are whose kubelet has said nothing for too long.
+fn judge_nodes(state: &mut State, now: SystemTime) {
+    let is_silent = |node: &Value| {
+        let ready = &node["status"]["conditions"][0];
+        let heard = ready["lastHeartbeatTime"].as_str();
+        let heard = heard.and_then(|text| humantime::parse_rfc3339(text).ok());
+        let silence = heard.and_then(|heard| now.duration_since(heard).ok());
+        ready["status"] == "True" && silence.is_some_and(|silence| silence > NODE_GRACE)
+    };
+    let nodes = state.objects.range("/api/v1/nodes/".to_owned().."/api/v1/nodes0".to_owned());
+    let silent: Vec<_> = nodes
+        .filter(|(_, node)| is_silent(node))
+        .map(|(path, node)| (path.clone(), node.clone()))
+        .collect();
+    for (path, mut node) in silent {
+        let ready = &mut node["status"]["conditions"][0];
+        ready["status"] = "Unknown".into();
+        ready["message"] = "Kubelet stopped posting node status.".into();
+        state.put(&path, node);
+    }
+}
+
+/// What garbage collection does with pods whose node is gone.
+pub(super) fn collect_pods(state: &mut State, node: &str) {
+    let is_pod = |path: &str| Target::of(path).is_some_and(|it| it.resource.kind == "Pod");
+    state.objects.retain(|path, object| object["spec"]["nodeName"] != node || !is_pod(path));
+    state.revision += 1;
+}
+
+/// What follows from what there is now. Calico's operator: as soon as there are definitions, a
+/// Deployment of it and an Installation, it says that it runs.
 pub(super) fn reconcile(state: &mut State) {
+    judge_nodes(state, SystemTime::now());
     const INSTALLATION: &str = "/apis/operator.tigera.io/v1/installations/default";
     const STATUS: &str = "/apis/operator.tigera.io/v1/tigerastatuses/calico";
     const OPERATOR: &str = "/apis/apps/v1/namespaces/tigera-operator/deployments/tigera-operator";
@@ -113,4 +150,39 @@ pub(super) fn signed(state: &State, mut cluster_info: Value) -> Value {
         }
     }
     cluster_info
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_says_nothing_for_too_long_is_ready_no_more() {
+        let mut state = State::default();
+        let heard = "2026-01-01T00:00:00Z";
+        let ready = json!({ "type": "Ready", "status": "True", "lastHeartbeatTime": heard });
+        let node = json!({ "metadata": {}, "status": { "conditions": [ready] } });
+        state.put("/api/v1/nodes/a", node);
+        let heard = humantime::parse_rfc3339(heard).unwrap();
+        let status = |state: &State| {
+            let node = &state.objects["/api/v1/nodes/a"];
+            node["status"]["conditions"][0]["status"].as_str().map(str::to_owned)
+        };
+        judge_nodes(&mut state, heard + NODE_GRACE);
+        assert_eq!(status(&state).as_deref(), Some("True"));
+        judge_nodes(&mut state, heard + NODE_GRACE + Duration::from_secs(1));
+        assert_eq!(status(&state).as_deref(), Some("Unknown"));
+    }
+
+    #[test]
+    fn pods_go_with_their_node_and_no_others() {
+        let mut state = State::default();
+        for (name, node) in [("a", "kworker01"), ("b", "kworker02")] {
+            let pod = json!({ "metadata": {}, "spec": { "nodeName": node } });
+            state.put(&format!("/api/v1/namespaces/default/pods/{name}"), pod);
+        }
+        collect_pods(&mut state, "kworker01");
+        let left: Vec<_> = state.objects.keys().collect();
+        assert_eq!(left, ["/api/v1/namespaces/default/pods/b"]);
+    }
 }

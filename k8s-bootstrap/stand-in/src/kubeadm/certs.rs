@@ -43,8 +43,12 @@ pub(super) fn authority(machine: &Machine, name: &str) -> Result<Authority, Stri
         .map_err(|why| format!("failure loading {} certificate authority: {why}", path("crt")))
 }
 
-/// All certificates of a master, for these names.
-pub(super) fn make(machine: &Machine, node: &str, names: &[String]) -> Result<(), String> {
+/// All certificates of a master; `names` are its API server's.
+pub(super) fn make(
+    machine: &Machine,
+    (node, address): (&str, &str),
+    names: &[String],
+) -> Result<(), String> {
     println!("[certs] Using certificateDir folder {PKI:?}");
     for name in ["ca", "front-proxy-ca", "etcd/ca"] {
         authority(machine, name)?;
@@ -59,7 +63,7 @@ pub(super) fn make(machine: &Machine, node: &str, names: &[String]) -> Result<()
     let ca = authority(machine, "ca")?;
     leaf(machine, "apiserver", &ca, ("kube-apiserver", &[]), &Purpose::Server(names.to_vec()))?;
     for (file, by, name, of) in LEAVES {
-        let local = || vec!["localhost".to_owned(), "127.0.0.1".to_owned(), node.to_owned()];
+        let local = || [node, "localhost", address, "127.0.0.1"].map(str::to_owned).to_vec();
         let (name, purpose) = match name {
             "" => (node, Purpose::Peer(local())),
             name => (name, Purpose::Client),

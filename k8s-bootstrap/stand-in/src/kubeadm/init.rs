@@ -148,7 +148,8 @@ impl Begin<'_> {
         let (machine, failed) = (self.machine, Failure::phase);
         machine.phase("init", "certs");
         let names = names(self.cluster, self.node, self.address());
-        certs::make(machine, self.node, &names).map_err(|why| failed("certs", &why))?;
+        certs::make(machine, (self.node, self.address()), &names)
+            .map_err(|why| failed("certs", &why))?;
         machine.phase("init", "kubeconfig");
         certs::kubeconfigs(machine, (&self.endpoint(), &self.local()), Some(self.node))
             .map_err(|why| failed("kubeconfig", &why))?;

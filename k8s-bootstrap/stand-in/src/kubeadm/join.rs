@@ -210,7 +210,7 @@ impl Join<'_> {
         }
         let address = &control_plane.local_api_endpoint.advertise_address;
         let names = init::names(cluster, self.node, address);
-        certs::make(machine, self.node, &names).map_err(|why| failed("certs", &why))?;
+        certs::make(machine, (self.node, address), &names).map_err(|why| failed("certs", &why))?;
         let local = self.local(control_plane);
         certs::kubeconfigs(machine, (&self.endpoint.server, &local), None)
             .map_err(|why| failed("kubeconfig", &why))?;

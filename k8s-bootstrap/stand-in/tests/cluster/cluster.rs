@@ -1,5 +1,7 @@
 //! The hosts of a cluster on one segment, whoever operates them, and where packages come from.
 
+mod members;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
@@ -12,29 +14,14 @@ use std::time::{Duration, Instant};
 
 use halb_lab::{Host as Plug, Lab};
 use halb_stand_in::machine::{EVENTS, PAUSE};
-use halb_stand_in::store;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::host::{Disk, Host};
+use crate::host::Host;
 use crate::packages::{self, KUBERNETES, run};
 use crate::repository::{CALICO, Repository};
 use crate::running::{Running, Said};
 use crate::service;
-
-/// What hosts have beside what every Debian has: a server's usual installation.
-const PACKAGES: &[&str] = &[
-    "ca-certificates",
-    "curl",
-    "dbus",
-    "iproute2",
-    "kmod",
-    "openssh-server",
-    "procps",
-    "sudo",
-    "systemd",
-    "systemd-sysv",
-];
 
 /// Longest wait for anything; a machine under load may take long.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -49,6 +36,13 @@ const OPERATOR: Ipv4Addr = Ipv4Addr::new(172, 16, 16, 2);
 /// The virtual IP.
 pub(crate) const VIP: &str = "172.16.16.100";
 
+/// A host of the inventory.
+struct Member {
+    name: String,
+    role: &'static str,
+    address: Ipv4Addr,
+}
+
 /// How many hosts of which kind.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
@@ -61,16 +55,17 @@ impl Shape {
     /// The guide's cluster.
     pub(crate) const SEVEN: Self = Self { balancers: 2, masters: 3, workers: 2 };
 
-    /// Name, role and address of each.
-    fn hosts(self) -> Vec<(String, &'static str, Ipv4Addr)> {
+    fn hosts(self) -> Vec<Member> {
         let kinds = [
             (self.balancers, "loadbalancer", "balancer", 50),
             (self.masters, "kmaster", "master", 100),
             (self.workers, "kworker", "worker", 200),
         ];
         let of_kind = |(count, name, role, base): (u8, &str, &'static str, u8)| {
-            let host = move |number| {
-                (format!("{name}{number:02}"), role, Ipv4Addr::new(172, 16, 16, base + number))
+            let host = move |number| Member {
+                name: format!("{name}{number:02}"),
+                role,
+                address: Ipv4Addr::new(172, 16, 16, base + number),
             };
             (1..=count).map(host).collect::<Vec<_>>()
         };
@@ -80,7 +75,8 @@ impl Shape {
 
 /// A cluster's hosts. All of it goes when it is dropped.
 pub(crate) struct Cluster {
-    shape: Shape,
+    /// The inventory's hosts, in its order.
+    members: Vec<Member>,
     hosts: BTreeMap<String, Host>,
     /// Their places on the segment; they outlive the hosts.
     plugs: Vec<(Plug, File)>,
@@ -90,7 +86,8 @@ pub(crate) struct Cluster {
     repository: Repository,
     _source: Plug,
     folder: TempDir,
-    _store: TempDir,
+    /// What masters share.
+    store: TempDir,
 }
 
 impl Cluster {
@@ -106,36 +103,19 @@ impl Cluster {
         let repository = Repository::make();
         repository.serve(source.run(|| TcpListener::bind((REPOSITORY, 80))).unwrap());
         let operator = plug("operator", OPERATOR);
-        let (mut hosts, mut plugs) = (BTreeMap::new(), Vec::new());
-        for (name, role, address) in shape.hosts() {
-            let plug = plug(&name, address);
-            let network = network_of(&plug);
-            let mut disk = Disk::new("cluster-host", PACKAGES);
-            disk = disk.named(&name).in_namespace(path_of(&network));
-            if role == "master" {
-                disk = disk.sharing(store.path(), store::FOLDER);
-            }
-            prepare(&disk, &name, &fs::read(key.with_extension("pub")).unwrap());
-            hosts.insert(name, disk.launch());
-            plugs.push((plug, network));
-        }
-        for host in hosts.values_mut() {
-            host.await_boot();
-            host.ok(&["useradd", "--create-home", "--shell", "/bin/bash", "op"]);
-            host.ok(&["chown", "-R", "op:", "/home/op"]);
-        }
-        let cluster = Self {
-            shape,
-            hosts,
-            plugs,
+        let mut cluster = Self {
+            members: shape.hosts(),
+            hosts: BTreeMap::new(),
+            plugs: Vec::new(),
             operator_network: network_of(&operator),
             operator,
             lab,
             repository,
             _source: source,
             folder,
-            _store: store,
+            store,
         };
+        cluster.boot_all();
         fs::write(cluster.path("cluster.yaml"), cluster.inventory(KUBERNETES)).unwrap();
         run(Command::new("strip").arg("-o").arg(cluster.path("halb")).arg(halb()));
         cluster
@@ -150,10 +130,9 @@ impl Cluster {
         // Where memory of this machine is swapped, its hosts can't switch that off.
         let swaps = fs::read_to_string("/proc/swaps").unwrap().lines().count() > 1;
         let hosts: String = self
-            .shape
-            .hosts()
+            .members
             .iter()
-            .map(|(name, role, address)| {
+            .map(|Member { name, role, address }| {
                 format!("  - {{name: {name}, role: {role}, address: {address}}}\n")
             })
             .collect();
@@ -212,12 +191,9 @@ impl Cluster {
     pub(crate) fn how_to_look(&self) -> String {
         let folder = self.folder.path().display();
         let hosts: String = self
-            .shape
-            .hosts()
+            .hosts
             .iter()
-            .map(|(name, _, _)| {
-                format!("  nsenter --target {} --all   # {name}\n", self.hosts[name].process())
-            })
+            .map(|(name, host)| format!("  nsenter --target {} --all   # {name}\n", host.process()))
             .collect();
         let network = path_of(&self.operator_network);
         format!(
@@ -243,8 +219,8 @@ impl Cluster {
 
     /// Names of hosts of a role.
     pub(crate) fn names(&self, wanted: &str) -> Vec<String> {
-        let hosts = self.shape.hosts().into_iter();
-        hosts.filter(|(_, role, _)| *role == wanted).map(|(name, _, _)| name).collect()
+        let hosts = self.members.iter().filter(|host| host.role == wanted);
+        hosts.map(|host| host.name.clone()).collect()
     }
 
     /// A program of the operator's, on his place in the network.
@@ -439,27 +415,6 @@ fn network_of(plug: &Plug) -> File {
 /// Where programs of this machine find a namespace that is open here.
 fn path_of(network: &File) -> String {
     format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd())
-}
-
-/// A host's own name, identity, and the operator's way in.
-fn prepare(disk: &Disk, name: &str, key: &[u8]) {
-    let id: String =
-        format!("{:0<32}", name.bytes().map(|b| format!("{b:02x}")).collect::<String>());
-    disk.install("/etc/machine-id", format!("{}\n", &id[..32]).as_bytes(), 0o444);
-    disk.install(
-        "/etc/hosts",
-        format!("127.0.0.1 localhost\n127.0.1.1 {name}\n").as_bytes(),
-        0o644,
-    );
-    disk.install("/etc/sudoers.d/op", b"op ALL=(ALL) NOPASSWD: ALL\n", 0o440);
-    disk.install("/home/op/.ssh/authorized_keys", key, 0o600);
-    // What a test installs needn't outlive a crash of this machine.
-    disk.install("/etc/dpkg/dpkg.cfg.d/fast", b"force-unsafe-io\n", 0o644);
-    // Nor is it needed twice: all hosts share this machine's disk.
-    let keep = b"APT::Keep-Downloaded-Packages \"false\";\n";
-    disk.install("/etc/apt/apt.conf.d/90small", keep, 0o644);
-    // Debian's own lists come from a mirror that isn't in this network.
-    disk.install("/etc/apt/sources.list", b"", 0o644);
 }
 
 /// The program that is tried: of the same build as this one.

@@ -7,9 +7,11 @@
 #![expect(clippy::unwrap_used, reason = "a test panics where its world is broken")]
 
 mod cluster;
+mod drills;
 #[path = "../../../../halb/tests/systemd/host.rs"]
 #[expect(dead_code, reason = "the tests of the unit use more of it")]
 mod host;
+mod nodes;
 mod packages;
 mod repository;
 mod running;

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, REPOSITORY, Shape, VIP};
+use crate::drills;
+use crate::nodes;
 use crate::repository::METALLB;
 use crate::running::Running;
 use crate::upgrades;
@@ -20,6 +22,10 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("fault_clock_of_a_host_is_apart", clock_apart),
     ("fault_active_balancer_dies_while_a_master_joins", balancer_dies),
     ("fault_two_runs_at_once", two_runs),
+    ("fault_nodes_that_are_needed_stay_and_others_leave_and_join", nodes::harm_is_refused),
+    ("fault_replacement_of_a_master_is_killed_and_run_again", nodes::replaced_and_killed),
+    ("fault_masters_are_gone_for_good_and_others_take_their_place", nodes::gone),
+    ("fault_drills_on_each_kind_of_host", drills::each_kind),
     ("fault_restore_and_reset_are_killed_and_run_again", restored_and_put_back),
     ("fault_another_version_while_the_api_is_asked", upgrades::by_one_minor),
     ("fault_upgrade_is_killed_and_run_again", upgrades::killed),
@@ -100,6 +106,8 @@ fn bare_to_done() {
     assert!(again.contains("DNS           unproven") && again.contains("Unproven: "), "{again}");
     assert_eq!(begun(&cluster), before, "a second run runs no kubeadm");
 
+    nodes::worker_leaves_and_joins(&cluster);
+    drills::balancer_stops(&cluster);
     certificates_renewed(&cluster);
     let active = cluster.holders().remove(0);
     cluster.host_mut(&active).power_cycle();
