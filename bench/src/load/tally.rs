@@ -83,7 +83,7 @@ impl Tally {
     }
 
     /// Notes of each latency also when it was, so that [`Tally::leave_out`] knows. Beyond
-    /// [`WAITS_MAX`] it keeps none of them.
+    /// two million it keeps none of them.
     #[must_use]
     pub fn keeping_waits(self) -> Self {
         Self { waits: Some(Vec::new()), ..self }
