@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 pub use self::goals::{Goal, Verdict};
 use crate::{
     load::Tally,
-    scenario::{Metric, Scenario, Unit},
+    scenario::{Metric, Scenario, Unit, to_f64},
     statistics::Summary,
 };
 
@@ -151,11 +151,6 @@ fn shares(count: u64) -> Vec<f64> {
         shares.push(1.0 - rest);
     }
     shares
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^53")]
-fn to_f64(number: u64) -> f64 {
-    number as f64
 }
 
 /// The machine in a few words: cores and kernel.

@@ -342,7 +342,7 @@ impl View<'_> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a load are far below 2^53")]
-fn to_f64(number: u64) -> f64 {
+pub(crate) fn to_f64(number: u64) -> f64 {
     number as f64
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use halb_lab::{Awake, Witness};
 
 use super::contender::Contender;
-use crate::load::Window;
+use crate::{load::Window, scenario::to_f64};
 
 /// In force until it is dropped.
 pub(super) struct Quiet {
@@ -51,11 +51,6 @@ pub(super) fn note(
     let shares: Vec<_> = asked.map(share).collect();
     let is_any = left_out.iter().any(|(out, _)| *out > 0);
     is_any.then(|| format!("the machine stood still: not in latencies {}", shares.join(", ")))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of a load are far below 2^53")]
-fn to_f64(number: u64) -> f64 {
-    number as f64
 }
 
 /// A stall that shows in a wait.

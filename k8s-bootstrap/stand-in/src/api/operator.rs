@@ -105,10 +105,10 @@ pub(super) fn collect_pods(state: &mut State, node: &str) {
 /// What follows from what there is now. Calico's operator: as soon as there are definitions, a
 /// Deployment of it and an Installation, it says that it runs.
 pub(super) fn reconcile(state: &mut State) {
-    judge_nodes(state, SystemTime::now());
     const INSTALLATION: &str = "/apis/operator.tigera.io/v1/installations/default";
     const STATUS: &str = "/apis/operator.tigera.io/v1/tigerastatuses/calico";
     const OPERATOR: &str = "/apis/apps/v1/namespaces/tigera-operator/deployments/tigera-operator";
+    judge_nodes(state, SystemTime::now());
     let tigera = RESOURCES.iter().filter(|resource| resource.group_version == TIGERA);
     let defined = tigera.filter_map(definition).all(|path| state.objects.contains_key(&path));
     let version = state.objects.get(OPERATOR).and_then(|deployment| {

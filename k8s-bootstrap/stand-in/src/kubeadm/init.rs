@@ -231,17 +231,7 @@ impl Begin<'_> {
         let info = config_map("cluster-info", "kube-public", &json!({ "kubeconfig": info }));
         put(&client, &info).map_err(|why| failed("bootstrap-token", &why))?;
         machine.phase("init", "addon");
-        for (kind, name) in [("Deployment", "coredns"), ("DaemonSet", "kube-proxy")] {
-            let addon = json!({
-                "apiVersion": "apps/v1",
-                "kind": kind,
-                "metadata": { "name": name, "namespace": "kube-system" },
-                "spec": {},
-            });
-            put(&client, &addon).map_err(|why| failed("addon", &why))?;
-            println!("[addons] Applied essential addon: {name}");
-        }
-        Ok(())
+        put_addons(&client).map_err(|why| failed("addon", &why))
     }
 }
 
@@ -324,6 +314,21 @@ pub(super) fn config_map(name: &str, namespace: &str, data: &Value) -> Value {
         "metadata": { "name": name, "namespace": namespace },
         "data": data,
     })
+}
+
+/// Names and proxies, of the version that is.
+pub(super) fn put_addons(client: &Client) -> Result<(), String> {
+    for (kind, name) in [("Deployment", "coredns"), ("DaemonSet", "kube-proxy")] {
+        let addon = json!({
+            "apiVersion": "apps/v1",
+            "kind": kind,
+            "metadata": { "name": name, "namespace": "kube-system" },
+            "spec": {},
+        });
+        put(client, &addon)?;
+        println!("[addons] Applied essential addon: {name}");
+    }
+    Ok(())
 }
 
 /// Creates an object, or replaces it.

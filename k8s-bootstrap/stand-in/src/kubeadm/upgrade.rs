@@ -62,16 +62,7 @@ pub(super) fn apply(machine: &Machine, arguments: &[&str]) -> Result<(), Failure
         .map_err(|why| Failure::phase("upload-config/kubeadm", &why))?;
     upgrade.kubelet_config()?;
     machine.phase("upgrade", "addon");
-    for (kind, name) in [("Deployment", "coredns"), ("DaemonSet", "kube-proxy")] {
-        let addon = json!({
-            "apiVersion": "apps/v1",
-            "kind": kind,
-            "metadata": { "name": name, "namespace": "kube-system" },
-            "spec": {},
-        });
-        init::put(&upgrade.client, &addon).map_err(|why| Failure::phase("addon", &why))?;
-        println!("[addons] Applied essential addon: {name}");
-    }
+    init::put_addons(&upgrade.client).map_err(|why| Failure::phase("addon", &why))?;
     println!(
         "\n[upgrade] SUCCESS! A control plane node of your cluster was upgraded to {version:?}."
     );
