@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use halb_lab::{Awake, Witness};
+use halb_lab::{Awake, Witness, witness::Stall};
 
 use super::contender::Contender;
 use crate::{load::Window, scenario::to_f64};
@@ -26,11 +26,14 @@ impl Quiet {
     /// The times in which the machine stood still or whoever waited for it was still waiting; none
     /// where nobody could tell.
     pub(super) fn disturbed(&self) -> Option<Vec<Window>> {
-        let stalls = self.witness.as_ref()?.stalls(STALL);
-        // What gathered while a processor stood still is done in about as long, by as much again.
-        let times = stalls.iter().map(|it| Window { from: it.from, to: it.to + (it.to - it.from) });
-        Some(Window::united(times.collect()))
+        Some(disturbed_by(&self.witness.as_ref()?.stalls(STALL)))
     }
+}
+
+/// Each stall and as long again: so long what gathered meanwhile takes to be worked off.
+fn disturbed_by(stalls: &[Stall]) -> Vec<Window> {
+    let times = stalls.iter().map(|it| Window { from: it.from, to: it.to + (it.to - it.from) });
+    Window::united(times.collect())
 }
 
 /// What a reader must know of waits that were left out: of each contender so many of so many.
@@ -58,9 +61,21 @@ const STALL: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     const TWO: [Contender; 2] = [Contender::Direct, Contender::Router];
+
+    #[test]
+    fn who_waits_is_disturbed_for_as_long_again_as_the_machine_stood_still() {
+        let begin = Instant::now();
+        let ms = |count| begin + Duration::from_millis(count);
+        let stalls = [(10, 14), (3, 5), (17, 18)].map(|(from, to)| (ms(from), ms(to)));
+        let disturbed = disturbed_by(&stalls.map(|(from, to)| Stall { from, to }));
+        let disturbed: Vec<_> = disturbed.iter().map(|time| (time.from, time.to)).collect();
+        assert_eq!(disturbed, [(ms(3), ms(7)), (ms(10), ms(19))]);
+    }
 
     #[test]
     fn a_note_says_whose_waits_were_left_out() {
