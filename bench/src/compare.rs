@@ -1,4 +1,4 @@
-//! Side-by-side runs: each contender in turn, in rounds, before the same backend.
+//! Side-by-side runs: each contender in turn, in rounds, each before a backend of its own.
 //!
 //! ```text
 //!   generator ──▶ halb    ──▶ backend        round 1: idle: halb haproxy nginx direct
@@ -32,7 +32,7 @@ use halb_lab::{process, subject};
 use self::{
     contender::{Contender, Programs, Running},
     quiet::Quiet,
-    site::Site,
+    site::{Backend, Site},
 };
 use crate::{
     load::{self, Load, Tally, Window},
@@ -159,11 +159,14 @@ impl Comparison {
         if present.is_empty() {
             return Err(Error::Nobody);
         }
-        let backend = site.backend(&self.programs, self.threads)?;
+        // One for each: a connection to a server leaves its port taken for a minute (TIME_WAIT), for
+        // whoever else connects to the same address.
+        let backends = present.iter().map(|_| site.backend(&self.programs, self.threads));
+        let backends = backends.collect::<Result<Vec<_>, _>>()?;
         let mut work = Work {
             comparison: self,
             site,
-            backend: backend.address,
+            backends: &backends,
             samples: Samples::new(&present, self.rounds),
             done: Duration::ZERO,
             tell,
@@ -179,7 +182,8 @@ impl Comparison {
 struct Work<'a> {
     comparison: &'a Comparison,
     site: &'a Site,
-    backend: SocketAddr,
+    /// By contender.
+    backends: &'a [Backend],
     samples: Samples,
     done: Duration,
     tell: &'a mut dyn FnMut(Progress),
@@ -188,9 +192,9 @@ struct Work<'a> {
 impl Work<'_> {
     fn round(&mut self, present: &[Contender], round: u32) -> Result<(), Error> {
         let mut running = Vec::new();
-        for contender in present {
+        for (contender, backend) in present.iter().zip(self.backends) {
             self.say(format!("round {}: starting {}", round + 1, contender.name()));
-            running.push(self.start(*contender)?);
+            running.push(self.start(*contender, backend.address)?);
             self.done += START;
         }
         let count = running.len();
@@ -217,10 +221,10 @@ impl Work<'_> {
     }
 
     /// Starts a contender and sees that bytes come through.
-    fn start(&self, contender: Contender) -> Result<Running, Error> {
+    fn start(&self, contender: Contender, backend: SocketAddr) -> Result<Running, Error> {
         let name = contender.name();
         let mut running = contender
-            .start(self.site, self.backend, &self.comparison.programs)
+            .start(self.site, backend, &self.comparison.programs)
             .map_err(|source| Error::Start { name, source })?;
         thread::sleep(SETTLING);
         running.at_rest = running.usage()?.map(|usage| usage.memory);

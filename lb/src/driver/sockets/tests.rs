@@ -82,6 +82,7 @@ fn connections_to_servers_have_the_options_and_leave_by_their_source() {
     let stream = connect(server.local_addr().unwrap(), Some(source)).unwrap();
     let (_, peer) = server.accept().unwrap();
     assert_eq!(peer.ip(), source);
+    send_at_once(&stream).unwrap();
     watch_peer(&stream, &options()).unwrap();
     assert_options(&stream);
 }

@@ -56,10 +56,11 @@ impl Worker {
 
 /// Steps until the relay waits, yields or ends; returns that last step.
 fn run(session: &mut Session, buffer: &mut [u8], pipes: &mut Pipes, now: Instant) -> Step {
-    let Session { client, server: Some(server), state: State::Relaying(relay), held, .. } = session
+    let Session { client, server, state: State::Relaying(relay), held, server_nagle, .. } = session
     else {
         return Step::Wait;
     };
+    let Some(server) = server else { return Step::Wait };
     let mut fresh = None;
     loop {
         let step = relay.poll();
@@ -76,6 +77,9 @@ fn run(session: &mut Session, buffer: &mut [u8], pipes: &mut Pipes, now: Instant
             Step::Write { to } => {
                 let from = to.other();
                 let sink = stream(client, server, to);
+                if to == Side::Server {
+                    server_nagle.before_write(server);
+                }
                 let amount = relay.held_from(from);
                 let place = &mut held[index(from)];
                 let outcome = if fresh == Some(from) {

@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use super::super::mail::{Adopted, Opening};
 use super::super::pipe::Pipe;
 use super::super::shared::{BackendNow, FrontendNow, ServerShared, Target};
-use super::super::sockets::watch_peer;
+use super::super::sockets::{send_at_once, watch_peer};
 use super::ending::End;
 use crate::session::{Attempts, Limits, Relay, Side};
 
@@ -46,6 +46,7 @@ pub(super) struct Session {
     pub(super) server_writable: bool,
     /// The kernel watches whether the server is still there: once the session has lasted.
     pub(super) server_watched: bool,
+    pub(super) server_nagle: Nagle,
     /// Writability of the client is subscribed to: only once a write fell short.
     pub(super) wants_client_writable: bool,
     /// Bytes already added to the counters, by the side that they came from.
@@ -71,6 +72,18 @@ pub(super) enum State {
     Relaying(Relay),
 }
 
+/// Whether the kernel may hold small writes to the server back until earlier ones are acknowledged
+/// (Nagle's algorithm, RFC 9293, section 3.7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nagle {
+    /// It may, and nothing was written.
+    Untried,
+    /// It may; the first write had no earlier one to wait for.
+    Idle,
+    /// It may not.
+    Off,
+}
+
 /// Bytes on their way, outside the kernel's socket buffers.
 #[derive(Default)]
 pub(super) enum Held {
@@ -80,6 +93,21 @@ pub(super) enum Held {
     Bytes { bytes: Box<[u8]>, start: usize },
     /// In a pipe.
     Piped(Pipe),
+}
+
+impl Nagle {
+    /// To be called before each write: none is held back.
+    pub(super) fn before_write(&mut self, server: &TcpStream) {
+        *self = match self {
+            Self::Untried => Self::Idle,
+            Self::Idle => {
+                // Fails only for a socket that is gone, which the write tells.
+                let _ = send_at_once(server);
+                Self::Off
+            }
+            Self::Off => return,
+        }
+    }
 }
 
 impl Session {
@@ -122,6 +150,7 @@ impl Session {
             broken: [false; 2],
             server_writable: false,
             server_watched: false,
+            server_nagle: Nagle::Untried,
             wants_client_writable: false,
             counted: [0; 2],
             queued: false,
@@ -232,5 +261,22 @@ pub(super) fn index(side: Side) -> usize {
     match side {
         Side::Client => 0,
         Side::Server => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_after_the_first_write_waits_for_no_acknowledgement() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut nagle = Nagle::Untried;
+        let mut write = || {
+            nagle.before_write(&server);
+            server.nodelay().unwrap()
+        };
+        assert_eq!([write(), write(), write()], [false, true, true]);
     }
 }
