@@ -240,6 +240,7 @@ impl Work<'_> {
                     Contender::Balancer(_)
                     | Contender::Kernel
                     | Contender::Router
+                    | Contender::Relay
                     | Contender::Direct => Error::Silent { name, words: running.words() },
                 });
             }
@@ -421,6 +422,9 @@ const LEAD: Duration = Duration::from_millis(50);
 
 /// Time that a start takes, about, for the progress only.
 const START: Duration = Duration::from_millis(400);
+
+/// A process of ours may take so long to start on a machine that is busy with other things.
+const STARTING: Duration = Duration::from_secs(20);
 
 /// Before the memory of a fresh process is looked at: threads start, checks begin.
 const SETTLING: Duration = Duration::from_millis(250);

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Pure: [`order`] (the format), [`schedule`], [`client`] (one connection's work), [`answer`] (the
-//! backend's side of one connection) and [`tally`]. Drivers: [`generator`] and [`backend`].
+//! backend's side of one connection) and [`tally`]. Drivers: [`generator`], [`backend`] and [`relay`],
+//! which is the least that a subject can be.
 //!
 //! # Invariants
 //! - A latency counts from the moment at which the work was due, not from when a busy connection
@@ -21,6 +22,7 @@ pub mod backend;
 pub mod client;
 pub mod generator;
 pub mod order;
+pub mod relay;
 pub mod schedule;
 pub mod tally;
 
@@ -28,6 +30,7 @@ pub use self::{
     backend::{Backend, answers},
     client::{Life, Pace, Work},
     generator::{Load, Part, raise_descriptor_limit, run},
+    relay::Relay,
     tally::{Tally, Window},
 };
 

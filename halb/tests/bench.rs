@@ -58,6 +58,17 @@ fn halb_and_no_balancer_are_measured_where_nothing_else_is_asked_for() {
 }
 
 #[test]
+fn beside_a_relay_halb_shows_what_it_adds_to_passing_bytes_on() {
+    let loads = ["--compare", "relay", "--scenario", "idle,requests,connections,download", "--json"];
+    let report = json(&bench(&[&BRIEF[..], &loads].concat()));
+    assert_eq!(report["names"], serde_json::json!(["halb", "relay"]));
+    for metric in ["cpu_per_request", "cpu_per_connection", "download_cpu", "memory_at_rest"] {
+        let ratio = row(&report, metric)["cells"][1]["ratio"]["median"].as_f64();
+        assert!(ratio.is_some_and(|ratio| ratio > 0.0), "{metric}: {report:#}");
+    }
+}
+
+#[test]
 #[ignore = "needs haproxy and nginx"]
 fn peers_stand_in_the_table_beside_halb_and_the_page_has_them_too() {
     let directory = TempDir::new().expect("a directory");

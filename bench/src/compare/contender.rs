@@ -13,7 +13,7 @@ use halb_lab::{
     subject::{self, Balancer, Subject, Task},
 };
 
-use super::{Error, site::Site};
+use super::{Error, STARTING, site::Site};
 use crate::scenario::Scenario;
 
 /// Whom a load passes through.
@@ -26,6 +26,8 @@ pub enum Contender {
     /// A host that routes, without a rule, a translation or a process: what passing through another
     /// host costs, whoever does it; on hosts of the lab only.
     Router,
+    /// A process that only passes bytes on: what passing through a process costs, whoever wrote it.
+    Relay,
     /// Nobody between client and server.
     Direct,
     /// Whoever answers at this address, with a backend of ours behind it.
@@ -35,7 +37,7 @@ pub enum Contender {
 /// Programs that aren't found by name.
 #[derive(Debug)]
 pub struct Programs {
-    /// Answers as `halb bench --serve` does.
+    /// Answers and passes on as `halb bench --serve` does.
     pub backend: PathBuf,
     /// The halb under test.
     pub halb: PathBuf,
@@ -52,7 +54,15 @@ pub struct Running {
     pub(super) at_rest: Option<u64>,
     /// Memory after the first few connections, in bytes.
     pub(super) in_use: Option<u64>,
-    subject: Option<Subject>,
+    program: Option<Program>,
+}
+
+/// What runs for a contender.
+#[derive(Debug)]
+enum Program {
+    /// With files of its own.
+    Subject(Subject),
+    Relay(Process),
 }
 
 impl Contender {
@@ -66,6 +76,7 @@ impl Contender {
             Self::Balancer(balancer) => balancer.name(),
             Self::Kernel => KERNEL,
             Self::Router => ROUTER,
+            Self::Relay => RELAY,
             Self::Direct => DIRECT,
             Self::Target(_) => "target",
         }
@@ -84,7 +95,7 @@ impl Contender {
         match self {
             Self::Balancer(balancer) => version(balancer, programs).unwrap_or_default(),
             Self::Kernel => version(Balancer::Halb, programs).unwrap_or_default(),
-            Self::Router | Self::Direct => String::new(),
+            Self::Router | Self::Relay | Self::Direct => String::new(),
             Self::Target(address) => address.to_string(),
         }
     }
@@ -99,7 +110,12 @@ impl Contender {
     #[must_use]
     pub fn takes(self, scenario: Scenario) -> bool {
         // Without a process there is no memory to look at.
-        matches!(self, Self::Balancer(_)) || !scenario.looks_at_memory()
+        self.is_process() || !scenario.looks_at_memory()
+    }
+
+    /// Whether bytes pass through a process.
+    fn is_process(self) -> bool {
+        matches!(self, Self::Balancer(_) | Self::Relay)
     }
 
     /// Starts it before `backend`, and where it needs none, says where it is.
@@ -114,6 +130,7 @@ impl Contender {
             Self::Target(address) => address,
             Self::Balancer(balancer) => return start(balancer, site, backend, programs),
             Self::Kernel => return start_forwarding(site, backend, programs),
+            Self::Relay => return start_relay(site, backend, programs),
             Self::Router => {
                 let files = |source| subject::Error::Files { program: ROUTER, source };
                 site.route().map_err(files)?;
@@ -132,32 +149,39 @@ impl FromStr for Contender {
             DIRECT => return Ok(Self::Direct),
             KERNEL => return Ok(Self::Kernel),
             ROUTER => return Ok(Self::Router),
+            RELAY => return Ok(Self::Relay),
             _ => {}
         }
         let names = || Balancer::ALL.map(Balancer::name).join(", ");
         name.parse()
             .map(Self::Balancer)
-            .map_err(|_| format!("none of {}, {KERNEL}, {ROUTER}, {DIRECT}", names()))
+            .map_err(|_| format!("none of {}, {KERNEL}, {ROUTER}, {RELAY}, {DIRECT}", names()))
     }
 }
 
 impl Running {
-    fn new(contender: Contender, address: SocketAddr, subject: Option<Subject>) -> Self {
-        Self { contender, address, at_rest: None, in_use: None, subject }
+    fn new(contender: Contender, address: SocketAddr, program: Option<Program>) -> Self {
+        Self { contender, address, at_rest: None, in_use: None, program }
+    }
+
+    fn process(&self) -> Option<&Process> {
+        self.program.as_ref().map(|program| match program {
+            Program::Subject(subject) => &**subject,
+            Program::Relay(process) => process,
+        })
     }
 
     /// Looks at what its process uses, if bytes pass one.
     pub(super) fn usage(&self) -> Result<Option<Usage>, Error> {
         let name = self.contender.name();
-        let is_passed = matches!(self.contender, Contender::Balancer(_));
-        let subject = self.subject.as_deref().filter(|_| is_passed);
-        let usage = subject.map(Process::usage).transpose();
+        let process = self.process().filter(|_| self.contender.is_process());
+        let usage = process.map(Process::usage).transpose();
         usage.map_err(|source| Error::Usage { name, source })
     }
 
     /// The last lines of its output.
     pub(super) fn words(&self) -> String {
-        self.subject.as_deref().map(Process::output).unwrap_or_default()
+        self.process().map(Process::output).unwrap_or_default()
     }
 }
 
@@ -173,7 +197,7 @@ fn start(
     let task =
         Task { listen, servers: vec![backend], threads: THREADS, connections: CONNECTIONS, halb };
     let subject = balancer.start(site.balancer(), &task)?;
-    Ok(Running::new(Contender::Balancer(balancer), listen, Some(subject)))
+    Ok(Running::new(Contender::Balancer(balancer), listen, Some(Program::Subject(subject))))
 }
 
 fn start_forwarding(
@@ -193,7 +217,22 @@ fn start_forwarding(
         )
     };
     let halb = subject::halb_with(&programs.halb, site.balancer(), text)?;
-    Ok(Running::new(Contender::Kernel, listen, Some(halb.into())))
+    Ok(Running::new(Contender::Kernel, listen, Some(Program::Subject(halb.into()))))
+}
+
+fn start_relay(
+    site: &Site,
+    backend: SocketAddr,
+    programs: &Programs,
+) -> Result<Running, subject::Error> {
+    let files = |source| subject::Error::Files { program: RELAY, source };
+    let listen = site.balancer_address().map_err(files)?;
+    let mut command = Command::new(&programs.backend);
+    command.args(["bench", "--serve", &listen.to_string(), "--relay", &backend.to_string()]);
+    command.args(["--threads", &THREADS.to_string()]);
+    let process = site.balancer().spawn(command)?;
+    process.wait_until_listening(listen, STARTING)?;
+    Ok(Running::new(Contender::Relay, listen, Some(Program::Relay(process))))
 }
 
 fn version(balancer: Balancer, programs: &Programs) -> Option<String> {
@@ -218,6 +257,7 @@ fn version_in(text: &str) -> Option<String> {
 const DIRECT: &str = "direct";
 const KERNEL: &str = "kernel";
 const ROUTER: &str = "router";
+const RELAY: &str = "relay";
 
 /// Threads that carry data: as many as the smallest balancer of a cluster has cores.
 const THREADS: usize = 2;
@@ -247,7 +287,7 @@ mod tests {
     #[test]
     fn a_contender_is_known_by_its_name() {
         let balancers = Balancer::ALL.map(Contender::Balancer);
-        let others = [Contender::Direct, Contender::Kernel, Contender::Router];
+        let others = [Contender::Direct, Contender::Kernel, Contender::Router, Contender::Relay];
         for contender in balancers.into_iter().chain(others) {
             assert_eq!(contender.name().parse(), Ok(contender));
         }

@@ -4,12 +4,14 @@ use std::{
     fmt, fs, io,
     net::{IpAddr, SocketAddr},
     process::Command,
-    time::Duration,
 };
 
 use halb_lab::{Host, Lab, Loopback, Process, net, subject::Here, subject::Place};
 
-use super::contender::{Contender, Programs};
+use super::{
+    STARTING,
+    contender::{Contender, Programs},
+};
 
 /// Three hosts, or one.
 #[derive(Debug)]
@@ -112,6 +114,7 @@ impl Site {
                 Self::Lab(hosts),
                 Contender::Balancer(_)
                 | Contender::Kernel
+                | Contender::Relay
                 | Contender::Direct
                 | Contender::Target(_),
             ) => hosts.client.run(work),
@@ -171,6 +174,3 @@ fn free_port(host: &Host) -> io::Result<SocketAddr> {
     let ip: IpAddr = host.ip();
     host.run(|| std::net::TcpListener::bind((ip, 0))?.local_addr())
 }
-
-/// The backend may take so long to start on a machine that is busy with other things.
-const STARTING: Duration = Duration::from_secs(20);

@@ -37,12 +37,7 @@ impl Backend {
     /// # Errors
     /// The kernel's reason.
     pub fn bind(address: SocketAddr, threads: usize) -> io::Result<Self> {
-        let first = listen(address)?;
-        let address = first.local_addr()?;
-        let mut listeners = vec![first];
-        for _ in 1..threads {
-            listeners.push(listen(address)?);
-        }
+        let (listeners, address) = listen_each(address, threads)?;
         Ok(Self { listeners, address })
     }
 
@@ -84,6 +79,20 @@ pub fn answers(target: SocketAddr, limit: Duration) -> io::Result<bool> {
     let mut answer = [0; PROBE];
     let exchanged = stream.write_all(&order.encode()).and_then(|()| stream.read_exact(&mut answer));
     Ok(exchanged.is_ok() && answer == [FILLING; PROBE])
+}
+
+/// A listener for each of `threads`, and where they listen.
+pub(super) fn listen_each(
+    address: SocketAddr,
+    threads: usize,
+) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+    let first = listen(address)?;
+    let address = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..threads {
+        listeners.push(listen(address)?);
+    }
+    Ok((listeners, address))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -13,7 +13,7 @@ use halb_bench::compare::Comparison;
 use halb_bench::compare::Progress;
 use halb_bench::compare::contender::{Contender, Programs};
 use halb_bench::compare::site::Site;
-use halb_bench::load::{Backend, raise_descriptor_limit};
+use halb_bench::load::{Backend, Relay, raise_descriptor_limit};
 use halb_bench::report::{Report, html, text};
 use halb_bench::scenario::{Scale, Scenario};
 use halb_bench::target::is_ones_own;
@@ -25,9 +25,9 @@ use super::{Exit, output};
 /// What to run.
 #[derive(Debug, Args)]
 pub(super) struct Order {
-    /// Beside these, in turn: haproxy, nginx, envoy, direct (nobody between). With --lab also
-    /// kernel, then halb has the kernel forward and is compared like that; and router, a host
-    /// between that only routes
+    /// Beside these, in turn: haproxy, nginx, envoy, relay (a process that only passes bytes on),
+    /// direct (nobody between). With --lab also kernel, then halb has the kernel forward and is
+    /// compared like that; and router, a host between that only routes
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with_all = ["target", "serve"])]
     compare: Vec<Contender>,
 
@@ -38,6 +38,10 @@ pub(super) struct Order {
     /// Be the backend of a load
     #[arg(long, value_name = "ADDR:PORT")]
     serve: Option<SocketAddr>,
+
+    /// With --serve: only pass bytes on to this address, as the least that a balancer can be
+    #[arg(long, value_name = "ADDR:PORT", requires = "serve", conflicts_with = "seconds")]
+    relay: Option<SocketAddr>,
 
     /// Send a load also to an address that is neither private nor loopback
     #[arg(long)]
@@ -101,8 +105,10 @@ pub(super) fn run(order: &Order, out: &mut Output) -> Exit {
     if let Err(error) = raise_descriptor_limit() {
         return output::failed(&error);
     }
-    if let Some(address) = order.serve {
-        return serve(address, order, out);
+    match (order.serve, order.relay) {
+        (Some(address), Some(server)) => return relay(address, server, order, out),
+        (Some(address), None) => return serve(address, order, out),
+        (None, _) => {}
     }
     match order.target.map(|target| target.ip()) {
         Some(ip) if !is_ones_own(ip) && !order.i_own_this_target => {
@@ -148,6 +154,18 @@ fn serve(address: SocketAddr, order: &Order, out: &mut Output) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => output::failed(&error),
     }
+}
+
+fn relay(address: SocketAddr, server: SocketAddr, order: &Order, out: &mut Output) -> Exit {
+    let relay = match Relay::bind(address, server, threads(order)) {
+        Ok(relay) => relay,
+        Err(error) => return output::refused(&format!("can't listen on {address}: {error}")),
+    };
+    let said = out.line(&format!("passing on from {} to {server}, until Ctrl-C", relay.address()));
+    if said != Exit::Done {
+        return said;
+    }
+    relay.run().err().map_or(Exit::Done, |error| output::failed(&error))
 }
 
 fn measure(order: &Order) -> anyhow::Result<Report> {
