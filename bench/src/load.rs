@@ -21,6 +21,7 @@ pub mod answer;
 pub mod backend;
 pub mod client;
 pub mod generator;
+mod listeners;
 pub mod order;
 pub mod relay;
 pub mod schedule;

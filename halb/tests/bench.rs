@@ -59,7 +59,8 @@ fn halb_and_no_balancer_are_measured_where_nothing_else_is_asked_for() {
 
 #[test]
 fn beside_a_relay_halb_shows_what_it_adds_to_passing_bytes_on() {
-    let loads = ["--compare", "relay", "--scenario", "idle,requests,connections,download", "--json"];
+    let loads =
+        ["--compare", "relay", "--scenario", "idle,requests,connections,download", "--json"];
     let report = json(&bench(&[&BRIEF[..], &loads].concat()));
     assert_eq!(report["names"], serde_json::json!(["halb", "relay"]));
     for metric in ["cpu_per_request", "cpu_per_connection", "download_cpu", "memory_at_rest"] {

@@ -4,7 +4,6 @@ use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream as StdStream},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -14,13 +13,13 @@ use mio::{
     net::{TcpListener, TcpStream},
 };
 use slab::Slab;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
     CHUNK, EVENTS_MAX, MOVES,
     alarm::Alarm,
     answer::{Answer, Reading},
     generator::receive,
+    listeners::{listen_each, on_threads},
     order::Order,
 };
 
@@ -52,17 +51,7 @@ impl Backend {
     /// # Errors
     /// What a readiness loop needs and the kernel refuses.
     pub fn serve(self, until: Option<Instant>) -> io::Result<()> {
-        thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .listeners
-                .into_iter()
-                .map(|listener| scope.spawn(move || Thread::new(listener, until)?.run()))
-                .collect();
-            let panicked = || io::Error::other("a thread of the backend panicked");
-            threads
-                .into_iter()
-                .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(panicked())))
-        })
+        on_threads(self.listeners, |listener| Thread::new(listener, until)?.run())
     }
 }
 
@@ -79,31 +68,6 @@ pub fn answers(target: SocketAddr, limit: Duration) -> io::Result<bool> {
     let mut answer = [0; PROBE];
     let exchanged = stream.write_all(&order.encode()).and_then(|()| stream.read_exact(&mut answer));
     Ok(exchanged.is_ok() && answer == [FILLING; PROBE])
-}
-
-/// A listener for each of `threads`, and where they listen.
-pub(super) fn listen_each(
-    address: SocketAddr,
-    threads: usize,
-) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
-    let first = listen(address)?;
-    let address = first.local_addr()?;
-    let mut listeners = vec![first];
-    for _ in 1..threads {
-        listeners.push(listen(address)?);
-    }
-    Ok((listeners, address))
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?; // each thread has a listener of its own
-    socket.set_tcp_nodelay(true)?; // inherited by what is accepted
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
 }
 
 struct Thread {
@@ -307,9 +271,6 @@ const LISTENER: Token = Token(usize::MAX);
 /// Most connections of one thread, more than a process usually has descriptors for; beyond it they
 /// are closed at once.
 const CONNECTIONS_MAX: usize = 65_536;
-
-/// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
 
 /// How often it looks whether its time is up.
 const LOOK: Duration = Duration::from_millis(500);

@@ -8,7 +8,6 @@ use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
     net::{Shutdown, SocketAddr},
-    thread,
     time::Duration,
 };
 
@@ -19,7 +18,10 @@ use mio::{
 };
 use slab::Slab;
 
-use super::{EVENTS_MAX, MOVES, backend::listen_each};
+use super::{
+    EVENTS_MAX, MOVES,
+    listeners::{listen_each, on_threads},
+};
 
 /// A relay that listens.
 #[derive(Debug)]
@@ -52,17 +54,7 @@ impl Relay {
     /// What a readiness loop needs and the kernel refuses.
     pub fn run(self) -> io::Result<()> {
         let server = self.server;
-        thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .listeners
-                .into_iter()
-                .map(|listener| scope.spawn(move || Thread::new(listener, server)?.run()))
-                .collect();
-            let panicked = || io::Error::other("a thread of the relay panicked");
-            threads
-                .into_iter()
-                .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(panicked())))
-        })
+        on_threads(self.listeners, |listener| Thread::new(listener, server)?.run())
     }
 }
 

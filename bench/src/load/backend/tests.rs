@@ -1,4 +1,4 @@
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, thread};
 
 use super::*;
 use crate::load::{Life, Load, Pace, Part, Tally, Window, Work, order::LEN, run};

@@ -1,4 +1,7 @@
-use std::{io::Read as _, net::TcpListener as StdListener, net::TcpStream as StdStream};
+use std::{
+    net::{TcpListener as StdListener, TcpStream as StdStream},
+    thread,
+};
 
 use super::*;
 
