@@ -197,7 +197,9 @@ impl Shadow {
         let is_known = self.remote.is_some_and(|(known, _)| known == epoch);
         let gap = number - last - 1;
         if gap > 0 {
-            self.counters.lost += if is_known { gap } else { 0 };
+            // Numbers are the sender's to choose.
+            let lost = if is_known { gap } else { 0 };
+            self.counters.lost = self.counters.lost.saturating_add(lost);
             self.want_soon(now);
         }
         self.remote = Some((epoch, number));
@@ -207,7 +209,7 @@ impl Shadow {
     fn change(&mut self, change: &Change, round: u32, now: Instant, orders: &mut Vec<Order>) {
         let (flow, open) = *change;
         if round != 0 {
-            self.round.1 += 1;
+            self.round.1 = self.round.1.saturating_add(1);
         }
         let is_one_family = flow.client.is_ipv4() == flow.vip.is_ipv4();
         if !self.is_foreign(&flow) || !is_one_family {

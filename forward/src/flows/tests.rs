@@ -277,6 +277,19 @@ fn flows_of_other_tables_and_of_addresses_held_here_are_refused_and_counted() {
 }
 
 #[test]
+fn numbers_as_far_apart_as_they_can_be_are_counted_as_many_lost() {
+    let now = Instant::now();
+    let mut shadow = Shadow::new(now);
+    for epoch in [1, 2] {
+        for number in [1, u64::MAX] {
+            let body = Body::Changes { round: 0, age_ms: 0, changes: Vec::new() };
+            shadow.take(&Message { epoch, number, body }, now);
+        }
+    }
+    assert_eq!((shadow.counters().taken, shadow.counters().lost), (4, u64::MAX));
+}
+
+#[test]
 fn a_new_standby_learns_in_a_round_which_of_its_old_flows_are_over() {
     let now = Instant::now();
     let mut shadow = Shadow::new(now);
